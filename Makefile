@@ -1,0 +1,252 @@
+# ghoard: `make` builds build/ghoard, `make help` names the rest.
+#
+# Needs GNU make and a package manager; whatever else is missing is installed
+# by vendor/deps.sh.  V=1 shows the commands, JOBS=1 runs one at a time.
+
+VERSION  := 0.1.0
+MAX_SIZE := 614400
+ARCH     := x86_64
+
+PREFIX       ?= /usr/local
+FUZZ_SECONDS ?= 5
+VENDOR       ?=
+export RELEASE
+# T=name narrows `make unit` and `make scenario`
+T            ?=
+PYTEST_FLAGS ?=
+
+# Alpine's own compiler makes musl programs; elsewhere the wrapper does.
+MUSL_CC := $(if $(wildcard /etc/alpine-release),gcc,musl-gcc)
+HOST_CC := gcc
+FUZZ_CC := clang
+PYTHON  := build/venv/bin/python
+
+# In a make within this make the jobs are already shared.
+ifeq (0,$(MAKELEVEL))
+JOBS ?= $(shell nproc)
+MAKEFLAGS += -j$(JOBS)
+endif
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+export LC_ALL := C
+SHELL := /bin/sh
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+ifneq (1,$(words $(CURDIR)))
+$(error make cannot work in a folder whose name has a space: $(CURDIR))
+endif
+
+Q   := $(if $(V),,@)
+say = @printf '  %-7s %s\n' $(1) '$(2)'
+
+# ---- sources (sort is by byte, in every locale) ----
+
+SRC      := $(sort $(wildcard src/*.c src/*/*.c))
+PART     := $(filter-out src/main.c,$(SRC))
+TESTS    := $(sort $(wildcard test/unit/*/*_test.c))
+HELPERS  := $(sort $(wildcard test/unit/*.c))
+FUZZERS  := $(filter-out test/fuzz/replay.c,$(sort $(wildcard test/fuzz/*.c)))
+LIBS     := bearssl cjson libyaml
+UNPACKED := build/vendor/unpacked
+
+# ---- flags ----
+
+# Only the libraries' headers are -isystem: their warnings are not ours.
+CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -Isrc -isystem build/vendor/src/bearssl/inc \
+	-isystem build/vendor/src/cjson -isystem build/vendor/src/libyaml/include
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wvla \
+	-Wmissing-prototypes -Werror
+
+# No _FORTIFY_SOURCE: musl's headers have no checked variants to switch on.
+# The prefix map takes this folder's name out of the binary.
+# For size, but for what a hit or a handshake spends its time in: the JSON
+# scanner below, and BearSSL by its own rule.
+RELEASE_FLAGS := -Os -g -fPIE -ffunction-sections -fdata-sections \
+	-fstack-protector-strong -fstack-clash-protection -ffile-prefix-map=$(CURDIR)=.
+SANE_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
+FUZZ_FLAGS := $(SANE_FLAGS) -fsanitize=fuzzer-no-link
+LDFLAGS := -Wl,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack,-z,text
+
+# A static program at a random address (static-pie) starts as fast as one at a
+# fixed address (110 us each) and is 560 bytes larger.  `musl-gcc -static-pie`
+# silently makes a dynamic one, so there the start files are named by hand.
+ifeq (musl-gcc,$(notdir $(MUSL_CC)))
+MUSL := /usr/lib/$(ARCH)-linux-musl
+crt   = $(shell $(HOST_CC) -print-file-name=$(1))
+BEGIN = -static -nostartfiles -Wl,-pie,--no-dynamic-linker \
+	$(MUSL)/rcrt1.o $(MUSL)/crti.o $(call crt,crtbeginS.o)
+END   = $(call crt,crtendS.o) $(MUSL)/crtn.o
+else
+BEGIN = -static-pie
+END   =
+endif
+
+# ---- build ----
+
+.PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench demo \
+	reproducible dist check-static vendor-bump exact
+
+all: build/ghoard ## the program: build/ghoard (default)
+
+deps: ## install what building needs
+	$(Q)sh vendor/deps.sh build
+
+build/ghoard: build/ghoard.debug
+	$(call say,STRIP,$@)
+	$(Q)strip -s -o $@.new $<
+	$(Q)size=$$(wc -c <$@.new); [ $$size -le $(MAX_SIZE) ] || { \
+		echo "$@ has $$size bytes, $(MAX_SIZE) are allowed: see what grew" \
+			"with 'nm -S --size-sort $<'" >&2; exit 1; }
+	$(Q)! readelf -lW $@.new | grep -q INTERP || { echo "$@ asks for a dynamic" \
+		"loader: the link did not use rcrt1.o" >&2; exit 1; }
+	$(Q)mv $@.new $@
+
+build/ghoard.debug: $(SRC:%.c=build/obj/%.o) $(LIBS:%=build/lib/%.a)
+	$(call say,LINK,build/ghoard)
+	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
+
+# A flavour: folder, compiler, flags of our code, flags of the libraries.
+define flavour
+$(1)/obj/%.o: %.c $(1)/flags $(UNPACKED)
+	$$(call say,CC,$$<$(patsubst build/%, (%),$(filter-out build,$(1))))
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(2) $(CPPFLAGS) $(3) $$(DEFINES) -MMD -MP -c -o $$@ $$<
+
+$(1)/lib/%.a: vendor/%.mk vendor/lib.mk $(1)/flags $(UNPACKED)
+	+$$(Q)$(MAKE) -f vendor/lib.mk LIB=$$* OUT=$(1)/lib CC=$(2) CFLAGS='$(4)'
+
+# other flags, not any change of this file, rebuild everything
+$(1)/flags: Makefile
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)echo '$(2) $(CPPFLAGS) $(3) / $(4)' | cmp -s - $$@ || \
+		echo '$(2) $(CPPFLAGS) $(3) / $(4)' >$$@
+
+$(1)/obj/src/cli/cmd_version.o: Makefile
+-include $(patsubst %.c,$(1)/obj/%.d,$(SRC) $(TESTS) $(HELPERS) $(FUZZERS))
+endef
+
+$(eval $(call flavour,build,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN),$(RELEASE_FLAGS) -g0))
+$(eval $(call flavour,build/asan,$(HOST_CC),$(SANE_FLAGS) -Wall -Wextra,$(SANE_FLAGS)))
+$(eval $(call flavour,build/fuzz,$(FUZZ_CC),$(FUZZ_FLAGS) -Wall -Wextra,$(FUZZ_FLAGS)))
+
+%/src/base/jscan.o %/src/base/jfind.o: DEFINES := -O2
+# the one file that knows the version
+%/src/cli/cmd_version.o: DEFINES := -DGHOARD_VERSION='"$(VERSION)"'
+
+build/asan/libghoard.a: $(PART:%.c=build/asan/obj/%.o)
+build/fuzz/libghoard.a: $(PART:%.c=build/fuzz/obj/%.o)
+build/%/libghoard.a:
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
+# ---- libraries ----
+
+$(UNPACKED): vendor/pins vendor/fetch.sh | build/deps/build
+	$(Q)sh vendor/fetch.sh $(VENDOR)
+	$(Q)echo '$(VENDOR)' >$@
+# other sources than last time are read again
+ifneq (,$(filter-out $(file <$(UNPACKED)),$(VENDOR)))
+.PHONY: $(UNPACKED)
+endif
+
+build/deps/%: vendor/deps.sh
+	$(Q)sh vendor/deps.sh $*
+	$(Q)mkdir -p $(@D) && touch $@
+
+# a release is built from what vendor/pins names, to the last revision
+exact: $(UNPACKED)
+	$(Q)sh vendor/fetch.sh --exact
+
+ifneq (,$(RELEASE))
+all: exact
+endif
+
+vendor-bump: ## renew vendor/pins from the distribution
+	$(Q)sh vendor/fetch.sh --bump
+
+# ---- tests ----
+
+UNITS   := $(TESTS:test/unit/%.c=build/asan/unit/%)
+REPLAYS := $(FUZZERS:test/fuzz/%.c=build/asan/replay/%)
+chosen   = $(foreach t,$(1),$(if $(T),$(if $(findstring $(T),$(t)),$(t)),$(t)))
+SANE    := build/asan/libghoard.a $(LIBS:%=build/asan/lib/%.a)
+
+build/asan/unit/%: build/asan/obj/test/unit/%.o $(HELPERS:%.c=build/asan/obj/%.o) $(SANE)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOST_CC) $(SANE_FLAGS) -o $@ $^ -lcmocka
+
+build/asan/replay/%: build/asan/obj/test/fuzz/%.o build/asan/obj/test/fuzz/replay.o $(SANE)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOST_CC) $(SANE_FLAGS) -o $@ $^
+
+build/fuzz/bin/%: build/fuzz/obj/test/fuzz/%.o build/fuzz/libghoard.a $(LIBS:%=build/fuzz/lib/%.a)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(SANE_FLAGS) -fsanitize=fuzzer -o $@ $^
+
+build/flags: | build/deps/build
+build/asan/flags: | build/deps/build build/deps/test
+build/fuzz/flags: | build/deps/build build/deps/fuzz
+
+# A change of the list rebuilds the environment from nothing.
+build/venv: build/venv/ready
+build/venv/ready: test/requirements.txt | build/deps/python
+	$(call say,VENV,build/venv)
+	$(Q)rm -rf build/venv && python3 -m venv build/venv
+	$(Q)$(PYTHON) -m pip install -q --disable-pip-version-check -r $< || { echo "pip could" \
+		"not install $<; it needs a package index, see above" >&2; exit 1; }
+	$(Q)touch $@
+
+unit: $(call chosen,$(UNITS) $(REPLAYS)) ## unit tests under ASan and UBSan; T=http/parse for some
+	$(Q)sh test/unit.sh $^
+
+scenario: build/ghoard build/venv/ready ## the real binary against the stand-in GitHub; T=name for some
+	$(Q)GHOARD=$(CURDIR)/build/ghoard $(PYTHON) -m pytest -p no:cacheprovider \
+		$(if $(T),-k '$(T)') $(PYTEST_FLAGS) test/scenario
+
+lint: build/ghoard build/deps/test ## the rules of src/STYLE.md, src/LAYERS and the man pages
+	$(Q)python3 test/lint/selftest.py
+	$(Q)CC='$(HOST_CC) $(CPPFLAGS)' python3 test/lint/lint.py
+
+wrap: build/deps/wrap ## break the lines that lint finds too long
+	$(Q)python3 test/lint/wrap.py
+
+check-static: build/ghoard ## no loader, small enough, runs in an empty folder
+	$(Q)sh test/static.sh build/ghoard $(MAX_SIZE)
+
+test: all build/deps/test ## everything; installs what the tests need
+	$(Q)sh test/all.sh $(MAKE)
+
+fuzz: $(FUZZERS:test/fuzz/%.c=build/fuzz/bin/%) ## every parser, FUZZ_SECONDS=5 each
+	$(Q)sh test/fuzz/run.sh $(FUZZ_SECONDS) $^
+
+bench: all build/deps/bench build/venv/ready ## side by side with what one would use instead
+	$(Q)sh test/bench/run.sh
+
+demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub
+	$(Q)$(PYTHON) test/demo.py $(if $(LIVE),--live)
+
+reproducible: all ## build twice in two folders and compare
+	$(Q)sh test/reproducible.sh
+
+# ---- what users get ----
+
+man: build/ghoard ## renew the generated parts of the man pages
+	$(Q)sh test/man.sh build/ghoard src/man
+
+dist: all exact ## dist/: the program, and the sources of its libraries
+	$(Q)sh vendor/dist.sh $(VERSION) $(ARCH)
+
+install: build/ghoard ## to PREFIX=/usr/local, under DESTDIR=
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5
+	$(Q)install -m 755 build/ghoard $(DESTDIR)$(PREFIX)/bin/ghoard
+	$(Q)install -m 644 src/man/ghoard.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	$(Q)install -m 644 src/man/ghoard-config.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+
+clean: ## remove build/ and dist/
+	$(Q)rm -rf build dist
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r target what; do \
+		printf '  make %-13s %s\n' "$$target" "$$what"; done

@@ -1,0 +1,70 @@
+/*
+ * The cache: layers asked in the order of one array, until one has an answer that may be served. Policy, no
+ * bytes of any protocol.
+ *
+ * An entry belongs to one token and is that token's permission, for at most `permission_s` after GitHub
+ * showed it, whatever its TTL. Nothing is served across tokens but offline; another token's body is a
+ * candidate that the last layer offers to GitHub as a condition. A completion never fires before cache_start
+ * has returned; cache_cancel never calls back.
+ */
+#ifndef CACHE_CACHE_H
+#define CACHE_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "cache/status.h"
+
+struct cache;
+struct cache_layer;
+struct entry;
+struct err;
+struct http_head;
+struct loop;
+struct lookup;
+struct metrics;
+struct request;
+
+/* How a client asks; zero is the ordinary way. */
+struct cache_ask {
+	bool refresh;			/* revalidate even if fresh (Cache-Control: no-cache) */
+	bool offline;			/* ask nobody; any token's stored answer will do */
+	int64_t max_age;		/* s; -1: the entry's own TTL */
+};
+
+/* A whole or streamed answer. `head`'s Connection-level fields mean nothing here; the fields of a stored
+ * answer come from its entry. */
+struct cache_sink {
+	/* status, fields and what Cache-Status says; spans good during the call. Once, unless on_done brings
+	 * an error. */
+	void (*on_head)(void *arg, const struct http_head *, const struct cache_outcome *);
+	int (*on_body)(void *arg, const void *, size_t, struct err *);
+	void (*on_done)(void *arg, const struct err *);
+	void *arg;
+};
+
+struct cache_params {
+	struct loop *loop;
+	struct cache_layer **layers;	/* in the order they are asked; the last asks GitHub. Borrowed. */
+	size_t nlayers;
+	struct epochs *epochs;		/* NULL: none */
+	struct metrics *metrics;	/* NULL: not counted */
+	int64_t permission_s;
+	int64_t stale_if_error_s;
+};
+
+int cache_new(const struct cache_params *, struct cache **, struct err *);
+void cache_free(struct cache *);
+
+/* Look a request up; it must live until on_done or cache_cancel. */
+int cache_start(struct cache *, const struct request *, const struct cache_ask *, const struct cache_sink *,
+    struct lookup **, struct err *);
+void cache_cancel(struct lookup *);
+
+/* What a write makes stale, for every token: the item, the lists above it, its alias (FORMATS §2). Also for a
+ * method unknown to us. */
+void cache_note_write(struct cache *, struct span target);
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * A place a look-up may be answered. cache.c knows layers only through this; each adapter is one file.
+ *
+ * `lookup` adds to what is known (an own entry that is newer, a candidate) and says whether more will come.
+ * The cache then judges freshness; `store` hands every layer before the answering one the new entry.
+ */
+#ifndef CACHE_LAYER_H
+#define CACHE_LAYER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cache/cache.h"
+#include "loop/loop.h"
+
+struct answer;
+struct entry;
+struct request;
+
+enum layer_result {
+	LAYER_NEXT,		/* what it had is in the lookup; ask the next */
+	LAYER_PENDING		/* lookup_done follows; it may come out of the call itself */
+};
+
+struct lookup {
+	struct cache *cache;
+	const struct request *req;
+	struct cache_ask ask;
+	struct cache_sink sink;
+	struct entry *own;		/* the asking token's, newest known; a reference */
+	const char *own_layer;		/* "memory", "disk" */
+	struct entry *candidate;	/* another token's, or offline anybody's; a reference */
+	size_t at;			/* the layer asked now */
+	int64_t now;			/* µs, when the look-up began */
+	/* what the last layer leaves: */
+	struct cache_outcome outcome;
+	struct answer *answer;		/* GitHub's words, to be passed on; borrowed during lookup_done */
+	bool serve_own;			/* answer with `own` */
+	bool head_sent;			/* streamed: the sink has had it */
+	struct err err;
+	void *layer_state;		/* the pending layer's */
+	struct job job;			/* the cache's, as is the rest */
+	struct lookup *next;
+};
+
+struct cache_layer {
+	const char *name;
+	enum layer_result (*lookup)(struct cache_layer *, struct lookup *);
+	bool (*store)(struct cache_layer *, struct entry *);	/* did it keep it? NULL: it keeps nothing */
+	void (*cancel)(struct cache_layer *, struct lookup *);
+};
+
+/* A pending layer has finished: err is set, or serve_own, or answer, or (streamed) head_sent. The lookup is
+ * gone after. */
+void lookup_done(struct lookup *);
+/* Let every layer before the one asked now keep this entry; true if the last of them did. */
+bool lookup_store(struct lookup *, struct entry *);
+
+/* For layers: is this own entry servable without asking (age, permission, epochs)? */
+bool lookup_fresh(const struct lookup *, const struct entry *);
+/* May it stand in when GitHub fails (stale-if-error)? */
+bool lookup_may_stand_in(const struct lookup *);
+/* Give `own` another entry (takes the reference) and its layer's name. */
+void lookup_set_own(struct lookup *, struct entry *, const char *layer);
+/* Was anything that matches this request made stale after `time` (µs)? */
+bool lookup_overtaken(const struct lookup *, int64_t time);
+/* A refusal or a failure of the token itself: rows in .epochs. `prefix` empty: the whole token. */
+void lookup_note_refusal(const struct lookup *, struct span prefix);
+
+struct loop *lookup_loop(const struct lookup *);
+struct metrics *lookup_metrics(const struct lookup *);
+
+/* ---- the adapters ---- */
+
+struct mem;
+struct store;
+struct http_client;
+struct etag_breaker;
+
+struct cache_layer *layer_mem_new(struct mem *);
+/* `after_store` (may be NULL) is told of every entry written. */
+struct cache_layer *layer_disk_new(struct store *, struct metrics *, void (*after_store)(void *arg),
+    void *arg);
+
+struct layer_api_params {
+	struct loop *loop;
+	struct http_client *http;
+	struct metrics *metrics;
+	size_t max_body;
+	int64_t max_wait_s;		/* longest wait for a limit */
+};
+struct cache_layer *layer_api_new(const struct layer_api_params *);
+void layer_free(struct cache_layer *);	/* any of them; what they borrow stays */
+
+#endif

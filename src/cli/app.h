@@ -1,0 +1,60 @@
+/*
+ * What commands share: settings in force, the store, and the way to GitHub. Built in steps, each only when a
+ * command needs it.
+ */
+#ifndef CLI_APP_H
+#define CLI_APP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cache/cache.h"
+#include "github/identity.h"
+#include "github/request.h"
+#include "http/origin.h"
+
+struct err;
+struct globals;
+struct settings;
+
+struct app {
+	const struct globals *globals;
+	struct settings *settings;
+	char *cache_dir;		/* as in force */
+	struct store *store;		/* NULL: none could be opened */
+	struct metrics *metrics;
+	struct epochs *epochs;
+	/* the way to GitHub */
+	struct loop *loop;
+	struct http_env env;
+	struct http_client *http;
+	struct upstream upstream;
+	struct identity id;		/* of the environment's token */
+	struct mem *mem;
+	struct cache_layer *layers[3];
+	size_t nlayers;
+	struct cache *cache;
+	bool collect;			/* enough was stored: collect before exit */
+};
+
+/* Settings alone. ERR_CONFIG. */
+int app_open(struct app *, const struct globals *, struct err *);
+/* The store and the counters. A folder that must not be used is ERR_DENIED; one that cannot be written is a
+ * warning (and, with `need`, ERR_IO). */
+int app_open_store(struct app *, bool need, struct err *);
+/* Identity, loop, HTTP, layers, cache. `authorization` (p == NULL: the environment's token) is what -H gave.
+ */
+int app_open_cache(struct app *, struct span authorization, struct err *);
+/* Collect if enough was stored, then close everything. NULL-safe members throughout. */
+void app_close(struct app *);
+
+/* The environment's token: GH_TOKEN, then GITHUB_TOKEN; NULL: none. */
+const char *app_token(void);
+/* TTL in force for an operation: the setting where there is one, else the route's. */
+int64_t app_ttl(const struct app *, const struct route *);
+
+/* One progress line on a terminal's stderr, rewritten; nothing elsewhere. `total` 0: not known. `done` ends
+ * the line. */
+void app_progress(const char *what, size_t n, size_t total, bool done);
+
+#endif

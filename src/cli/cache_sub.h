@@ -1,0 +1,48 @@
+/*
+ * The subcommands of `ghoard cache`, in files by what they work on: entries by name (cache_named), entries
+ * one by one (cache_list), archives (cache_archive). They get the store open, the operands behind their name
+ * (their number is checked), and the options in force.
+ *
+ * Each returns an exit code; a failure that is not yet told on stderr is left in err.
+ */
+#ifndef CLI_CACHE_SUB_H
+#define CLI_CACHE_SUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct app;
+struct entry;
+struct err;
+
+struct cache_sub {
+	struct app *app;
+	bool json;			/* --json */
+	bool stale;			/* get: also what is past its TTL */
+	int64_t ttl;			/* put: OPT_UNSET is the operation's */
+	const char *prefix;		/* ls, rm; NULL: none */
+	const char *const *arg;
+	size_t nargs;
+};
+
+int cache_named_get(const struct cache_sub *, struct err *);
+int cache_named_put(const struct cache_sub *, struct err *);
+/* Do the reference's validation fields still fit the data they were taken from? True for entries without, and
+ * for ours. `name` is the file's. */
+bool cache_named_hash_ok(const struct entry *, const char *name);
+
+int cache_list_ls(const struct cache_sub *, struct err *);
+int cache_list_rm(const struct cache_sub *, struct err *);
+int cache_list_clear(const struct cache_sub *, struct err *);
+int cache_list_verify(const struct cache_sub *, struct err *);
+
+int cache_archive_export(const struct cache_sub *, struct err *);
+int cache_archive_import(const struct cache_sub *, struct err *);
+
+/* Print with control characters as \xNN: keys and names come from files. */
+void cache_sub_print(struct span);
+
+#endif

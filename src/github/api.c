@@ -1,0 +1,93 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "github/answer.h"
+#include "github/api.h"
+#include "github/request.h"
+#include "http/client.h"
+
+struct api_call {
+	struct http_call *http;
+	const struct request *req;
+	struct answer answer;
+	size_t max_body;
+	struct api_sink sink;
+};
+
+static void on_head(void *arg, const struct http_head *h)
+{
+	struct api_call *c = arg;
+
+	answer_take_head(&c->answer, h);
+	c->answer.received = clock_wall();
+	if (c->sink.on_body != NULL && c->sink.on_head != NULL)
+		c->sink.on_head(c->sink.arg, &c->answer.head);
+}
+
+static int on_body(void *arg, const void *p, size_t n, struct err *err)
+{
+	struct api_call *c = arg;
+
+	if (c->sink.on_body != NULL)
+		return c->sink.on_body(c->sink.arg, p, n, err);
+	if (buf_len(&c->answer.body) + n > c->max_body)
+		return err_set(err, ERR_LIMIT, "the answer is larger than %zu bytes (cache.max_body)",
+		    c->max_body);
+	buf_add(&c->answer.body, p, n);
+	return c->answer.body.failed ? err_set(err, ERR_INTERNAL, "no memory for the answer") : 0;
+}
+
+static void on_done(void *arg, const struct err *result)
+{
+	struct api_call *c = arg;
+	struct err err = *result;
+
+	if (err.cls != 0)
+		err_prefix(&err, "%s %.*s", c->req->method, (int)buf_len(&c->req->url),
+		    (const char *)buf_data(&c->req->url));
+	c->sink.on_done(c->sink.arg, &c->answer, &err);
+	answer_free(&c->answer);
+	free(c);
+}
+
+int api_start(struct http_client *http, const struct request *req, struct span if_none_match, size_t max_body,
+    const struct api_sink *sink, struct api_call **out, struct err *err)
+{
+	struct http_header headers[REQUEST_HEADERS_MAX + 1];
+	struct http_request r = { .method = req->method, .url = buf_span(&req->url), .headers = headers,
+		.nheaders = req->nheaders, .has_body = req->has_body, .body = req->body };
+	struct http_sink to = { on_head, on_body, on_done, NULL };
+	struct api_call *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (c == NULL)
+		return err_set(err, ERR_INTERNAL, "no memory for a request");
+	memcpy(headers, req->headers, req->nheaders * sizeof(headers[0]));
+	if (if_none_match.n > 0)
+		headers[r.nheaders++] = (struct http_header){ span_of("If-None-Match"), if_none_match };
+	c->req = req;
+	c->sink = *sink;
+	c->max_body = max_body;
+	answer_init(&c->answer, max_body);
+	c->answer.sent = clock_wall();
+	to.arg = c;
+	rc = http_client_start(http, &r, &to, &c->http, err);
+	if (rc != 0) {
+		answer_free(&c->answer);
+		free(c);
+		return rc;
+	}
+	*out = c;
+	return 0;
+}
+
+void api_cancel(struct api_call *c)
+{
+	if (c == NULL)
+		return;
+	http_call_cancel(c->http);
+	answer_free(&c->answer);
+	free(c);
+}

@@ -1,0 +1,35 @@
+/*
+ * One request to GitHub: the request's headers, perhaps a condition, and an answer collected whole or handed
+ * on as it comes.
+ */
+#ifndef GITHUB_API_H
+#define GITHUB_API_H
+
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct answer;
+struct api_call;
+struct err;
+struct http_client;
+struct http_head;
+struct request;
+
+struct api_sink {
+	/* With on_body set, the answer is streamed: on_head, on_body…, and `answer` in on_done has no body.
+	 * Else it is collected, up to max_body. */
+	void (*on_head)(void *arg, const struct http_head *);
+	int (*on_body)(void *arg, const void *, size_t, struct err *);
+	/* Once, last. err->cls == 0: the answer is whole. It is valid during the call only. */
+	void (*on_done)(void *arg, struct answer *, const struct err *);
+	void *arg;
+};
+
+/* `if_none_match` empty: unconditional. The request must live until on_done or api_cancel. An error's
+ * sentence names the URL. */
+int api_start(struct http_client *, const struct request *, struct span if_none_match, size_t max_body,
+    const struct api_sink *, struct api_call **, struct err *);
+void api_cancel(struct api_call *);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * Socket addresses as values: made from literals, printed, compared.
+ */
+#ifndef NET_ADDR_H
+#define NET_ADDR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/str.h"
+
+struct addr {
+	socklen_t len;
+	struct sockaddr_storage ss;
+};
+
+#define ADDR_TEXT_LEN 64
+
+/* An IPv4 or IPv6 literal (no brackets, no zone) with a port; false: not one. */
+bool addr_parse(struct addr *, struct span literal, uint16_t port);
+/* "127.0.0.1:80", "[::1]:443" */
+void addr_text(const struct addr *, char out[static ADDR_TEXT_LEN]);
+bool addr_is_v6(const struct addr *);
+bool addr_is_loopback(const struct addr *);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * A connected socket, two buffers, perhaps an engine, and one deadline. A session sees one stream of
+ * plaintext and six events.
+ *
+ * Reading pauses while `in` holds CONN_IN_MAX bytes: what the session does not consume is not read. Writes
+ * are queued and leave in the loop's own time. Events come from the loop, never out of a call made here.
+ * After CONN_EOF, CONN_TIMEOUT or CONN_ERROR no further event comes; the session frees the conn, which it may
+ * do inside any event.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct buf;
+struct conn;
+struct engine;
+struct err;
+struct loop;
+
+#define CONN_IN_MAX ((size_t)128 << 10)
+#define CONN_OUT_MAX ((size_t)80 << 20)
+
+enum conn_event {
+	CONN_SECURED,		/* the engine's handshake is over (only with an engine) */
+	CONN_DATAIN,		/* conn_in has more than before */
+	CONN_LOWAT,		/* all that was written has left */
+	CONN_EOF,		/* the peer ended the stream; conn_clean tells how */
+	CONN_TIMEOUT,		/* the deadline passed */
+	CONN_ERROR		/* conn_error says what */
+};
+
+typedef void conn_fn(void *arg, enum conn_event);
+
+/* Takes the fd over (closes it on failure too). */
+int conn_new(struct loop *, int fd, conn_fn *, void *arg, struct conn **, struct err *);
+/* Close at once; fine inside an event; NULL is fine. */
+void conn_free(struct conn *);
+/* Later events go to somebody else (a kept-open connection changes hands). */
+void conn_retarget(struct conn *, conn_fn *, void *arg);
+
+/* From now on the stream goes through this engine, which becomes the conn's. Bytes already read and not
+ * consumed go into it first. */
+void conn_secure(struct conn *, struct engine *);
+
+/* Queue bytes. ERR_LIMIT above CONN_OUT_MAX. */
+int conn_write(struct conn *, const void *, size_t);
+/* What came; consume with buf_consume. */
+struct buf *conn_in(struct conn *);
+size_t conn_unsent(const struct conn *);
+
+/* One deadline, in loop time; 0 clears. */
+void conn_deadline(struct conn *, int64_t due);
+
+/* After CONN_EOF: the end was announced (TLS close_notify), or the stream is plain. */
+bool conn_clean(const struct conn *);
+/* After CONN_ERROR: class and sentence. */
+const struct err *conn_error(const struct conn *);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * `.epochs`: from when on stored answers must be asked again. Nothing is deleted by search; a row (who, path
+ * prefix, time) makes every older entry it matches stale, at once and for all processes.
+ *
+ * Text, one row a line: time in µs, a tab, a token's tag or `*`, a tab, the prefix. A prefix matches whole
+ * segments, `*` in it any one segment; the query does not count. At most EPOCHS_MAX rows, the oldest dropped;
+ * rows older than EPOCHS_KEEP go at each write.
+ */
+#ifndef STORE_EPOCHS_H
+#define STORE_EPOCHS_H
+
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct epochs;
+struct err;
+struct store;
+
+#define EPOCHS_MAX 4096
+#define EPOCHS_KEEP_S 604800		/* s: the longest TTL a setting allows */
+
+/* Both NULL-safe: without a store, rows live in memory. NULL: no memory. */
+struct epochs *epochs_new(struct store *);
+void epochs_free(struct epochs *);
+
+/* The newest row that matches, in µs; 0: none. Rereads the file when it has changed. */
+int64_t epochs_latest(struct epochs *, struct span auth, struct span target);
+/* Add rows for one `auth` ("*" for all) at `time`. They count here even if the file cannot be written
+ * (ERR_IO). */
+int epochs_add(struct epochs *, struct span auth, const struct span *prefixes, size_t n, int64_t time,
+    struct err *);
+
+#endif
