@@ -123,7 +123,7 @@ $(1)/flags: Makefile
 	$$(Q)echo '$(2) $(CPPFLAGS) $(3) / $(4)' | cmp -s - $$@ || \
 		echo '$(2) $(CPPFLAGS) $(3) / $(4)' >$$@
 
-$(1)/obj/src/cli/cmd_version.o: Makefile
+$(1)/obj/src/cli/cmd_version.o: Makefile vendor/pins vendor/versions.sh
 -include $(patsubst %.c,$(1)/obj/%.d,$(SRC) $(TESTS) $(HELPERS) $(FUZZERS))
 endef
 
@@ -133,7 +133,8 @@ $(eval $(call flavour,build/fuzz,$(FUZZ_CC),$(FUZZ_FLAGS) -Wall -Wextra,$(FUZZ_F
 
 %/src/base/jscan.o %/src/base/jfind.o: DEFINES := -O2
 # the one file that knows the version
-%/src/cli/cmd_version.o: DEFINES := -DGHOARD_VERSION='"$(VERSION)"'
+%/src/cli/cmd_version.o: DEFINES := -DGHOARD_VERSION='"$(VERSION)"' \
+	-DGHOARD_LIBRARIES='"$(shell sh vendor/versions.sh)"'
 
 build/asan/libghoard.a: $(PART:%.c=build/asan/obj/%.o)
 build/fuzz/libghoard.a: $(PART:%.c=build/fuzz/obj/%.o)

@@ -32,7 +32,6 @@ fuzz  clang                                     clang            clang
 fuzz  /usr/lib/llvm*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev compiler-rt
 wrap  clang-format                              clang-format     clang-extra-tools
 bench gh                                        gh               github-cli
-bench hyperfine                                 hyperfine        hyperfine
 demo  node                                      nodejs           nodejs
 demo  npm                                       npm              npm
 demo  openssl                                   openssl          openssl

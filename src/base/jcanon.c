@@ -31,7 +31,7 @@ struct canon {
 	struct span text;
 	struct canon_node *nodes;
 	uint32_t n;
-	struct member *members;	/* room for those of all objects that are open while printing */
+	struct member *members;	/* of each object that has been printed, one after the other */
 	uint32_t nmembers, keys;
 	struct buf strings;
 	struct buf *out;
@@ -134,19 +134,14 @@ static void to_decimal(struct decimal *d, double v, int n)
 	d->exp = atoi(strchr(text, 'e') + 1);
 }
 
-/* The next larger decimal with as many digits. */
-static void step_up(struct decimal *d)
+/* The next larger decimal with as many digits. None behind a 9: the carry would make a shorter one, which has
+ * been tried. */
+static bool step_up(struct decimal *d)
 {
-	int i = d->n - 1;
-
-	while (i >= 0 && d->digits[i] == '9')
-		d->digits[i--] = '0';
-	if (i >= 0) {
-		d->digits[i]++;
-	} else {
-		d->digits[0] = '1';
-		d->exp++;
-	}
+	if (d->digits[d->n - 1] == '9')
+		return false;
+	d->digits[d->n - 1]++;
+	return true;
 }
 
 static bool reads_as(const struct decimal *d, double v)
@@ -171,8 +166,7 @@ static void shortest(struct decimal *d, double v)
 		to_decimal(d, v, n);
 		if (reads_as(d, v))
 			break;
-		step_up(d);
-		if (reads_as(d, v))
+		if (step_up(d) && reads_as(d, v))
 			break;
 	}
 	if (n == 17)
@@ -294,7 +288,6 @@ static int put_object(struct canon *c, uint32_t at)
 	buf_addc(c->out, '{');
 	int r = put_members(c, c->members + first, n);
 	buf_addc(c->out, '}');
-	c->nmembers = first;
 	return r;
 }
 

@@ -65,6 +65,13 @@ bool span_istarts(struct span a, const char *s)
 	return a.n >= n && isame_n(a.p, s, n);
 }
 
+bool span_iends(struct span s, const char *text)
+{
+	size_t n = strlen(text);
+
+	return s.n >= n && span_ieq(span_sub(s, s.n - n, n), text);
+}
+
 bool span_ends(struct span a, const char *s)
 {
 	size_t n = strlen(s);
@@ -114,6 +121,13 @@ struct span span_sub(struct span a, size_t from, size_t n)
 	if (n > a.n - from)
 		n = a.n - from;
 	return (struct span){ a.p ? a.p + from : NULL, n };
+}
+
+struct span span_before(struct span s, char c)
+{
+	ptrdiff_t at = span_chr(s, c);
+
+	return at < 0 ? s : span_sub(s, 0, (size_t)at);
 }
 
 struct span span_trim(struct span a)

@@ -22,6 +22,7 @@ bool span_isame(struct span, struct span);
 bool span_starts(struct span, const char *);
 bool span_istarts(struct span, const char *);
 bool span_ends(struct span, const char *);
+bool span_iends(struct span, const char *);
 int span_cmp(struct span, struct span);			/* by bytes, shorter first */
 /* Position of the first `c`, or -1. */
 ptrdiff_t span_chr(struct span, char c);
@@ -29,6 +30,8 @@ ptrdiff_t span_chr(struct span, char c);
 ptrdiff_t span_find(struct span, const char *needle);
 ptrdiff_t span_ifind(struct span, const char *needle);
 struct span span_sub(struct span, size_t from, size_t n);	/* clipped to what is there */
+struct span span_before(struct span,
+    char c); /* up to the first `c`, or all: the path of a target with its query */
 struct span span_trim(struct span);			/* spaces and tabs at both ends */
 /* Cut the front of `*rest` up to the first `sep` (which is dropped) into `*out`; false when nothing is left.
  */

@@ -42,22 +42,28 @@ bool lookup_overtaken(const struct lookup *lk, int64_t time)
 
 static int64_t lifetime(const struct lookup *lk, const struct entry *e)
 {
-	int64_t ttl = lk->ask.max_age >= 0 ? lk->ask.max_age : e->ttl < lk->req->ttl ? e->ttl : lk->req->ttl;
+	int64_t ttl = e->ttl < lk->req->ttl ? e->ttl : lk->req->ttl;
 
+	if (lk->ask.max_age >= 0)	/* but a redirect is never kept longer than it was stored for */
+		ttl = e->status == 301 && e->ttl < lk->ask.max_age ? e->ttl : lk->ask.max_age;
 	return ttl < lk->cache->p.permission_s ? ttl : lk->cache->p.permission_s;
 }
 
-/* Seconds the entry may still be served; negative: since when not. */
-static int64_t ttl_left(const struct lookup *lk, const struct entry *e)
+int64_t lookup_ttl_left(const struct lookup *lk, const struct entry *e)
 {
 	int64_t left = e->timestamp + lifetime(lk, e) * CLOCK_SEC - lk->now;
 
 	return left >= 0 ? left / CLOCK_SEC : -((-left + CLOCK_SEC - 1) / CLOCK_SEC);
 }
 
+static bool is_of_the_future(const struct lookup *lk, const struct entry *e)
+{
+	return e->timestamp > lk->now + FUTURE_S * CLOCK_SEC;
+}
+
 bool lookup_fresh(const struct lookup *lk, const struct entry *e)
 {
-	if (lk->ask.refresh || e->timestamp > lk->now + FUTURE_S * CLOCK_SEC)
+	if (lk->ask.refresh || is_of_the_future(lk, e))
 		return false;
 	if (e->timestamp + lifetime(lk, e) * CLOCK_SEC <= lk->now)
 		return false;
@@ -68,7 +74,7 @@ bool lookup_may_stand_in(const struct lookup *lk)
 {
 	const struct entry *e = lk->own;
 
-	if (e == NULL || lookup_overtaken(lk, e->timestamp))
+	if (e == NULL || is_of_the_future(lk, e) || lookup_overtaken(lk, e->timestamp))
 		return false;
 	return lk->now - (e->timestamp + lifetime(lk, e) * CLOCK_SEC) <=
 	    lk->cache->p.stale_if_error_s * CLOCK_SEC;
@@ -89,7 +95,9 @@ void lookup_note_refusal(const struct lookup *lk, struct span prefix)
 	err_init(&err);
 	if (epochs_add(lk->cache->p.epochs, span_of(lk->req->id->tag), prefix.n > 0 ? &prefix : &all, 1,
 		clock_wall(), &err) != 0)
-		log_debug("noting a refusal: %s", err.msg);
+		log_warn("that GitHub refused this token is not noted, stored answers may still be served to "
+			 "it: %s",
+		    err.msg);
 }
 
 bool lookup_store(struct lookup *lk, struct entry *e)
@@ -197,23 +205,27 @@ static void hit(struct lookup *lk, const char *detail)
 {
 	lk->outcome.fwd = FWD_NONE;
 	lk->outcome.detail = detail;
-	lk->outcome.ttl = ttl_left(lk, lk->own);
+	lk->outcome.ttl = lookup_ttl_left(lk, lk->own);
 	lk->serve_own = true;
 	lookup_store(lk, lk->own);
 	lookup_done(lk);
 }
 
+/* An own answer, else anybody's: whoever runs this could read the files. */
 static void offline(struct lookup *lk)
 {
-	if (lk->own == NULL && lk->candidate != NULL)
+	struct span path = span_before(buf_span(&lk->req->target), '?');
+	bool own = lk->own != NULL;
+
+	if (!own && lk->candidate != NULL)
 		lookup_set_own(lk, entry_ref(lk->candidate), "disk");
 	if (lk->own != NULL) {
 		lk->at = 0;			/* nothing is written */
-		hit(lk, lookup_fresh(lk, lk->own) ? lk->own_layer : "offline");
+		hit(lk, own && lookup_fresh(lk, lk->own) ? lk->own_layer : "offline");
 		return;
 	}
-	err_set(&lk->err, ERR_UNAVAIL, "%.*s is not stored, and with --offline nobody is asked",
-	    (int)buf_len(&lk->req->target), (const char *)buf_data(&lk->req->target));
+	err_set(&lk->err, ERR_UNAVAIL, "%.*s is not stored, and with --offline nobody is asked", (int)path.n,
+	    path.p);
 	finish(lk);
 }
 
@@ -297,9 +309,10 @@ static size_t repo_prefixes(struct span path, struct span repo, struct span out[
 	size_t n = 0;
 
 	out[n++] = item;
-	/* Pages are linked as /repositories/{id}/…; which id is not known here, so every one's collection of
-	 * that name is asked again. */
-	snprintf(alias, 512, "/repositories/*%.*s", (int)tail.n, tail.p);
+	/* A repository has two names, and which number belongs to which is not known here: every one's
+	 * collection of that name is asked again under the other. */
+	snprintf(alias, 512, "%s%.*s", span_starts(repo, "/repos/") ? "/repositories/*" : "/repos/*/*",
+	    (int)tail.n, tail.p);
 	out[n++] = span_of(alias);
 	if (tail.n > 0 || !span_starts(repo, "/repos/") || slash < 0)
 		return n;
@@ -327,9 +340,7 @@ static size_t other_prefixes(struct span path, struct span out[8])
 
 void cache_note_write(struct cache *c, struct span target)
 {
-	ptrdiff_t q = span_chr(target, '?');
-	struct span path = q < 0 ? target : span_sub(target, 0, (size_t)q);
-	struct span repo = route_repo_prefix(path), prefixes[8];
+	struct span path = span_before(target, '?'), repo = route_repo_prefix(path), prefixes[8];
 	char alias[512], lists[3][300];
 	struct err err;
 	size_t n;

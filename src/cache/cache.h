@@ -61,6 +61,7 @@ void cache_free(struct cache *);
 /* Look a request up; it must live until on_done or cache_cancel. */
 int cache_start(struct cache *, const struct request *, const struct cache_ask *, const struct cache_sink *,
     struct lookup **, struct err *);
+/* Not from inside this look-up's own on_head or on_body: a negative return of on_body ends it there. */
 void cache_cancel(struct lookup *);
 
 /* What a write makes stale, for every token: the item, the lists above it, its alias (FORMATS §2). Also for a

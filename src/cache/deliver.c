@@ -39,15 +39,16 @@ void deliver_entry(struct delivery *d, const struct entry *e, const struct cache
 	add_status(d, o);
 }
 
-static bool of_the_connection(struct span name)
+static bool of_the_connection(const struct http_head *h, struct span name)
 {
+	char option[64];
 	static const char *const list[] = { "connection", "keep-alive", "proxy-connection", "te", "trailer",
 		"transfer-encoding", "upgrade", "content-length" };
 
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
 		if (span_ieq(name, list[i]))
 			return true;
-	return false;
+	return span_copy(option, sizeof(option), name) && http_field_has(h, "connection", option);
 }
 
 void deliver_answer(struct delivery *d, const struct http_head *from, const struct cache_outcome *o)
@@ -56,8 +57,9 @@ void deliver_answer(struct delivery *d, const struct http_head *from, const stru
 	d->head.status = from->status;
 	d->head.reason = from->reason;
 	d->head.nfields = 0;
-	for (size_t i = 0; i < from->nfields; i++)
-		if (!of_the_connection(from->fields[i].name))
+	/* one place is kept for our own */
+	for (size_t i = 0; i < from->nfields && d->head.nfields + 1 < HTTP_FIELDS_MAX; i++)
+		if (!of_the_connection(from, from->fields[i].name))
 			add(&d->head, from->fields[i].name, from->fields[i].value);
 	add_status(d, o);
 }

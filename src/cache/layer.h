@@ -60,6 +60,8 @@ bool lookup_store(struct lookup *, struct entry *);
 
 /* For layers: is this own entry servable without asking (age, permission, epochs)? */
 bool lookup_fresh(const struct lookup *, const struct entry *);
+/* Seconds it may still be served; negative: since when not. */
+int64_t lookup_ttl_left(const struct lookup *, const struct entry *);
 /* May it stand in when GitHub fails (stale-if-error)? */
 bool lookup_may_stand_in(const struct lookup *);
 /* Give `own` another entry (takes the reference) and its layer's name. */

@@ -11,7 +11,9 @@
 #include "github/answer.h"
 #include "github/api.h"
 #include "github/etag.h"
+#include "github/graphql.h"
 #include "github/identity.h"
+#include "github/link.h"
 #include "github/request.h"
 #include "github/route.h"
 #include "loop/loop.h"
@@ -104,8 +106,8 @@ static void choose_validators(struct talk *t, struct buf *b)
 	t->own[0] = t->derived[0] = t->candidate[0] = '\0';
 	if (t->plain || (lk->own != NULL && renew_is_full_last_page(lk->req, lk->own)))
 		return;
-	if (lk->own == NULL && lk->candidate != NULL && lk->candidate->status == 200 && derivable(t) &&
-	    entry_header(lk->candidate, "etag").n > 0) {
+	if (lk->own == NULL && lk->candidate != NULL && derivable(t) &&
+	    renew_is_usable_candidate(lk->req, lk->candidate)) {
 		derive(t, lk->candidate, t->candidate);
 		buf_adds(b, t->candidate);
 	}
@@ -155,12 +157,13 @@ static int64_t ttl_to_store(const struct lookup *lk)
 	return lk->ask.max_age >= 0 ? lk->ask.max_age : lk->req->ttl;
 }
 
-/* The entry becomes the token's own; kept unless something made it stale while it was on its way. */
-static void adopt(struct talk *t, struct entry *e, int64_t sent)
+/* The entry becomes the token's own; kept unless the answer forbids it or something made it stale while it
+ * was on its way. */
+static void adopt(struct talk *t, struct entry *e, const struct answer *a)
 {
 	struct lookup *lk = t->lk;
 
-	if (!lookup_overtaken(lk, sent))
+	if (answer_fields_storable(a) && !lookup_overtaken(lk, a->sent))
 		lk->outcome.stored = lookup_store(lk, e);
 	lookup_set_own(lk, e, "api");
 }
@@ -210,13 +213,28 @@ static void on_304(struct talk *t, struct answer *a)
 		rc = err_set(&lk->err, ERR_PROTO, "GitHub answered 304 to a request without a condition");
 	}
 	if (rc == 0) {
-		adopt(t, e, a->sent);
+		adopt(t, e, a);
 		/* "stored" belongs to what is new in the store; a revalidation says so by its detail. */
 		lk->outcome.stored = lk->outcome.stored && strcmp(lk->outcome.detail, "candidate") == 0;
 		lk->now = lk->own->timestamp;
 		lk->serve_own = true;
 	}
+	/* GitHub confirmed what is held: it is served, even where it cannot be written anew. */
+	if (rc != 0 && (lk->serve_own = lk->own != NULL && lk->outcome.detail != NULL))
+		err_init(&lk->err);
 	finish(t);
+}
+
+/* A Link that leaves the upstream is not handed on either: who follows it would take the token along. */
+static void drop_foreign_links(const struct request *r, struct http_head *h)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < h->nfields; i++)
+		if (!span_ieq(h->fields[i].name, "link") ||
+		    link_within(h->fields[i].value, r->upstream->origin))
+			h->fields[kept++] = h->fields[i];
+	h->nfields = kept;
 }
 
 static void on_success(struct talk *t, struct answer *a)
@@ -235,6 +253,8 @@ static void on_success(struct talk *t, struct answer *a)
 		lk->outcome.stored = lookup_store(lk, e);
 	entry_unref(e);
 	metrics_add(t->layer->p.metrics, M_LINK_DROPPED, dropped);
+	if (dropped > 0)
+		drop_foreign_links(lk->req, &a->head);
 	pass_on(t, a);
 }
 
@@ -242,11 +262,8 @@ static void on_success(struct talk *t, struct answer *a)
 static struct span refused_prefix(const struct request *r)
 {
 	struct span target = buf_span(&r->target), repo = route_repo_prefix(target);
-	ptrdiff_t q = span_chr(target, '?');
 
-	if (repo.n > 0)
-		return repo;
-	return q < 0 ? target : span_sub(target, 0, (size_t)q);
+	return repo.n > 0 ? repo : span_before(target, '?');
 }
 
 static void on_wait_over(struct timer *timer)
@@ -275,6 +292,15 @@ static bool on_limit(struct talk *t, int status, int64_t wait_s)
 	return true;
 }
 
+/* What a refusal that is no limit says of the token: all of it, or what it was shown of this repository. */
+static void note_refusal(const struct lookup *lk, int status)
+{
+	if (status == 401)
+		lookup_note_refusal(lk, span_of(""));
+	else if ((status == 403 || status == 404 || status == 410 || status == 451) && lk->own != NULL)
+		lookup_note_refusal(lk, refused_prefix(lk->req));
+}
+
 static void on_refusal(struct talk *t, struct answer *a)
 {
 	struct lookup *lk = t->lk;
@@ -287,10 +313,8 @@ static void on_refusal(struct talk *t, struct answer *a)
 	} else if (status >= 500 && lookup_may_stand_in(lk)) {
 		stand_in(t, status);
 		return;
-	} else if (status == 401) {
-		lookup_note_refusal(lk, span_of(""));
-	} else if ((status == 403 || status == 404 || status == 410 || status == 451) && lk->own != NULL) {
-		lookup_note_refusal(lk, refused_prefix(lk->req));
+	} else {
+		note_refusal(lk, status);
 	}
 	pass_on(t, a);
 }
@@ -300,7 +324,9 @@ static void count_upstream(struct talk *t, int status)
 	struct metrics *m = t->layer->p.metrics;
 
 	metrics_add(m, M_UPSTREAM, 1);
-	if (status != 304 || t->lk->req->id->is_public)
+	/* Neither an authorized 304 nor a look at the limits themselves is billed. */
+	if ((status != 304 || t->lk->req->id->is_public) &&
+	    !span_eq(buf_span(&t->lk->req->target), "/rate_limit"))
 		metrics_add(m, M_UPSTREAM_BILLABLE, 1);
 }
 
@@ -372,7 +398,7 @@ static void note_write(struct talk *t)
 	const struct request *r = t->lk->req;
 
 	if (span_eq(buf_span(&r->target), "/graphql")) {
-		if (span_find(r->body, "mutation") >= 0)
+		if (!graphql_is_query(r->body))
 			lookup_note_refusal(t->lk, span_of(""));
 		return;
 	}
@@ -382,12 +408,16 @@ static void note_write(struct talk *t)
 static void on_stream_done(void *arg, struct answer *a, const struct err *err)
 {
 	struct talk *t = arg;
+	int status = err->cls == 0 ? a->head.status : 0;
 
 	t->call = NULL;
-	if (err->cls == 0)
-		count_upstream(t, a->head.status);
-	/* Without an answer nobody knows whether the write happened. */
-	if (is_write(t->lk->req) && (err->cls != 0 || a->head.status < 400))
+
+	if (err->cls == 0) {
+		count_upstream(t, status);
+		note_refusal(t->lk, status);
+	}
+	/* Without an answer, or with one that speaks of a fault, nobody knows whether the write happened. */
+	if (is_write(t->lk->req) && (status < 400 || status >= 500))
 		note_write(t);
 	t->lk->err = *err;
 	finish(t);
@@ -405,7 +435,7 @@ static bool held_back(struct talk *t)
 	if (left <= 0 || strcmp(l->limited_tag, lk->req->id->tag) != 0 || !lookup_may_stand_in(lk))
 		return false;
 	lk->outcome.fwd = FWD_NONE;
-	lk->outcome.ttl = (entry_expires(lk->own) - lk->now) / CLOCK_SEC;
+	lk->outcome.ttl = lookup_ttl_left(lk, lk->own);
 	lk->outcome.detail = "rate-limited";
 	lk->serve_own = true;
 	finish(t);

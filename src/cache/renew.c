@@ -42,7 +42,11 @@ int renew_from_200(const struct request *r, const struct answer *a, int64_t ttl,
 {
 	struct entry_header headers[ENTRY_HEADERS_MAX];
 	size_t n = answer_headers(a, r->upstream->origin, headers, dropped);
+	struct span next;
 
+	if (*dropped > 0 &&
+	    (a->head.status == 301 || link_rel(http_field(&a->head, "link"), "next", &next)))
+		return err_set(err, ERR_DENIED, "the answer leads away from the upstream");
 	if (a->head.status == 301 && ttl > RENEW_301_TTL)
 		ttl = RENEW_301_TTL;
 	return build(r, a, buf_span(&a->body), ttl, a->head.status, headers, n, out, err);
@@ -148,4 +152,21 @@ bool renew_is_full_last_page(const struct request *r, const struct entry *e)
 	if (link_rel(entry_header(e, "link"), "next", &url))
 		return false;
 	return list_length(e->body) >= route_per_page(buf_span(&r->target));
+}
+
+bool renew_is_usable_candidate(const struct request *r, const struct entry *c)
+{
+	struct span link = entry_header(c, "link"), next;
+	struct buf believed;
+	bool usable;
+
+	if (c->status != 200 || entry_header(c, "etag").n == 0 || renew_is_full_last_page(r, c))
+		return false;
+	if (!link_rel(link, "next", &next))
+		return true;
+	buf_init(&believed, 16384);
+	link_believable(link, r->upstream->origin, r->upstream->base, buf_span(&r->target), &believed);
+	usable = link_rel(buf_span(&believed), "next", &next);
+	buf_free(&believed);
+	return usable;
 }

@@ -17,7 +17,8 @@ struct request;
 
 #define RENEW_301_TTL 300
 
-/* A stored body of this request. */
+/* A stored body of this request. ERR_DENIED: a Link to the next page, or a Location, leaves the upstream:
+ * without it the entry would say something else than the answer. */
 int renew_from_200(const struct request *, const struct answer *, int64_t ttl, unsigned *dropped,
     struct entry **, struct err *);
 /* The same body, with the 304's fields laid over the stored ones (RFC 9111 §4.3.4). */
@@ -32,5 +33,10 @@ int renew_from_candidate(const struct request *, const struct entry *candidate, 
  * their ETag, so it is asked without condition.
  */
 bool renew_is_full_last_page(const struct request *, const struct entry *);
+
+/* May another token's body be offered as a condition? It came with an ETag, it is no full last page, and its
+ * link to the next page, if it has one, can be believed: else its 304 would make a list look shorter than it
+ * is. */
+bool renew_is_usable_candidate(const struct request *, const struct entry *);
 
 #endif

@@ -325,7 +325,7 @@ int cache_list_clear(const struct cache_sub *c, struct err *err)
 	int lock = -1, rc = writable(c, err);
 
 	if (rc == 0) {
-		lock = lock_take(s, true);
+		lock = lock_take(s, LOCK_COLLECTION, true);
 		rc = store_each_name(s, remove_any, &r, err);
 	}
 	if (rc == 0) {

@@ -1,7 +1,7 @@
 /*
  * The subcommands of `ghoard cache`, in files by what they work on: entries by name (cache_named), entries
- * one by one (cache_list), archives (cache_archive). They get the store open, the operands behind their name
- * (their number is checked), and the options in force.
+ * one by one (cache_list), archives (cache_export, cache_import), and what these share. They get the store
+ * open, the operands behind their name (their number is checked), and the options in force.
  *
  * Each returns an exit code; a failure that is not yet told on stderr is left in err.
  */
@@ -17,6 +17,8 @@
 struct app;
 struct entry;
 struct err;
+struct file_hold;
+struct store;
 
 struct cache_sub {
 	struct app *app;
@@ -39,10 +41,22 @@ int cache_list_rm(const struct cache_sub *, struct err *);
 int cache_list_clear(const struct cache_sub *, struct err *);
 int cache_list_verify(const struct cache_sub *, struct err *);
 
-int cache_archive_export(const struct cache_sub *, struct err *);
-int cache_archive_import(const struct cache_sub *, struct err *);
+int cache_export_run(const struct cache_sub *, struct err *);
+int cache_import_run(const struct cache_sub *, struct err *);
 
 /* Print with control characters as \xNN: keys and names come from files. */
 void cache_sub_print(struct span);
+
+/* Is the file's name "-": standard input or output? */
+bool cache_sub_is_dash(const char *file);
+/* Read an entry by its file's name: 1 with a reference in *out, 0 it is not there, ERR_DAMAGED. The CID is
+ * not checked, nothing is moved. */
+int cache_sub_load(struct store *, const char *name, struct entry **out);
+/* CID and content_hash fit the data. */
+bool cache_sub_is_sound(const struct entry *, const char *name);
+/* What is held is open for writing alone: open it again, by name, for reading. An fd, or ERR_IO. */
+int cache_sub_reopen(const struct file_hold *, struct err *);
+/* All that is left in `from` goes to `to`; `what` begins the sentence of a failure. */
+int cache_sub_copy(int from, int to, const char *what, struct err *);
 
 #endif

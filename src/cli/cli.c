@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,7 +176,8 @@ int cli_run(int argc, char **argv)
 	code = dispatch(argc - 1, argv + 1, &g, &err);
 	if (err.cls != 0)
 		log_error("%s", err.msg);
-	if (fflush(stdout) != 0 && code == XC_OK) {
+	if (fflush(stdout) != 0 && code == XC_OK &&
+	    errno != EPIPE) { /* a reader that has seen enough is fine */
 		log_error("writing to standard output failed; is the disk full?");
 		code = XC_MACHINE;
 	}

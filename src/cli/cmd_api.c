@@ -16,6 +16,7 @@
 #include "cli/pages.h"
 #include "config/layers.h"
 #include "github/link.h"
+#include "http/url.h"
 
 static struct {
 	const char *method, *input;
@@ -87,7 +88,7 @@ static int take_path(struct api_run *r, const char *path, struct err *err)
 {
 	struct buf expanded;
 	struct upstream up;
-	struct span text, target;
+	struct span text, target = { "", 0 };
 	int rc;
 
 	buf_init(&expanded, 16384);
@@ -247,7 +248,9 @@ static int next_page(struct api_run *r, const struct fetch_result *result, struc
 		return 0;
 	if (!upstream_target(&r->app.upstream, url, &target))
 		return err_set(err, ERR_PROTO, "GitHub's next page is at %.*s, which is not the upstream",
-		    (int)url.n, url.p);
+		    (int)url_shown(url).n, url.p);
+	if (span_same(target, buf_span(&r->target)))
+		return err_set(err, ERR_PROTO, "GitHub's next page is the page itself");
 	buf_clear(&r->target);
 	buf_addspan(&r->target, target);
 	return 1;

@@ -25,15 +25,6 @@ static const struct opt opts[] = { { "stale", 0, OPT_FLAG, NULL, AT(stale),
 	{ "prefix", 0, OPT_TEXT, "P", AT(prefix), "ls, rm: the entries whose key begins so" },
 	{ .name = NULL } };
 
-void cache_sub_print(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-			printf("\\x%02x", (unsigned char)s.p[i]);
-		else
-			putchar(s.p[i]);
-}
-
 static int collect(const struct cache_sub *c, struct err *err)
 {
 	size_t max = (size_t)settings_int(c->app->settings, "cache.max_size"), steps = 0;
@@ -82,8 +73,8 @@ static const struct sub {
 	{ "clear", 0, 0, 0, "clear", cache_list_clear },
 	{ "verify", 0, 0, 0, "verify", cache_list_verify },
 	{ "gc", 0, 0, 0, "gc", collect },
-	{ "export", 1, 1, 0, "export FILE", cache_archive_export },
-	{ "import", 1, 1, 0, "import FILE", cache_archive_import }
+	{ "export", 1, 1, 0, "export FILE", cache_export_run },
+	{ "import", 1, 1, 0, "import FILE", cache_import_run }
 };
 
 static const struct sub *find(const char *name)

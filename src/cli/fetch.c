@@ -35,8 +35,8 @@ static bool is_followed(struct run *r, const struct http_head *h, struct span fr
 	buf_init(&to, URL_MAX);
 	if (http_redirect(h->status, r->method, &base, http_field(h, "location"), &to, &next, &why) != 0) {
 		buf_free(&to);
-		err_set(&r->err, ERR_PROTO, "%s %.*s: GitHub redirects (%d), but %s", r->method, (int)from.n,
-		    from.p, h->status, why);
+		err_set(&r->err, ERR_PROTO, "%s %.*s: GitHub redirects (%d), but %s", r->method,
+		    (int)url_shown(from).n, from.p, h->status, why);
 		return true;
 	}
 	buf_free(&r->url);
@@ -65,6 +65,14 @@ static int take_body(struct run *r, const void *p, size_t n, struct err *err)
 		return r->f->on_body(r->f->arg, p, n, err);
 	buf_add(&r->result->answer.body, p, n);
 	return r->result->answer.body.failed ? err_set(err, ERR_INTERNAL, "no memory for the answer") : 0;
+}
+
+/* Until the request under way is done. */
+static int run_loop(struct run *r)
+{
+	if (loop_run(r->app->loop, &r->done, &r->err) == 0 && !r->done)
+		err_set(&r->err, ERR_INTERNAL, "the request was lost");
+	return r->err.cls;
 }
 
 /* ---- through the cache ---- */
@@ -120,9 +128,9 @@ static int ask_cache(struct run *r, struct span target)
 	r->done = false;
 	rc = cache_start(r->app->cache, &t.req, &r->f->ask, &sink, &lk, &r->err);
 	if (rc == 0)
-		rc = loop_run(r->app->loop, &r->done, &r->err);
+		rc = run_loop(r);
 	request_wipe(&t.req);
-	return rc != 0 ? rc : r->err.cls;
+	return rc;
 }
 
 /* ---- elsewhere: archives, logs, assets ---- */
@@ -148,11 +156,11 @@ static int on_plain_body(void *arg, const void *p, size_t n, struct err *err)
 static void on_plain_done(void *arg, const struct err *err)
 {
 	struct run *r = arg;
+	struct span url = url_shown(buf_span(&r->url));
 
 	if (r->err.cls == 0 && err->cls != 0) {
 		r->err = *err;
-		err_prefix(&r->err, "%s %.*s", r->method, (int)buf_len(&r->url),
-		    (const char *)buf_data(&r->url));
+		err_prefix(&r->err, "%s %.*s", r->method, (int)url.n, url.p);
 	}
 	r->done = true;
 }
@@ -176,13 +184,11 @@ static int ask_elsewhere(struct run *r)
 		    "GitHub redirects %s to another host, where ghoard sends no body", r->method);
 	if (url_parse(q.url, &u, &why) != 0 || (!u.tls && !url_is_loopback(&u)))
 		return err_set(&r->err, ERR_DENIED, "GitHub redirects to %.*s, which is not https",
-		    (int)q.url.n, q.url.p);
+		    (int)url_shown(q.url).n, q.url.p);
 	r->done = false;
 	if (http_client_start(r->app->http, &q, &sink, &call, &r->err) != 0)
 		return r->err.cls;
-	if (loop_run(r->app->loop, &r->done, &r->err) != 0)
-		return r->err.cls;
-	return r->err.cls;
+	return run_loop(r);
 }
 
 static int next_hop(struct run *r)

@@ -52,8 +52,10 @@ int params_expand(struct span text, struct buf *out, struct err *err)
 		name = span_sub(rest, 0, (size_t)close + 1);
 		if (placeholder(name, &value, err) != 0)
 			return ERR_USAGE;
+		if (value.p == NULL)
+			name.n = 1; /* a brace of something else, which may hold one of ours: GraphQL */
 		buf_add(out, text.p, (size_t)open);
-		buf_addspan(out, value.p != NULL ? value : name);
+		buf_addspan(out, value.p != NULL ? value : span_of("{"));
 		text = span_sub(rest, name.n, rest.n);
 	}
 	buf_addspan(out, text);
@@ -96,43 +98,38 @@ static bool is_typed(const struct opt *o)
 	return o->letter == 'F';
 }
 
-static bool is_number(struct span v)
+/* The text a typed value stands for: of a file, or with its placeholders filled in. */
+static int resolve(struct span v, struct buf *out, struct err *err)
 {
-	int64_t n;
+	char path[4096];
 
-	return span_i64(v, &n);
+	if (!span_starts(v, "@"))
+		return params_expand(v, out, err);
+	if (!span_copy(path, sizeof(path), span_sub(v, 1, v.n)))
+		return err_set(err, ERR_USAGE, "a file name that is too long");
+	return params_read_file(path, out, err);
 }
 
 static int put_typed(struct json *o, const char *key, struct span v, struct err *err)
 {
 	struct buf b;
 	int64_t n;
-	char path[4096];
-	int rc;
+	int rc = 0;
 
 	if (span_eq(v, "true") || span_eq(v, "false")) {
 		json_put_bool(o, key, span_eq(v, "true"));
 	} else if (span_eq(v, "null")) {
 		json_put_null(o, key);
-	} else if (is_number(v) && span_i64(v, &n)) {
+	} else if (span_i64(v, &n)) {
 		json_put_int(o, key, n);
-	} else if (span_starts(v, "@")) {
-		if (!span_copy(path, sizeof(path), span_sub(v, 1, v.n)))
-			return err_set(err, ERR_USAGE, "a file name that is too long");
+	} else {
 		buf_init(&b, PARAMS_MAX);
-		rc = params_read_file(path, &b, err);
+		rc = resolve(v, &b, err);
 		if (rc == 0)
 			json_put_span(o, key, buf_span(&b));
 		buf_free(&b);
-		return rc;
-	} else {
-		buf_init(&b, PARAMS_MAX);
-		rc = params_expand(v, &b, err);
-		json_put_span(o, key, buf_span(&b));
-		buf_free(&b);
-		return rc;
 	}
-	return 0;
+	return rc;
 }
 
 static int put_value(struct json *o, const char *key, struct span v, bool typed, struct err *err)
@@ -230,6 +227,22 @@ int params_body(const struct opt_list *l, bool graphql, struct span cursor, stru
 	return rc;
 }
 
+/* As gh: null is empty, files and placeholders are resolved, everything else stands as it was typed. */
+static int query_value(const struct opt *o, struct span v, struct buf *target, struct err *err)
+{
+	struct buf b;
+	int rc = 0;
+
+	buf_init(&b, PARAMS_MAX);
+	if (!is_typed(o))
+		buf_addspan(&b, v);
+	else if (!span_eq(v, "null"))
+		rc = resolve(v, &b, err);
+	url_encode(target, buf_span(&b));
+	buf_free(&b);
+	return rc;
+}
+
 int params_query(const struct opt_list *l, struct buf *target, struct err *err)
 {
 	struct span key, value;
@@ -241,7 +254,8 @@ int params_query(const struct opt_list *l, struct buf *target, struct err *err)
 		buf_addc(target, first ? '?' : '&');
 		url_encode(target, key);
 		buf_addc(target, '=');
-		url_encode(target, value);
+		if (query_value(l->item[i].opt, value, target, err) != 0)
+			return err->cls;
 		first = false;
 	}
 	return 0;

@@ -6,12 +6,14 @@
 #include "github/link.h"
 #include "github/request.h"
 #include "github/route.h"
-#include "http/url.h"
+
+/* A head as large as one may be, and what the cache adds to it. */
+#define TEXT_MAX (HTTP_HEAD_MAX + 4096)
 
 void answer_init(struct answer *a, size_t max_body)
 {
 	memset(a, 0, sizeof(*a));
-	buf_init(&a->text, HTTP_HEAD_MAX);
+	buf_init(&a->text, TEXT_MAX);
 	buf_init(&a->body, max_body);
 }
 
@@ -31,7 +33,7 @@ static struct span copy(struct buf *b, struct span s)
 
 int answer_take_head(struct answer *a, const struct http_head *h)
 {
-	if (buf_reserve(&a->text, HTTP_HEAD_MAX) == NULL)	/* once: the spans stay good */
+	if (buf_reserve(&a->text, TEXT_MAX) == NULL)	/* once: the spans stay good */
 		return ERR_INTERNAL;
 	a->head.minor = h->minor;
 	a->head.status = h->status;
@@ -41,8 +43,10 @@ int answer_take_head(struct answer *a, const struct http_head *h)
 		a->head.fields[i].name = copy(&a->text, h->fields[i].name);
 		a->head.fields[i].value = copy(&a->text, h->fields[i].value);
 	}
+	if (a->text.failed)
+		return ERR_INTERNAL;
 	ratelimit_read(&a->head, &a->limit);
-	return a->text.failed ? ERR_INTERNAL : 0;
+	return 0;
 }
 
 /* Accept and Authorization are in the key, Accept-Encoding is always identity, requests with the others are
@@ -54,13 +58,28 @@ static bool vary_covered(struct span vary)
 	struct span item;
 
 	while (span_cut(&vary, ',', &item)) {
-		bool known = span_trim(item).n == 0;
+		bool known = span_trim(item).n == 0 || span_istarts(span_trim(item), "x-github-");
 
 		for (size_t i = 0; i < sizeof(covered) / sizeof(covered[0]); i++)
 			known = known || span_ieq(span_trim(item), covered[i]);
 		if (!known)
 			return false;
 	}
+	return true;
+}
+
+bool answer_fields_storable(const struct answer *a)
+{
+	const struct http_head *h = &a->head;
+
+	if (http_field(h, "content-encoding").n > 0 &&
+	    !span_ieq(http_field(h, "content-encoding"), "identity"))
+		return false;		/* identity was asked for: these are not the bytes a client expects */
+	if (http_field_count(h, "set-cookie") > 0 || http_field_has(h, "cache-control", "no-store"))
+		return false;
+	for (size_t i = 0; i < h->nfields; i++)
+		if (span_ieq(h->fields[i].name, "vary") && !vary_covered(h->fields[i].value))
+			return false;
 	return true;
 }
 
@@ -79,14 +98,7 @@ bool answer_storable(const struct answer *a, const struct request *r)
 		return false;
 	if (strcmp(r->route->op, "graphql_query") == 0 && has_errors(a))
 		return false;
-	if (http_field(h, "content-encoding").n > 0 && !span_ieq(http_field(h, "content-encoding"), "identity"))
-		return false;		/* identity was asked for: these are not the bytes a client expects */
-	if (http_field_count(h, "set-cookie") > 0 || http_field_has(h, "cache-control", "no-store"))
-		return false;
-	for (size_t i = 0; i < h->nfields; i++)
-		if (span_ieq(h->fields[i].name, "vary") && !vary_covered(h->fields[i].value))
-			return false;
-	return true;
+	return answer_fields_storable(a);
 }
 
 const char *answer_kept_name(struct span name)
@@ -101,14 +113,10 @@ const char *answer_kept_name(struct span name)
 	return NULL;
 }
 
-/* Same scheme, host and port as the upstream; a relative reference is not. */
+/* Of the upstream: by its own origin, or as a path. */
 static bool location_within(struct span url, const char *origin)
 {
-	struct url u, o;
-	const char *why;
-
-	return url_parse(url, &u, &why) == 0 && url_parse(span_of(origin), &o, &why) == 0 &&
-	    url_same_origin(&u, &o);
+	return link_of_origin(url, origin) || (span_starts(url, "/") && !span_starts(url, "//"));
 }
 
 size_t answer_headers(const struct answer *a, const char *origin, struct entry_header out[ENTRY_HEADERS_MAX],

@@ -31,6 +31,8 @@ int answer_take_head(struct answer *, const struct http_head *);
  * no Set-Cookie, no no-store, no Vary on a field the key does not cover, no GraphQL answer with errors.
  */
 bool answer_storable(const struct answer *, const struct request *);
+/* The part of it that also holds for a 304: Set-Cookie, no-store, Vary. */
+bool answer_fields_storable(const struct answer *);
 
 /*
  * The headers an entry keeps, in order; Link and Location only if every target has the upstream's origin,

@@ -7,11 +7,13 @@
 #include "github/api.h"
 #include "github/request.h"
 #include "http/client.h"
+#include "http/url.h"
 
 struct api_call {
 	struct http_call *http;
 	const struct request *req;
 	struct answer answer;
+	struct err err;			/* our own; the call ends with it */
 	size_t max_body;
 	struct api_sink sink;
 };
@@ -20,9 +22,10 @@ static void on_head(void *arg, const struct http_head *h)
 {
 	struct api_call *c = arg;
 
-	answer_take_head(&c->answer, h);
+	if (answer_take_head(&c->answer, h) != 0)
+		err_set(&c->err, ERR_INTERNAL, "no memory for the answer's head");
 	c->answer.received = clock_wall();
-	if (c->sink.on_body != NULL && c->sink.on_head != NULL)
+	if (c->err.cls == 0 && c->sink.on_body != NULL && c->sink.on_head != NULL)
 		c->sink.on_head(c->sink.arg, &c->answer.head);
 }
 
@@ -30,6 +33,8 @@ static int on_body(void *arg, const void *p, size_t n, struct err *err)
 {
 	struct api_call *c = arg;
 
+	if (c->err.cls != 0)
+		return c->err.cls;
 	if (c->sink.on_body != NULL)
 		return c->sink.on_body(c->sink.arg, p, n, err);
 	if (buf_len(&c->answer.body) + n > c->max_body)
@@ -42,11 +47,11 @@ static int on_body(void *arg, const void *p, size_t n, struct err *err)
 static void on_done(void *arg, const struct err *result)
 {
 	struct api_call *c = arg;
-	struct err err = *result;
+	struct err err = c->err.cls != 0 ? c->err : *result;
+	struct span url = url_shown(buf_span(&c->req->url));
 
 	if (err.cls != 0)
-		err_prefix(&err, "%s %.*s", c->req->method, (int)buf_len(&c->req->url),
-		    (const char *)buf_data(&c->req->url));
+		err_prefix(&err, "%s %.*s", c->req->method, (int)url.n, url.p);
 	c->sink.on_done(c->sink.arg, &c->answer, &err);
 	answer_free(&c->answer);
 	free(c);
@@ -70,6 +75,7 @@ int api_start(struct http_client *http, const struct request *req, struct span i
 	c->req = req;
 	c->sink = *sink;
 	c->max_body = max_body;
+	err_init(&c->err);
 	answer_init(&c->answer, max_body);
 	c->answer.sent = clock_wall();
 	to.arg = c;

@@ -30,6 +30,7 @@ struct api_sink {
  * sentence names the URL. */
 int api_start(struct http_client *, const struct request *, struct span if_none_match, size_t max_body,
     const struct api_sink *, struct api_call **, struct err *);
+/* As http_call_cancel. */
 void api_cancel(struct api_call *);
 
 #endif

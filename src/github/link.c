@@ -3,9 +3,10 @@
 #include "base/buf.h"
 #include "github/link.h"
 #include "github/route.h"
+#include "http/parse.h"
 #include "http/url.h"
 
-static bool of_origin(struct span url, const char *origin)
+bool link_of_origin(struct span url, const char *origin)
 {
 	struct url u, o;
 	const char *why;
@@ -34,7 +35,7 @@ bool link_within(struct span link, const char *origin)
 	struct span url, params;
 
 	while (link_next(&link, &url, &params))
-		if (!of_origin(url, origin))
+		if (!link_of_origin(url, origin))
 			return false;
 	return span_chr(link, '<') < 0;		/* one that is not closed points nobody knows where */
 }
@@ -69,22 +70,27 @@ bool link_rel(struct span link, const char *rel, struct span *url)
 	return false;
 }
 
-static struct span path_of(struct span target)
+/* "/orgs/x/repos" and "/organizations/5/repos" are one list, and so on: GitHub links pages by number. */
+static bool same_numbered(struct span a, struct span b, const char *named, const char *numbered)
 {
-	ptrdiff_t q = span_chr(target, '?');
+	struct span ra, rb, ignored;
 
-	return q < 0 ? target : span_sub(target, 0, (size_t)q);
+	if (!span_starts(a, named) || !span_starts(b, numbered))
+		return false;
+	ra = span_sub(a, strlen(named), a.n);
+	rb = span_sub(b, strlen(numbered), b.n);
+	return span_cut(&ra, '/', &ignored) && span_cut(&rb, '/', &ignored) && span_same(ra, rb);
 }
 
-/* "/repos/o/r/issues" and "/repositories/42/issues" are one list under two names. */
 static bool same_list(struct span a, struct span b)
 {
 	struct span ra = route_repo_prefix(a), rb = route_repo_prefix(b);
 
-	if (span_same(a, b))
+	if (span_same(a, b) || same_numbered(a, b, "/orgs/", "/organizations/") ||
+	    same_numbered(a, b, "/users/", "/user/"))
 		return true;
-	return ra.n > 0 && rb.n > 0 && !span_starts(ra, "/repositories/") &&
-	    span_starts(rb, "/repositories/") && span_same(span_sub(a, ra.n, a.n), span_sub(b, rb.n, b.n));
+	return span_starts(ra, "/repos/") && span_starts(rb, "/repositories/") &&
+	    span_same(span_sub(a, ra.n, a.n), span_sub(b, rb.n, b.n));
 }
 
 static bool believable(struct span url, const char *origin, const char *base, struct span target)
@@ -92,9 +98,10 @@ static bool believable(struct span url, const char *origin, const char *base, st
 	struct url u;
 	const char *why;
 
-	if (!of_origin(url, origin) || url_parse(url, &u, &why) != 0 || !span_starts(u.target, base))
+	if (!link_of_origin(url, origin) || url_parse(url, &u, &why) != 0 || !span_starts(u.target, base))
 		return false;
-	return same_list(path_of(target), path_of(span_sub(u.target, strlen(base), u.target.n)));
+	return same_list(span_before(target, '?'),
+	    span_before(span_sub(u.target, strlen(base), u.target.n), '?'));
 }
 
 void link_believable(struct span link, const char *origin, const char *base, struct span target,
@@ -104,7 +111,7 @@ void link_believable(struct span link, const char *origin, const char *base, str
 	size_t at = buf_len(out);
 
 	while (link_next(&link, &url, &params)) {
-		if (!believable(url, origin, base, target)) {
+		if (!believable(url, origin, base, target) || !http_is_value(span_trim(params))) {
 			buf_truncate(out, at);
 			return;
 		}

@@ -15,6 +15,8 @@ struct buf;
 bool link_next(struct span *rest, struct span *url, struct span *params);
 /* The target with this rel; false: there is none. */
 bool link_rel(struct span link, const char *rel, struct span *url);
+/* One absolute URL is of this origin ("https://api.github.com")? */
+bool link_of_origin(struct span url, const char *origin);
 /* Every target is of this origin ("https://api.github.com")? True for an empty value. */
 bool link_within(struct span link, const char *origin);
 /*

@@ -3,8 +3,8 @@
  * key, and exactly what goes upstream. Pure.
  *
  * Request key = operation ‖ ":" ‖ method if not GET ‖ target ‖ ":" ‖ variant; variant = 16 hex of SHA-256
- * over the length-prefixed list: profile, upstream origin, Accept class, API version, other X-GitHub-* fields
- * (sorted), SHA-256 of a keyed body. Accept absent, empty, `*` `/` `*`, application/json,
+ * over the length-prefixed list: profile, upstream's address, Accept class, API version, other X-GitHub-*
+ * fields (sorted), SHA-256 of a keyed body. Accept absent, empty, `*` `/` `*`, application/json,
  * application/vnd.github+json and …v3+json are one class, sent as its canonical value, so every client gets
  * the same bytes. Upstream go our own User-Agent and no Accept-Encoding but identity; never
  * If-Modified-Since.
@@ -51,7 +51,8 @@ struct request {
 	bool has_body;
 	struct span body;		/* borrowed */
 	const struct route *route;
-	const char *bypass; /* NULL: may be kept; else why not: "method", "route", "header", "target" */
+	const char
+	    *bypass; /* NULL: may be kept; else why not: "method", "body", "route", "header", "target" */
 	bool is_head;			/* HEAD: looked up as GET, stores nothing */
 	struct span accept;		/* as sent upstream */
 	struct buf key, variant, url;	/* "" where bypass is set, but url */

@@ -89,9 +89,7 @@ static const char *const owners[] = {
 
 static struct span path_of(struct span target)
 {
-	ptrdiff_t q = span_chr(target, '?');
-
-	return q < 0 ? target : span_sub(target, 0, (size_t)q);
+	return span_before(target, '?');
 }
 
 /* Cut "/segment" off the front; false at the end. */

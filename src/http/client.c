@@ -164,16 +164,13 @@ static void finish(struct http_call *c)
 
 static int retry(struct http_call *c)
 {
-	struct err err;
-
 	log_debug("http %s: the kept-open connection was dead; asking again on a new one", c->origin);
 	c->retried = true;
 	c->reused = false;
 	conn_free(c->conn);
 	c->conn = NULL;
 	err_init(&c->err);
-	err_init(&err);
-	return open_origin(c, &err);
+	return open_origin(c, &c->err);
 }
 
 /* The connection ended before the answer did. */
@@ -280,6 +277,7 @@ static void on_head_data(struct http_call *c)
 	ssize_t n;
 	bool final = false;
 
+	c->reused = false;	/* it answers: no second try, whatever becomes of it */
 	while (!final && (n = http_parse_response(buf_data(in), buf_len(in), &head, &why)) != -2) {
 		if (n < 0) {
 			err_set(&c->err, ERR_PROTO, "the answer's head is malformed: %s", why);
@@ -349,11 +347,13 @@ static void on_conn(void *arg, enum conn_event ev)
 
 /* ---- the request ---- */
 
-static void send_request(struct http_call *c)
+static int send_request(struct http_call *c, struct err *err)
 {
 	enter(c, S_HEAD);
 	conn_retarget(c->conn, on_conn, c);
-	conn_write(c->conn, buf_data(&c->wire), buf_len(&c->wire));
+	if (conn_write(c->conn, buf_data(&c->wire), buf_len(&c->wire)) != 0)
+		return err_set(err, ERR_INTERNAL, "no memory to send the request");
+	return 0;
 }
 
 static void on_origin(void *arg, struct conn *conn, const struct err *err)
@@ -367,7 +367,8 @@ static void on_origin(void *arg, struct conn *conn, const struct err *err)
 		return;
 	}
 	c->conn = conn;
-	send_request(c);
+	if (send_request(c, &c->err) != 0)
+		finish(c);
 }
 
 static int open_origin(struct http_call *c, struct err *err)
@@ -383,6 +384,11 @@ static void on_total(struct timer *t)
 	err_set(&c->err, ERR_TIMEOUT, "the answer did not come whole within %lld s",
 	    (long long)(c->client->timeouts.total_ms / 1000));
 	finish(c);
+}
+
+static bool expects_body(const char *method)
+{
+	return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
 }
 
 static int write_request(struct http_call *c, const struct http_request *r, struct err *err)
@@ -403,8 +409,9 @@ static int write_request(struct http_call *c, const struct http_request *r, stru
 		buf_addspan(w, h->value);
 		buf_adds(w, "\r\n");
 	}
-	if (r->has_body)
-		buf_addf(w, "Content-Length: %zu\r\n", r->body.n);
+	/* RFC 9110 §8.6: a method that expects a body says so when there is none. */
+	if (r->has_body || expects_body(r->method))
+		buf_addf(w, "Content-Length: %zu\r\n", r->has_body ? r->body.n : 0);
 	buf_adds(w, "\r\n");
 	if (r->has_body)
 		buf_addspan(w, r->body);
@@ -447,8 +454,7 @@ static int begin(struct http_call *c, struct err *err)
 	if (c->conn == NULL)
 		return open_origin(c, err);
 	c->reused = true;
-	send_request(c);
-	return 0;
+	return send_request(c, err);
 }
 
 int http_client_start(struct http_client *h, const struct http_request *r, const struct http_sink *sink,

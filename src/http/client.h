@@ -60,6 +60,7 @@ void http_client_free(struct http_client *);
 /* The request's spans are copied. ERR_USAGE: a malformed URL, method or header. */
 int http_client_start(struct http_client *, const struct http_request *, const struct http_sink *,
     struct http_call **, struct err *);
+/* Not from inside this call's own on_head or on_body: a negative return of on_body ends it there. */
 void http_call_cancel(struct http_call *);
 
 #endif

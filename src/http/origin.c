@@ -56,6 +56,12 @@ static void dispose(struct origin *k)
 	free(k);
 }
 
+static void on_nobody(void *arg, enum conn_event ev)
+{
+	(void)arg;
+	(void)ev;
+}
+
 static void finish(struct origin *k)
 {
 	struct conn *conn = k->err.cls == 0 ? k->conn : NULL;
@@ -63,8 +69,10 @@ static void finish(struct origin *k)
 	origin_done *done = k->done;
 	void *arg = k->arg;
 
-	if (conn != NULL)
+	if (conn != NULL) {
 		k->conn = NULL;
+		conn_retarget(conn, on_nobody, NULL);
+	}
 	dispose(k);
 	done(arg, conn, &err);
 }
@@ -259,8 +267,8 @@ static int choose_proxy(struct origin *k, const struct url *url, struct err *err
 	return 0;
 }
 
-int origin_open(struct http_env *env, const struct url *url, origin_done *done, void *arg, struct origin **out,
-    struct err *err)
+int origin_open(struct http_env *env, const struct url *url, origin_done *done, void *arg,
+    struct origin **out, struct err *err)
 {
 	struct origin *k = calloc(1, sizeof(*k));
 	int rc;

@@ -39,7 +39,8 @@ void http_env_wipe(struct http_env *);
 typedef void origin_done(void *arg, struct conn *, const struct err *);
 
 /* The URL's spans are copied. */
-int origin_open(struct http_env *, const struct url *, origin_done *, void *arg, struct origin **, struct err *);
+int origin_open(struct http_env *, const struct url *, origin_done *, void *arg, struct origin **,
+    struct err *);
 void origin_cancel(struct origin *);
 
 #endif

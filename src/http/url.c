@@ -375,6 +375,11 @@ void url_encode(struct buf *out, struct span s)
 	}
 }
 
+struct span url_shown(struct span url)
+{
+	return span_before(url, '?');
+}
+
 ssize_t url_decode(uint8_t *out, size_t size, struct span s)
 {
 	size_t n = 0;

@@ -59,6 +59,9 @@ bool url_is_ip(const struct url *);
 /* Append with everything but unreserved characters %-encoded (RFC 3986 §2.3), as in a query component. */
 void url_encode(struct buf *, struct span);
 
+/* What may be shown of a URL: no query, which can hold a signature or a token. */
+struct span url_shown(struct span);
+
 /* Undo it: the number of bytes, -1: a malformed escape, or longer than `size`. */
 ssize_t url_decode(uint8_t *out, size_t size, struct span);
 

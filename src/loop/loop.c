@@ -38,8 +38,6 @@ static void reap_if(struct loop *l, bool all)
 		}
 		*at = io->next;
 		io->reap(io);
-		/* reap may have added an io at the head; `at` then still points to a live link or to l->ios
-		 * itself */
 	}
 }
 
@@ -168,6 +166,9 @@ static int64_t wait_ms(const struct loop *l)
 
 	if (l->jobs != NULL)
 		return 0;
+	for (const struct io *io = l->ios; io != NULL; io = io->next)
+		if (io->dead)	/* marked between passes: there is nothing to wait for */
+			return 0;
 	for (const struct timer *t = l->timers; t != NULL; t = t->next) {
 		int64_t left = t->due > l->now ? t->due - l->now : 0;
 

@@ -63,8 +63,8 @@ static unsigned want(struct io *io)
 		bits |= LOOP_READ;
 	if (st & ENGINE_NET_OUT)
 		bits |= LOOP_WRITE;
-	if ((st & ENGINE_APP_OUT) &&
-	    room(c)) /* the session has consumed: plaintext waits in the engine, not in the socket */
+	/* The session has consumed: what comes next waits in the engine or before it, not in the socket. */
+	if (room(c) && ((st & ENGINE_APP_OUT) || ((st & ENGINE_NET_IN) && buf_len(&c->early) > 0)))
 		job_queue(c->loop, &c->kick);
 	return bits;
 }
@@ -239,10 +239,11 @@ static void ready(struct io *io, unsigned got)
 	if (c->engine != NULL) {
 		pump(c, (got & LOOP_READ) != 0);
 	} else {
-		if (got & LOOP_WRITE)
-			write_plain(c);
-		if ((got & LOOP_READ) && c->err.cls == 0)
+		/* Reading first: a peer that has answered and gone is heard before the write to it fails. */
+		if (got & LOOP_READ)
 			read_plain(c);
+		if ((got & LOOP_WRITE) && c->err.cls == 0 && !c->eof)
+			write_plain(c);
 	}
 	report(c, had);
 }

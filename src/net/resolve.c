@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ struct resolve {
 	struct job job;
 	struct loop *loop;
 	pid_t child;			/* 0: none */
+	int forkless;			/* errno of a fork that failed */
 	char host[HOST_MAX + 1];
 	struct answer answer;
 	size_t got;			/* bytes of answer */
@@ -48,7 +50,8 @@ static void end_child(struct resolve *r)
 {
 	if (r->child > 0) {
 		kill(r->child, SIGKILL);
-		waitpid(r->child, NULL, 0);
+		while (waitpid(r->child, NULL, 0) < 0 && errno == EINTR)
+			;
 		r->child = 0;
 	}
 }
@@ -58,7 +61,10 @@ static void finish(struct resolve *r)
 	struct err err;
 
 	err_init(&err);
-	if (r->answer.gai == EAI_AGAIN)
+	errno = r->forkless;
+	if (r->forkless != 0)
+		err_sys(&err, ERR_IO, "looking up %s: no process can be started", r->host);
+	else if (r->answer.gai == EAI_AGAIN)
 		err_set(&err, ERR_UNAVAIL,
 		    "looking up %s: no name server answered; check the network and /etc/resolv.conf",
 		    r->host);
@@ -142,6 +148,10 @@ static void __attribute__((noreturn)) child_main(int fd, const char *host, const
 	struct addrinfo *list = NULL;
 	struct answer a;
 
+	/* A connection the parent closes meanwhile must not live on here. */
+	for (int other = 3; other < FD_SETSIZE; other++)
+		if (other != fd)
+			close(other);
 	memset(&a, 0, sizeof(a));
 	a.gai = getaddrinfo(host, port, &hints, &list);
 	if (a.gai == 0)
@@ -168,7 +178,7 @@ static int start_child(struct resolve *r, uint16_t port, struct err *err)
 	close(pair[1]);
 	if (r->child < 0) {
 		r->child = 0;
-		r->answer.gai = EAI_AGAIN;	/* the socket's end is seen in the next pass and says so */
+		r->forkless = errno;		/* the socket's end is seen in the next pass and says so */
 	}
 	return 0;
 fail:
@@ -179,7 +189,7 @@ fail:
 
 static bool known(struct resolve *r, struct span host, uint16_t port)
 {
-	if (span_ieq(host, "localhost")) {
+	if (span_ieq(host, "localhost") || span_iends(host, ".localhost")) {
 		addr_parse(&r->answer.addrs[0], span_of("127.0.0.1"), port);
 		addr_parse(&r->answer.addrs[1], span_of("::1"), port);
 		r->answer.n = 2;

@@ -181,7 +181,8 @@ int entry_build(const struct entry_parts *given, struct entry **out, struct err 
 	if (rc == 0)
 		return 0;
 	/* What we wrote and cannot read has a head above ENTRY_HEAD_MAX. */
-	return rc == ERR_DAMAGED ? err_set(err, ERR_LIMIT, "an answer with too many headers, or too long ones, to keep")
+	return rc == ERR_DAMAGED
+	    ? err_set(err, ERR_LIMIT, "an answer with too many headers, or too long ones, to keep")
 	    : err_set(err, rc, "%s", why.msg);
 }
 
@@ -270,8 +271,10 @@ static bool take_ours(struct entry *e, struct span raw)
 	struct span v;
 	uint64_t n;
 
-	if (jscan_member(raw, "v", &v) != 1 || !span_eq(v, "1"))
-		return true;			/* another version: like the reference's */
+	if (jscan_member(raw, "v", &v) != 1 || !span_eq(v, "1")) {
+		e->alien = true;
+		return true;
+	}
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		if (jscan_member(raw, strings[i].name, &v) == 1 &&
 		    !take_str(e, v, (struct span *)(void *)((char *)e + strings[i].at)))
@@ -381,14 +384,15 @@ static bool parse_image(struct entry *e)
 	/* Room for all that will ever be put there: the head, its strings once more, a decoded body. */
 	buf_init(&e->text, 2 * file.n + 3 * ENTRY_HEAD_MAX);
 	if (data_at > 0)
-		buf_reserve(&e->text, 2 * data_at + 64 + (file.p[data_at] == '"' ? file.n : 0));
+		buf_reserve(&e->text,
+		    2 * data_at + 64 + (data_at < file.n && file.p[data_at] == '"' ? file.n : 0));
 	else
 		buf_reserve(&e->text, 2 * file.n + 64);
 	if (e->text.failed || file.n == 0)
 		return false;
 	if (data_at > 0 ? !parse_ours(e, file, data_at) : !parse_reference(e, file))
 		return false;
-	e->op = span_sub(e->key, 0, span_chr(e->key, ':') < 0 ? e->key.n : (size_t)span_chr(e->key, ':'));
+	e->op = span_before(e->key, ':');
 	return take_body(e);
 }
 
@@ -404,7 +408,11 @@ int entry_parse(struct buf *image, struct entry **out, struct err *err)
 	e->image = *image;
 	buf_init(image, image->max);
 	if (!parse_image(e)) {
+		bool alien = e->alien;
+
 		entry_unref(e);
+		if (alien)
+			return err_set(err, ERR_NOTFOUND, "a cache entry of another version of ghoard");
 		return err_set(err, ERR_DAMAGED, "not a cache entry");
 	}
 	*out = e;

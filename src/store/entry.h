@@ -37,6 +37,7 @@ struct entry {
 	struct buf image;			/* the file, byte for byte */
 	struct buf text;			/* unescaped strings, a base64 body */
 	bool ours;
+	bool alien;				/* written by another version: not for us, and not damaged */
 	struct span key;			/* cache_key; empty in the reference's older form */
 	struct span op;				/* its part before the first ':' */
 	int64_t timestamp;			/* µs */
@@ -65,12 +66,12 @@ struct entry_parts {
 	struct span body;
 };
 
-/* Build image and entry. 0, ERR_LIMIT or ERR_INTERNAL. The new entry has one reference. A header whose value is
- * not UTF-8 is left out. */
+/* Build image and entry. 0, ERR_LIMIT or ERR_INTERNAL. The new entry has one reference. A header whose value
+ * is not UTF-8 is left out. */
 int entry_build(const struct entry_parts *, struct entry **, struct err *);
 
-/* Take over the image (the buf is emptied, also on failure) and parse it. ERR_DAMAGED: not an entry. The CID
- * is not yet checked. */
+/* Take over the image (the buf is emptied, also on failure) and parse it. ERR_DAMAGED: not an entry;
+ * ERR_NOTFOUND: one of another version. The CID is not yet checked. */
 int entry_parse(struct buf *image, struct entry **, struct err *);
 
 /* The body hashes to `cid`? For the reference's: there is a data member. */

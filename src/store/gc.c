@@ -61,7 +61,7 @@ static DIR *open_sub(struct gc *g, const char *name)
 int gc_start(struct store *s, size_t max_entries, int64_t now, struct gc **out, struct err *err)
 {
 	struct gc *g;
-	int lock = lock_take(s, false);
+	int lock = lock_take(s, LOCK_COLLECTION, false);
 
 	if (lock < 0)
 		return 0;
@@ -240,7 +240,10 @@ static void last_one(struct gc *g, const char *name)
 
 	if (name[0] == '.' || (size_t)snprintf(path, sizeof(path), "last/%s", name) >= sizeof(path))
 		return;
-	if (fstatat(store_dirfd(g->store), path, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink == 1)
+	if (fstatat(store_dirfd(g->store), path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return;
+	/* A link under a temporary name would keep the one beside it from being the only one. */
+	if (st.st_nlink == 1 || (file_is_tmp(name) && g->now - st.st_ctime > TMP_AGE_S))
 		store_remove(g->store, path, NULL);
 }
 

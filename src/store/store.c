@@ -147,7 +147,9 @@ bool store_name(char out[static STORE_NAME_MAX + 1], struct span key, struct spa
 	if (auth.n == 0)
 		return reference_name(out, key);
 	key_hex(hex, key);
-	if (colon <= 0 || colon > 100)
+	/* Keys and tags also come from other machines' files: a name stays in this folder. */
+	if (colon <= 0 || colon > 100 || key.p[0] == '.' ||
+	    span_chr(span_sub(key, 0, (size_t)colon), '/') >= 0 || span_chr(auth, '/') >= 0)
 		return false;
 	snprintf(out, STORE_NAME_MAX + 1, "%.*s-%s-%.*s.json", (int)colon, key.p, hex,
 	    auth.n < 8 ? (int)auth.n : 8, auth.p);
@@ -279,11 +281,12 @@ int store_get_named(struct store *s, struct span key, struct entry **out, unsign
  * token finds this body. */
 static void link_last(struct store *s, const char *name, struct span key)
 {
-	char last[STORE_NAME_MAX + 1], tmp[STORE_NAME_MAX + 32];
+	char last[STORE_NAME_MAX + 1], tmp[STORE_NAME_MAX + 64];
 
 	if (!last_name(last, key))
 		return;
-	snprintf(tmp, sizeof(tmp), "%s.tmp-%ld-%08x", last, (long)getpid(), rand_below(UINT32_MAX));
+	snprintf(tmp, sizeof(tmp), "%s.tmp-%ld-%08x%08x", last, (long)getpid(), rand_below(UINT32_MAX),
+	    rand_below(UINT32_MAX));
 	if (linkat(s->fd, name, s->fd, tmp, 0) != 0) {
 		if (errno != ENOENT || mkdirat(s->fd, "last", 0700) != 0 ||
 		    linkat(s->fd, name, s->fd, tmp, 0) != 0)
@@ -310,6 +313,14 @@ int store_put(struct store *s, const struct entry *e, struct err *err)
 	if (e->url.n > 0)
 		link_last(s, name, e->key);
 	return 0;
+}
+
+void store_link_last(struct store *s, const struct entry *e)
+{
+	char name[STORE_NAME_MAX + 1];
+
+	if (!s->read_only && e->url.n > 0 && store_name(name, e->key, e->auth))
+		link_last(s, name, e->key);
 }
 
 void store_touch(struct store *s, const struct entry *e)
@@ -342,8 +353,12 @@ int store_each_name(struct store *s, int (*fn)(void *arg, const char *name), voi
 	struct dirent *de;
 	int rc = 0;
 
-	if (d == NULL)
-		return err_sys(err, ERR_IO, "reading the cache folder %s", s->path);
+	if (d == NULL) {
+		err_sys(err, ERR_IO, "reading the cache folder %s", s->path);
+		if (fd >= 0)
+			close(fd);
+		return ERR_IO;
+	}
 	while (rc >= 0 && (de = readdir(d)) != NULL)
 		if (de->d_name[0] != '.' && span_ends(span_of(de->d_name), ".json"))
 			rc = fn(arg, de->d_name);

@@ -38,13 +38,14 @@ bool store_is_read_only(const struct store *);
 
 #define STORE_NAME_MAX 255
 
-/* File names. false: longer than a name may be. `auth` empty: by name (the reference's rule). */
+/* File names. false: longer than a name may be, or it would leave the folder. `auth` empty: by name (the
+ * reference's rule). */
 bool store_name(char out[static STORE_NAME_MAX + 1], struct span key, struct span auth);
 
 /*
  * The entry of this key that belongs to `auth` (a tag or ENTRY_PUBLIC). 1 with *out (a reference for the
- * caller), 0 there is none. The key inside must be this key, the CID must fit, and with `proof_key` the
- * proof: what fails them is moved to corrupt/, counted in *corrupt, and is a miss.
+ * caller), 0 there is none. Another key or owner inside is a plain miss. The CID must fit, and with
+ * `proof_key` the proof: what fails them is moved to corrupt/, counted in *corrupt, and is a miss.
  */
 int store_get(struct store *, struct span key, struct span auth, const uint8_t *proof_key, struct entry **out,
     unsigned *corrupt);
@@ -56,6 +57,8 @@ int store_get_named(struct store *, struct span key, struct entry **out, unsigne
 /* Write an entry under its own key and auth (by name if it has no url), and its last/ link. ERR_IO: nothing
  * was changed. */
 int store_put(struct store *, const struct entry *, struct err *);
+/* Make the stored file of this entry the newest of its request key; nothing where it is not there. */
+void store_link_last(struct store *, const struct entry *);
 /* Mark as used (mtime), at most once a minute. */
 void store_touch(struct store *, const struct entry *);
 

@@ -102,7 +102,9 @@ static int read_given(struct anchors *a, const char *ca_file, const char *ca_dir
 		rc = read_bundle(a, ca_file, err);
 		if (rc != 0) {
 			err_prefix(err, "the CA bundle that SSL_CERT_FILE names");
-			return err->cls = ERR_DENIED;
+			if (err != NULL)
+				err->cls = ERR_DENIED;
+			return ERR_DENIED;
 		}
 	}
 	while (span_cut(&rest, ':', &dir))

@@ -287,6 +287,12 @@ static int x509_error(const struct tls *t, int code, struct err *err)
 	}
 }
 
+/* What is no record at all ("HTTP/1.1 400 …") fails as a version, too. */
+static bool is_record_type(unsigned type)
+{
+	return type >= 20 && type <= 23;	/* RFC 5246 §6.2.1 */
+}
+
 static int error(struct engine *e, struct err *err)
 {
 	const struct tls *t = of(e);
@@ -298,11 +304,11 @@ static int error(struct engine *e, struct err *err)
 		return alert_error(t, code - BR_ERR_RECV_FATAL_ALERT, err);
 	if (code >= BR_ERR_X509_OK && code <= BR_ERR_X509_NOT_TRUSTED)
 		return x509_error(t, code, err);
-	if (code == BR_ERR_UNSUPPORTED_VERSION)
+	if (code == BR_ERR_UNSUPPORTED_VERSION && is_record_type(t->client.eng.record_type_in))
 		return alert_error(t, 70, err);
 	if (code == BR_ERR_BAD_CIPHER_SUITE)
 		return alert_error(t, 40, err);
-	if (code == BR_ERR_BAD_VERSION)
+	if (code == BR_ERR_UNSUPPORTED_VERSION || code == BR_ERR_BAD_VERSION)
 		return err_set(err, ERR_PROTO, "%s does not answer with TLS", t->host);
 	return err_set(err, ERR_PROTO, "the TLS connection to %s broke the protocol (error %d)", t->host,
 	    code);

@@ -57,7 +57,7 @@ static bool time_of(struct span *in, char out[static VALIDITY_LEN + 1])
 	struct span t;
 	uint8_t tag;
 
-	if (!element(in, &tag, &t))
+	if (!element(in, &tag, &t) || !span_ends(t, "Z"))
 		return false;
 	for (size_t i = 0; i + 1 < t.n; i++)
 		if (t.p[i] < '0' || t.p[i] > '9')

@@ -9,229 +9,20 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/hex.h"
-#include "base/json.h"
 #include "base/jscan.h"
 #include "base/log.h"
 #include "cli/app.h"
 #include "cli/cache_sub.h"
 #include "cli/cli.h"
 #include "crypto/cid.h"
-#include "crypto/hash.h"
 #include "store/car.h"
 #include "store/entry.h"
 #include "store/store.h"
 
-#define STEP ((size_t)256 << 10)	/* read and copied at a time */
+#define STEP ((size_t)256 << 10)	/* read at a time */
 #define PROGRESS_EVERY 64
 /* Whose an entry becomes that came without a proof: nobody's own, so that it is only ever a candidate. */
 #define IMPORTED "imported"
-
-static bool is_dash(const char *file)
-{
-	return strcmp(file, "-") == 0;
-}
-
-/* 1, 0 it is not there, ERR_DAMAGED */
-static int load(struct store *s, const char *name, struct entry **out)
-{
-	struct buf image;
-	int rc;
-
-	buf_init(&image, ENTRY_FILE_MAX);
-	rc = file_read_at(store_dirfd(s), name, ENTRY_FILE_MAX, &image, NULL, NULL);
-	if (rc != 0) {
-		buf_free(&image);
-		return rc == ERR_LIMIT ? ERR_DAMAGED : 0;
-	}
-	return entry_parse(&image, out, NULL) == 0 ? 1 : ERR_DAMAGED;
-}
-
-static bool is_sound(const struct entry *e, const char *name)
-{
-	return entry_cid_ok(e) && cache_named_hash_ok(e, name);
-}
-
-/* ---- export ---- */
-
-/* The root is the list, whose CID is known when all blocks are out: it goes last, and the header, of fixed
- * length, is written again. */
-struct packer {
-	const struct cache_sub *sub;
-	struct file_hold hold;
-	struct buf block, list;
-	char **name;
-	size_t n, cap, packed;
-};
-
-static int note_name(void *arg, const char *name)
-{
-	struct packer *p = arg;
-
-	if (p->n == p->cap) {
-		size_t cap = p->cap == 0 ? 256 : p->cap * 2;
-		char **list = realloc(p->name, cap * sizeof(*list));
-
-		if (list == NULL)
-			return ERR_INTERNAL;
-		p->name = list;
-		p->cap = cap;
-	}
-	p->name[p->n] = str_dup(name);
-	return p->name[p->n] != NULL ? (int)(p->n++ > 0) : ERR_INTERNAL;
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int pack_header(struct packer *p, const uint8_t root[static SHA256_LEN], struct err *err)
-{
-	buf_clear(&p->block);
-	car_put_header(&p->block, root);
-	return file_hold_write(&p->hold, buf_data(&p->block), buf_len(&p->block), err);
-}
-
-static int pack_block(struct packer *p, struct span bytes, uint8_t digest[static SHA256_LEN], struct err *err)
-{
-	buf_clear(&p->block);
-	hash_sha256(digest, bytes.p, bytes.n);
-	car_put_block(&p->block, digest, bytes.p, bytes.n);
-	if (p->block.failed)
-		return err_set(err, ERR_INTERNAL, "no memory to export an entry of %zu bytes", bytes.n);
-	return file_hold_write(&p->hold, buf_data(&p->block), buf_len(&p->block), err);
-}
-
-static int pack_entry(struct packer *p, const char *name, const struct entry *e, struct err *err)
-{
-	uint8_t digest[SHA256_LEN];
-	char cid[CID_TEXT_LEN + 1];
-	int rc = pack_block(p, buf_span(&e->image), digest, err);
-
-	if (rc != 0)
-		return rc;
-	cid_text(cid, digest);
-	buf_adds(&p->list, p->packed++ > 0 ? ",\n{\"name\":" : "\n{\"name\":");
-	json_quote(&p->list, span_of(name), false);
-	buf_addf(&p->list, ",\"cid\":\"%s\"}", cid);
-	return 0;
-}
-
-static int pack_entries(struct packer *p, struct err *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < p->n && rc == 0; i++) {
-		struct entry *e = NULL;
-		int got = load(p->sub->app->store, p->name[i], &e);
-
-		if (got == 1 && is_sound(e, p->name[i]) && buf_len(&e->image) <= CAR_BLOCK_MAX)
-			rc = pack_entry(p, p->name[i], e, err);
-		else if (got != 0)
-			log_warn("%s is left out: it is damaged or too large", p->name[i]);
-		entry_unref(e);
-		if ((i + 1) % PROGRESS_EVERY == 0)
-			app_progress("entries exported:", i + 1, p->n, i + 1 == p->n);
-	}
-	return rc;
-}
-
-static int pack(struct packer *p, struct err *err)
-{
-	uint8_t root[SHA256_LEN] = { 0 };
-	int rc = store_each_name(p->sub->app->store, note_name, p, err);
-
-	if (rc != 0)
-		return err_set(err, rc, "no memory to list the entries");
-	if (p->n > 0)
-		qsort(p->name, p->n, sizeof(p->name[0]), by_text);
-	rc = pack_header(p, root, err);
-	buf_addc(&p->list, '[');
-	if (rc == 0)
-		rc = pack_entries(p, err);
-	buf_adds(&p->list, "]\n");
-	if (rc == 0 && (p->list.failed || buf_len(&p->list) > CAR_BLOCK_MAX))
-		rc = err_set(err, ERR_LIMIT,
-		    "there are too many entries for one archive; 'ghoard cache rm --prefix' some");
-	if (rc == 0)
-		rc = pack_block(p, buf_span(&p->list), root, err);
-	if (rc == 0 && lseek(p->hold.fd, 0, SEEK_SET) != 0)
-		rc = err_sys(err, ERR_IO, "going back to the archive's start");
-	return rc != 0 ? rc : pack_header(p, root, err);
-}
-
-/* Opened again by name, for what was held is open for writing alone. */
-static int reopen(const struct file_hold *h, struct err *err)
-{
-	int fd = openat(h->dirfd, h->tmp, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	return fd >= 0 ? fd : err_sys(err, ERR_IO, "reading %s", h->tmp);
-}
-
-static int copy(int from, int to, const char *what, struct err *err)
-{
-	static uint8_t bytes[65536];
-	ssize_t n;
-
-	while ((n = read(from, bytes, sizeof(bytes))) != 0)
-		if ((n < 0 && errno != EINTR) || (n > 0 && file_write_all(to, bytes, (size_t)n) != 0))
-			return err_sys(err, ERR_IO, "%s", what);
-	return 0;
-}
-
-static int to_stdout(struct packer *p, struct err *err)
-{
-	int fd = reopen(&p->hold, err), rc;
-
-	if (fd < 0)
-		return fd;
-	rc = copy(fd, STDOUT_FILENO, "writing the archive to standard output", err);
-	close(fd);
-	return rc;
-}
-
-static int export(struct packer *p, const char *file, struct err *err)
-{
-	bool dash = is_dash(file);
-	int rc = dash ? file_hold(&p->hold, store_dirfd(p->sub->app->store), "export", err) :
-	    file_hold(&p->hold, AT_FDCWD, file, err);
-
-	if (rc != 0)
-		return rc;
-	rc = pack(p, err);
-	if (rc == 0 && dash)
-		rc = to_stdout(p, err);
-	else if (rc == 0)
-		return file_commit(&p->hold, file, 0600, true, err);
-	file_rollback(&p->hold);
-	return rc;
-}
-
-int cache_archive_export(const struct cache_sub *c, struct err *err)
-{
-	struct packer p = { .sub = c };
-	int rc;
-
-	if (is_dash(c->arg[0]) && isatty(STDOUT_FILENO)) {
-		err_set(err, ERR_USAGE,
-		    "an archive is nothing for a terminal; name a file, or send it into a pipe");
-		return XC_USAGE;
-	}
-	buf_init(&p.block, CAR_BLOCK_MAX + 4096);
-	buf_init(&p.list, CAR_BLOCK_MAX + 4096);
-	rc = export(&p, c->arg[0], err);
-	if (rc == 0 && c->json && !is_dash(c->arg[0]))
-		printf("{\"exported\":%zu}\n", p.packed);
-	else if (rc == 0 && !is_dash(c->arg[0]))
-		printf("%zu entr%s exported to %s; who can read the file can read the answers\n", p.packed,
-		    p.packed == 1 ? "y" : "ies", c->arg[0]);
-	for (size_t i = 0; i < p.n; i++)
-		free(p.name[i]);
-	free(p.name);
-	buf_free(&p.block);
-	buf_free(&p.list);
-	return rc != 0 ? cli_exit_code(err) : XC_OK;
-}
 
 /* ---- reading an archive ---- */
 
@@ -356,7 +147,7 @@ static const char *refusal(const struct entry *e)
 {
 	char name[STORE_NAME_MAX + 1];
 
-	if (!is_sound(e, ""))
+	if (!cache_sub_is_sound(e, ""))
 		return "holds an entry whose data is not that of its CID";
 	if (e->url.n > 0 && (!is_operation(e->op) || !is_tag(e->auth)))
 		return "holds an entry whose operation or token tag is none";
@@ -487,10 +278,10 @@ static int as_candidate(const struct entry *e, struct entry **out, struct err *e
 static bool is_taken(struct store *s, const char *name, const struct entry *e)
 {
 	struct entry *here = NULL;
-	int got = load(s, name, &here);
+	int got = cache_sub_load(s, name, &here);
 	bool taken = false;
 
-	if (got == ERR_DAMAGED || (got == 1 && !is_sound(here, name)))
+	if (got == ERR_DAMAGED || (got == 1 && !cache_sub_is_sound(here, name)))
 		store_set_aside(s, name, NULL);
 	else if (got == 1)
 		taken = here->timestamp >= e->timestamp || (here->key.n > 0 && !span_same(here->key, e->key));
@@ -510,7 +301,7 @@ static int put(struct store *s, const struct entry *e, struct err *err)
 	rc = store_put(s, e, err);
 	if (rc == 0 && newest != NULL && newest->timestamp > e->timestamp &&
 	    !span_same(newest->auth, e->auth))
-		rc = store_put(s, newest, err);
+		store_link_last(s, newest);
 	entry_unref(newest);
 	return rc;
 }
@@ -589,8 +380,8 @@ static int import_stdin(struct importer *im, struct err *err)
 
 	if (rc != 0)
 		return rc;
-	rc = copy(STDIN_FILENO, h.fd, "keeping standard input in the cache folder", err);
-	fd = rc == 0 ? reopen(&h, err) : rc;
+	rc = cache_sub_copy(STDIN_FILENO, h.fd, "keeping standard input in the cache folder", err);
+	fd = rc == 0 ? cache_sub_reopen(&h, err) : rc;
 	if (fd >= 0) {
 		rc = import_from(im, fd, "standard input", err);
 		close(fd);
@@ -612,7 +403,7 @@ static int import_file(struct importer *im, const char *file, struct err *err)
 	return rc;
 }
 
-int cache_archive_import(const struct cache_sub *c, struct err *err)
+int cache_import_run(const struct cache_sub *c, struct err *err)
 {
 	struct importer im = { .app = c->app };
 	int rc;
@@ -620,7 +411,7 @@ int cache_archive_import(const struct cache_sub *c, struct err *err)
 	if (store_is_read_only(c->app->store))
 		rc = err_set(err, ERR_IO, "the cache folder %s cannot be written", c->app->cache_dir);
 	else
-		rc = is_dash(c->arg[0]) ? import_stdin(&im, err) : import_file(&im, c->arg[0], err);
+		rc = cache_sub_is_dash(c->arg[0]) ? import_stdin(&im, err) : import_file(&im, c->arg[0], err);
 	c->app->collect = im.imported > 0;
 	if (rc != 0)
 		return cli_exit_code(err);
