@@ -3,6 +3,7 @@
 #include "cm.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "base/wipe.h"
 
 static void test_empty(void **state)
 {
@@ -80,6 +81,13 @@ static void test_ceiling(void **state)
 	buf_free(&b);
 }
 
+const char *__asan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
 static void test_no_memory(void **state)
 {
 	struct buf b;
@@ -90,6 +98,44 @@ static void test_no_memory(void **state)
 	assert_null(buf_reserve(&b, SIZE_MAX - 8));
 	assert_true(b.failed);
 	assert_int_equal(buf_len(&b), 1);
+	/* Within the ceiling, beyond the machine: from a small block and from a large one. */
+	for (size_t n = 1; n <= (size_t)1 << 21; n <<= 21) {
+		buf_clear(&b);
+		memset(buf_reserve(&b, n), 'x', n);
+		buf_commit(&b, n);
+		assert_null(buf_reserve(&b, BUF_MAX_ANY - n));
+		assert_true(b.failed);
+		assert_int_equal(buf_len(&b), n);
+		assert_int_equal(buf_data(&b)[n - 1], 'x');
+	}
+	buf_free(&b);
+}
+
+/* Text that just fills the block, or lacks one byte to it: printf's NUL needs its place too. */
+static void test_exact_fit(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	for (size_t n = 50; n < 140; n++) {
+		buf_init(&b, n);
+		for (size_t i = 0; i < n - 5; i++)
+			buf_addc(&b, 'x');
+		buf_addf(&b, "%s", "");
+		buf_addf(&b, "%05d", 7);
+		assert_false(b.failed);
+		assert_int_equal(buf_len(&b), n);
+		assert_int_equal(strlen(buf_cstr(&b)), n);
+		assert_true(b.cap <= n + 1 || b.cap == 64);
+		buf_addf(&b, "%s", "");
+		assert_false(b.failed);
+		buf_addf(&b, "%c", 'y');
+		assert_true(b.failed);
+		buf_free(&b);
+	}
+	buf_init(&b, 100);
+	buf_addf(&b, "%ls", L"\x6771");
+	assert_true(b.failed);
 	buf_free(&b);
 }
 
@@ -100,6 +146,7 @@ static void test_reserve(void **state)
 	(void)state;
 	buf_init(&b, 4096);
 	memset(buf_reserve(&b, 100), 'a', 100);
+	assert_int_equal(buf_len(&b), 0);
 	buf_commit(&b, 60);
 	assert_int_equal(buf_len(&b), 60);
 	assert_int_equal(buf_data(&b)[59], 'a');
@@ -159,11 +206,29 @@ static void test_large(void **state)
 	buf_free(&b);
 }
 
+/* In place of base/wipe.c: the memory itself cannot be looked at once it is freed. */
+static size_t wiped;
+
+void wipe(void *p, size_t n)
+{
+	if (n)
+		memset(p, 0, n);
+	wiped += n;
+}
+
 static void test_wipe(void **state)
 {
 	struct buf b;
 
 	(void)state;
+	/* What growth leaves behind: 64 and 128 bytes. */
+	buf_init(&b, 1000);
+	wiped = 0;
+	for (int i = 0; i < 200; i++)
+		buf_addc(&b, 's');
+	assert_int_equal(wiped, 64 + 128);
+	buf_wipe(&b);
+	assert_int_equal(wiped, 64 + 128 + 256);
 	buf_init(&b, 100);
 	buf_adds(&b, "secret");
 	buf_wipe(&b);
@@ -179,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_append_and_consume),
 		cmocka_unit_test(test_ceiling),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_exact_fit),
 		cmocka_unit_test(test_reserve),
 		cmocka_unit_test(test_random_pieces),
 		cmocka_unit_test(test_large),

@@ -187,6 +187,25 @@ static void test_rfc3339_bad(void **state)
 	assert_int_equal(got, 5);
 }
 
+/* The last day of each month is one, the next is none. */
+static void test_month_ends(void **state)
+{
+	static const unsigned ends[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	char text[64];
+	int64_t got;
+
+	(void)state;
+	for (unsigned m = 1; m <= 12; m++)
+		for (unsigned d = 0; d <= 40; d++) {
+			snprintf(text, sizeof text, "2027-%02u-%02uT00:00:00Z", m, d);
+			assert_int_equal(clock_rfc3339_parse(guarded(text), &got),
+			    d >= 1 && d <= ends[m - 1]);
+		}
+	assert_true(clock_rfc3339_parse(guarded("2028-02-29T00:00:00Z"), &got));
+	assert_false(clock_rfc3339_parse(guarded("2100-02-29T00:00:00Z"), &got));
+	assert_false(clock_rfc3339_parse(guarded("2027-00-01T00:00:00Z"), &got));
+}
+
 static void test_rfc3339_clamped(void **state)
 {
 	char out[CLOCK_RFC3339_LEN];
@@ -236,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_calendar),
 		cmocka_unit_test(test_rfc3339),
 		cmocka_unit_test(test_rfc3339_bad),
+		cmocka_unit_test(test_month_ends),
 		cmocka_unit_test(test_rfc3339_clamped),
 		cmocka_unit_test(test_human),
 	};

@@ -9,7 +9,9 @@ static void test_first_wins(void **state)
 	struct err e;
 
 	(void)state;
+	memset(&e, 'x', sizeof e);
 	err_init(&e);
+	assert_string_equal(e.msg, "");
 	assert_int_equal(err_set(&e, ERR_LIMIT, "%d of %d", 3, 2), ERR_LIMIT);
 	assert_int_equal(err_set(&e, ERR_IO, "later"), ERR_IO);
 	assert_int_equal(err_sys(&e, ERR_IO, "later"), ERR_IO);
@@ -34,6 +36,7 @@ static void test_sys(void **state)
 	errno = ENOSPC;
 	assert_int_equal(err_sys(&e, ERR_IO, "writing %s", "/x"), ERR_IO);
 	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(e.cls, ERR_IO);
 	assert_string_equal(e.msg, "writing /x: No space left on device");
 }
 
@@ -74,6 +77,29 @@ static void test_prefix(void **state)
 	assert_int_equal(strlen(e.msg), ERR_MSG_MAX - 1);
 }
 
+/* A wide character that the locale lacks makes printf fail and set errno: the class stays, and the errno of
+ * before. */
+static void test_unprintable(void **state)
+{
+	struct err e;
+
+	(void)state;
+	memset(&e, 'x', sizeof e);
+	e.cls = 0;
+	errno = ENOENT;
+	assert_int_equal(err_set(&e, ERR_IO, "%ls", L"\x6771"), ERR_IO);
+	assert_int_equal(errno, ENOENT);
+	assert_string_equal(e.msg, "");
+	memset(&e, 'x', sizeof e);
+	e.cls = 0;
+	assert_int_equal(err_sys(&e, ERR_IO, "%ls", L"\x6771"), ERR_IO);
+	assert_int_equal(errno, ENOENT);
+	assert_string_equal(e.msg, ": No such file or directory");
+	err_prefix(&e, "%ls", L"\x6771");
+	assert_int_equal(errno, ENOENT);
+	assert_string_equal(e.msg, ": : No such file or directory");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -82,6 +108,7 @@ int main(void)
 		cmocka_unit_test(test_sys),
 		cmocka_unit_test(test_sys_keeps_the_cause_of_a_long_sentence),
 		cmocka_unit_test(test_prefix),
+		cmocka_unit_test(test_unprintable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

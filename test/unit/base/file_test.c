@@ -88,6 +88,12 @@ static void test_read(void **state)
 	assert_int_equal(file_read("f", 10, false, &b, NULL), ERR_LIMIT);
 	assert_int_equal(buf_len(&b), 0);
 	assert_false(b.failed);
+	/* The ceiling is on all that the buffer holds. */
+	buf_adds(&b, "ab");
+	put("eight", "01234567");
+	assert_int_equal(file_read("eight", 10, false, &b, NULL), ERR_LIMIT);
+	assert_false(b.failed);
+	buf_clear(&b);
 	put("empty", "");
 	assert_int_equal(file_read("empty", 0, false, &b, NULL), 0);
 	assert_int_equal(file_read_at(dirfd_, "f", 10, &b, NULL, NULL), ERR_LIMIT);
@@ -118,6 +124,9 @@ static void test_read_refuses(void **state)
 	assert_int_equal(file_read_at(dirfd_, "none", 10, &b, NULL, &e), ERR_NOTFOUND);
 	assert_non_null(strstr(e.msg, dir));
 	assert_non_null(strstr(e.msg, "/none: No such file or directory"));
+	err_init(&e);
+	assert_int_equal(file_read_at(999, "none", 10, &b, NULL, &e), ERR_IO);
+	assert_string_equal(e.msg, "opening none: Bad file descriptor");
 	buf_free(&b);
 }
 
@@ -125,13 +134,16 @@ static void test_read_refuses(void **state)
 static void test_read_unsized(void **state)
 {
 	struct buf b;
+	struct err e;
 
 	(void)state;
+	err_init(&e);
 	buf_init(&b, BUF_MAX_ANY);
 	assert_int_equal(file_read("/proc/self/status", 1 << 20, false, &b, NULL), 0);
 	size_t n = buf_len(&b);
 	assert_true(n > 100);
-	assert_int_equal(file_read("/proc/self/status", 10, false, &b, NULL), ERR_LIMIT);
+	assert_int_equal(file_read("/proc/self/status", 10, false, &b, &e), ERR_LIMIT);
+	assert_string_equal(e.msg, "reading /proc/self/status: too large");
 	assert_int_equal(buf_len(&b), n);
 	buf_free(&b);
 }
@@ -154,6 +166,7 @@ static void test_hold(void **state)
 	assert_int_equal(tmp, 1);
 	assert_int_equal(file_commit(&h, "f", 0640, true, NULL), 0);
 	assert_int_equal(h.fd, -1);
+	assert_string_equal(h.tmp, "");
 	expect("f", "new");
 	assert_int_equal(stat("f", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0640);
@@ -172,6 +185,8 @@ static void test_rollback(void **state)
 	assert_int_equal(file_hold(&h, dirfd_, "f", NULL), 0);
 	assert_int_equal(file_hold_write(&h, "new", 3, NULL), 0);
 	file_rollback(&h);
+	assert_int_equal(h.fd, -1);
+	assert_string_equal(h.tmp, "");
 	file_rollback(&h);
 	assert_int_equal(entries(&tmp), 1);
 	expect("f", "old");
@@ -200,6 +215,7 @@ static void test_hold_does_not_follow(void **state)
 static void test_long_and_nested_names(void **state)
 {
 	char name[256], longer[2000];
+	struct err e;
 	unsigned tmp;
 
 	(void)state;
@@ -215,7 +231,9 @@ static void test_long_and_nested_names(void **state)
 	for (size_t i = 0; i < sizeof longer; i += 100)
 		longer[i] = '/';
 	longer[sizeof longer - 1] = '\0';
-	assert_int_equal(file_write(AT_FDCWD, longer, 0600, false, "", 0, NULL), ERR_IO);
+	err_init(&e);
+	assert_int_equal(file_write(AT_FDCWD, longer, 0600, false, "", 0, &e), ERR_IO);
+	assert_non_null(strstr(e.msg, ": File name too long"));
 }
 
 static void test_errors_name_the_path(void **state)
@@ -248,6 +266,30 @@ static void test_errors_name_the_path(void **state)
 		assert_int_equal(errno, ENOSPC);
 		close(full);
 	}
+}
+
+/* What stands behind the descriptor refuses chmod, or fsync. */
+static void test_commit_fails(void **state)
+{
+	struct file_hold h;
+	unsigned tmp;
+	int p[2];
+
+	(void)state;
+	put("f", "old");
+	assert_int_equal(file_hold(&h, dirfd_, "f", NULL), 0);
+	int path = open(".", O_PATH);
+	dup2(path, h.fd);
+	assert_int_equal(file_commit(&h, "f", 0600, true, NULL), ERR_IO);
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(file_hold(&h, dirfd_, "f", NULL), 0);
+	dup2(p[1], h.fd);
+	assert_int_equal(file_commit(&h, "f", 0600, true, NULL), ERR_IO);
+	close(path);
+	close(p[0]);
+	close(p[1]);
+	expect("f", "old");
+	assert_int_equal(entries(&tmp), 1);
 }
 
 static void test_move(void **state)
@@ -353,6 +395,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hold_does_not_follow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_and_nested_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_errors_name_the_path, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_commit_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_move, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_is_tmp, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mkdirs, setup, teardown),

@@ -52,6 +52,8 @@ static void test_is(void **state)
 	assert_true(hex_is(span_of("0123456789abcdeF"), true));
 	assert_true(hex_is(span_of("a"), false));
 	assert_false(hex_is(span_of(""), true));
+	assert_false(hex_is(span_of("A"), false));
+	assert_false(hex_is(span_of("F"), false));
 	assert_false(hex_is(span_of("g"), true));
 	assert_false(hex_is(span_of("a "), true));
 }

@@ -161,6 +161,7 @@ static const struct {
 	{ "\"abc\"", "abc" },
 	{ "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t" },
 	{ "\"x\\u0041y\"", "xAy" },
+	{ "\"\\u09aF\\uAf19\\ufAB0\"", "\xe0\xa6\xaf\xea\xbc\x99\xef\xaa\xb0" },
 	{ "\"\\u007f\\u0080\\u07ff\\u0800\\uffff\"", "\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf" },
 	{ "\"\\ud83d\\uDDDD!\"", "\xf0\x9f\x97\x9d!" },
 	{ "\"\\ud800\\udc00\\udbff\\udfff\"", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf" },
@@ -199,6 +200,34 @@ static void test_strings(void **state)
 		}
 	}
 	buf_free(&b);
+}
+
+/* jscan_str_eq does not check its token: one that is broken equals nothing, and is not read past its end. */
+static void test_broken_tokens(void **state)
+{
+	static const struct {
+		const char *raw, *text;
+	} table[] = {
+		{ "\"\\ud83dxudddd\"", "\xf0\x9f\x97\x9d" },
+		{ "\"\\ud83d\\xdddd\"", "\xf0\x9f\x97\x9d" },
+		{ "\"\\ud83d\\uddd\"", "\xf0\x9f\x97\x9d" },
+		{ "\"\\ud83d\\u0041\"", "\xf0\x9f\x97\x9d" },
+		{ "\"\\ud83d\"", "\xed\xa0\xbd" },
+		{ "\"\\udddd\"", "\xed\xb7\x9d" },
+		{ "\"\\udfff\"", "\xed\xbf\xbf" },
+		{ "\"\\u00:1\"", "\xc2\xa1" },
+		{ "\"\\u00g1\"", "\xc4\x81" },
+		{ "\"\\u00@1\"", "\t1" },
+		{ "\"\\u004\"", "\x04" },
+		{ "\"\\x\"", "x" },
+		{ "\"\\\"", "\\" },
+		{ "\"", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(table); i++)
+		if (jscan_str_eq(guarded(table[i].raw), table[i].text))
+			fail_msg("equal: %s", table[i].raw);
 }
 
 static void test_not_strings(void **state)
@@ -255,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_next_bad),
 		cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_broken_tokens),
 		cmocka_unit_test(test_not_strings),
 	};
 

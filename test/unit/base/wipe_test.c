@@ -35,7 +35,11 @@ static void test_secret(void **state)
 
 	(void)state;
 	memset(big, 'k', sizeof big);
+	memset(&s, 'x', sizeof s);
 	secret_init(&s);
+	assert_true(zero(&s, sizeof s));
+	assert_true(secret_set(&s, span_of("k")) && secret_is_set(&s));
+	secret_wipe(&s);
 	assert_false(secret_is_set(&s));
 	assert_true(secret_set(&s, span_make(big, SECRET_MAX)));
 	assert_int_equal(s.len, SECRET_MAX);

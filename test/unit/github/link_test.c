@@ -107,6 +107,9 @@ static const struct {
 	{ NEXT ", <https://evil/repos/o/r/issues>; rel=\"prev\"", "", "/repos/o/r/issues", "" },
 	{ "<https://evil/repos/o/r/issues>; rel=\"last\", " NEXT, "", "/repos/o/r/issues", "" },
 	{ "<https://api.github.com.evil/repositories/42/issues>; rel=\"next\"", "", "/repos/o/r/issues", "" },
+	/* what could not stand in a field */
+	{ NEXT "\r\nSet-Cookie: x", "", "/repos/o/r/issues", "" },
+	{ NEXT "; x=\x01", "", "/repos/o/r/issues", "" },
 	/* last, however it is written */
 	{ NEXT ", <" O "/repositories/42/issues?page=9>; rel=last", "", "/repos/o/r/issues", NEXT },
 	{ NEXT ", <" O "/repositories/42/issues?page=9>; rel = \"last\"", "", "/repos/o/r/issues", NEXT },

@@ -7,14 +7,16 @@ static void expect_same(const struct entry *a, const struct entry *b)
 {
 	assert_int_equal(a->ours, b->ours);
 	assert_true(span_same(a->key, b->key) && span_same(a->op, b->op) && span_same(a->url, b->url));
-	assert_true(span_same(a->auth, b->auth) && span_same(a->cid, b->cid) && span_same(a->proof, b->proof));
+	assert_true(span_same(a->auth, b->auth) && span_same(a->cid, b->cid) &&
+	    span_same(a->proof, b->proof));
 	assert_true(span_same(a->variant, b->variant) && span_same(a->content_hash, b->content_hash));
 	assert_int_equal(a->timestamp, b->timestamp);
 	assert_int_equal(a->ttl, b->ttl);
 	assert_int_equal(a->status, b->status);
 	assert_int_equal(a->nheaders, b->nheaders);
 	for (size_t i = 0; i < a->nheaders; i++)
-		assert_true(span_same(a->headers[i].name, b->headers[i].name) && span_same(a->headers[i].value, b->headers[i].value));
+		assert_true(span_same(a->headers[i].name, b->headers[i].name) &&
+		    span_same(a->headers[i].value, b->headers[i].value));
 	assert_true(span_same(a->body, b->body));
 }
 
@@ -66,9 +68,10 @@ static void test_round(void **state)
 
 static void test_bodies(void **state)
 {
-	static const char *const texts[] = { "", "{}", "[]", "1", "null", "\"text\"", " {\"a\": 1}\n", "[1,2]\r\n", "not json", "{", "}",
-		"\"open", "{\"a\":1}x", "<html>", "\xff\xfe", "{\"data\":\"},\\\"data\\\":\"}", "{\"x\":{\"y\":\"z\"},\"data\":5}",
-		"}}}}", "\"},\"data\":" };
+	static const char *const texts[] = { "", "{}", "[]", "1", "null", "\"text\"", " {\"a\": 1}\n",
+		"[1,2]\r\n", "not json", "{", "}", "\"open", "{\"a\":1}x", "<html>", "\xff\xfe",
+		"{\"data\":\"},\\\"data\\\":\"}", "{\"x\":{\"y\":\"z\"},\"data\":5}", "}}}}",
+		"\"},\"data\":" };
 	struct entry_parts p = made_parts();
 
 	(void)state;
@@ -109,11 +112,14 @@ static void test_image(void **state)
 
 	(void)state;
 	/* cid and proof by Python: HMAC-SHA256 over the length-prefixed list, 16 bytes */
-	assert_string_equal(buf_cstr(&e->image), "{\"cache_key\":\"" KEY "\",\"timestamp\":1795353600.250000,\"ttl\":300,"
+	assert_string_equal(buf_cstr(&e->image),
+	    "{\"cache_key\":\"" KEY "\",\"timestamp\":1795353600.250000,\"ttl\":300,"
 	    "\"content_hash\":null,\"validation_fields\":null,\"ghoard\":{\"v\":1,"
 	    "\"cid\":\"bafkreigpbma75gthtlm7dtzosr4jczm7eox7adfeage53omnxtjnn6vmsq\",\"status\":200,"
-	    "\"url\":\"https://api.github.com/repos/o/r\",\"variant\":{\"profile\":\"ghoard-1\",\"body\":\"\"},\"auth\":\"" TAG "\","
-	    "\"proof\":\"712ae82e3b44f5176166a113b6d3827e\",\"headers\":[[\"content-type\",\"application/json; charset=utf-8\"],"
+	    "\"url\":\"https://api.github.com/repos/o/"
+	    "r\",\"variant\":{\"profile\":\"ghoard-1\",\"body\":\"\"},\"auth\":\"" TAG "\","
+	    "\"proof\":\"712ae82e3b44f5176166a113b6d3827e\",\"headers\":[[\"content-type\",\"application/"
+	    "json; charset=utf-8\"],"
 	    "[\"etag\",\"W/\\\"abc\\\"\"]],\"encoding\":\"json\"},\"data\":" BODY "}");
 	assert_true(e->body.p >= image && e->body.p + e->body.n == image + buf_len(&e->image) - 1);
 	assert_true(span_eq(e->op, "get_repo_info"));
@@ -138,7 +144,8 @@ static void test_content_hash(void **state)
 	p.fields = span_of("{\"pushedAt\": null, \"updatedAt\": \"2026-11-01T00:00:00Z\"}");
 	e = made(&p);
 	assert_true(span_eq(e->content_hash, "bafkreigzmj7254yzs4amicttimlfxadq62w25u3xnu4ljgl3l2fm2schzy"));
-	assert_non_null(strstr(buf_cstr(&e->image), "\"validation_fields\":{\"pushedAt\": null, \"updatedAt\": \"2026-11-01T"));
+	assert_non_null(strstr(buf_cstr(&e->image),
+	    "\"validation_fields\":{\"pushedAt\": null, \"updatedAt\": \"2026-11-01T"));
 	entry_unref(e);
 }
 
@@ -156,8 +163,10 @@ static void test_proof(void **state)
 		assert_false(entry_proof_ok(e, other));
 	}
 	/* each field that it covers: key, cid, status, headers, timestamp, ttl */
-	static const char *const changes[][2] = { { "/repos/o/r:01", "/repos/o/s:01" }, { "\"name\":\"r\"", "\"name\":\"s\"" },
-		{ "\"status\":200", "\"status\":301" }, { "abc", "abd" }, { "etag", "date" }, { "00.25", "01.25" }, { "\"ttl\":300", "\"ttl\":301" } };
+	static const char *const changes[][2] = { { "/repos/o/r:01", "/repos/o/s:01" },
+		{ "\"name\":\"r\"", "\"name\":\"s\"" }, { "\"status\":200", "\"status\":301" },
+		{ "abc", "abd" }, { "etag", "date" }, { "00.25", "01.25" },
+		{ "\"ttl\":300", "\"ttl\":301" } };
 	for (size_t i = 0; i < COUNT(changes); i++) {
 		image = strdup(buf_cstr(&e->image));
 		memcpy(strstr(image, changes[i][0]), changes[i][1], strlen(changes[i][1]));
@@ -170,7 +179,8 @@ static void test_proof(void **state)
 	/* a header moved into its neighbour is another list */
 	snprintf(from, sizeof(from), "%s", "ab");
 	q = p;
-	const struct entry_header two[] = { { span_of("a"), span_of("bc") } }, one[] = { { span_of("ab"), span_of("c") } };
+	const struct entry_header two[] = { { span_of("a"), span_of("bc") } },
+				  one[] = { { span_of("ab"), span_of("c") } };
 	p.headers = two;
 	q.headers = one;
 	p.nheaders = q.nheaders = 1;
@@ -182,7 +192,8 @@ static void test_proof(void **state)
 	entry_unref(f);
 }
 
-/* Whatever byte is changed into whatever: refused, or not believed, or the body is the one that was stored. */
+/* Whatever byte is changed into whatever: refused, or not believed, or the body is the one that was stored.
+ */
 static void expect_flips_found(const struct entry_parts *p)
 {
 	static const uint8_t masks[] = { 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff };
@@ -195,7 +206,8 @@ static void expect_flips_found(const struct entry_parts *p)
 		for (size_t m = 0; m < COUNT(masks); m++) {
 			image[i] ^= masks[m];
 			f = parsed(image, n);
-			if (f != NULL && entry_cid_ok(f) && (p->proof_key == NULL || entry_proof_ok(f, made_key)))
+			if (f != NULL && entry_cid_ok(f) &&
+			    (p->proof_key == NULL || entry_proof_ok(f, made_key)))
 				assert_true(span_same(f->body, p->body));
 			entry_unref(f);
 			image[i] ^= masks[m];
@@ -248,9 +260,11 @@ static void test_truncations(void **state)
 
 /* ---- the reference's ---- */
 
-#define REFERENCE "{\"data\": {\"name\": \"hello\", \"ratio\": 0.1, \"big\": 12345678901234567890}, \"timestamp\": " \
-	"1795361584.8961558, \"ttl\": 1000000000, \"content_hash\": " \
-	"\"91b5fc71e373277da770d6c400d82953ab08e23554bbd2837737ac30f1e85364\", \"validation_fields\": {\"updatedAt\": \"x\"}}"
+#define REFERENCE                                                                                            \
+	"{\"data\": {\"name\": \"hello\", \"ratio\": 0.1, \"big\": 12345678901234567890}, \"timestamp\": "   \
+	"1795361584.8961558, \"ttl\": 1000000000, \"content_hash\": "                                        \
+	"\"91b5fc71e373277da770d6c400d82953ab08e23554bbd2837737ac30f1e85364\", \"validation_fields\": "      \
+	"{\"updatedAt\": \"x\"}}"
 
 static void test_reference(void **state)
 {
@@ -263,13 +277,15 @@ static void test_reference(void **state)
 	assert_int_equal(e->key.n, 0);
 	assert_int_equal(e->timestamp, 1795361584896155);
 	assert_int_equal(e->ttl, 1000000000);
-	assert_true(span_eq(e->content_hash, "91b5fc71e373277da770d6c400d82953ab08e23554bbd2837737ac30f1e85364"));
+	assert_true(span_eq(e->content_hash,
+	    "91b5fc71e373277da770d6c400d82953ab08e23554bbd2837737ac30f1e85364"));
 	assert_true(span_eq(e->data, "{\"name\": \"hello\", \"ratio\": 0.1, \"big\": 12345678901234567890}"));
 	assert_true(entry_cid_ok(e));
 	assert_false(entry_proof_ok(e, any));
 	entry_unref(e);
-	e = parsed_text("{\"cache_key\": \"list_repos:limit=10:owner=octo\", \"data\": [1, \"\\u2028\"], \"timestamp\": 1795361584, "
-	    "\"ttl\": 600, \"content_hash\": null, \"validation_fields\": null}");
+	e = parsed_text("{\"cache_key\": \"list_repos:limit=10:owner=octo\", \"data\": [1, \"\\u2028\"], "
+			"\"timestamp\": 1795361584, "
+			"\"ttl\": 600, \"content_hash\": null, \"validation_fields\": null}");
 	assert_non_null(e);
 	assert_true(span_eq(e->key, "list_repos:limit=10:owner=octo"));
 	assert_true(span_eq(e->op, "list_repos"));
@@ -285,14 +301,14 @@ static void test_timestamps(void **state)
 	static const struct {
 		const char *text;
 		int64_t want;	/* -1: refused */
-	} times[] = {
-		{ "1795353600", 1795353600000000 }, { "1795353600.0", 1795353600000000 }, { "1795353600.2", 1795353600200000 },
-		{ "1795353600.25", 1795353600250000 }, { "1795353600.250", 1795353600250000 }, { "1795353600.0001", 1795353600000100 },
+	} times[] = { { "1795353600", 1795353600000000 }, { "1795353600.0", 1795353600000000 },
+		{ "1795353600.2", 1795353600200000 }, { "1795353600.25", 1795353600250000 },
+		{ "1795353600.250", 1795353600250000 }, { "1795353600.0001", 1795353600000100 },
 		{ "1795353600.00001", 1795353600000010 }, { "1795353600.000001", 1795353600000001 },
 		{ "1795353600.0000019", 1795353600000001 }, { "1795353600.99999999", 1795353600999999 },
-		{ "1795353600.123456789", 1795353600123456 }, { "\"1795353600\"", -1 }, { "null", -1 }, { "-5", -1 }, { "[1]", -1 },
-		{ "true", -1 }, { "99999999999999999999", -1 }, { "1795353600.", -1 }, { "NaN", -1 }
-	};
+		{ "1795353600.123456789", 1795353600123456 }, { "\"1795353600\"", -1 }, { "null", -1 },
+		{ "-5", -1 }, { "[1]", -1 }, { "true", -1 }, { "99999999999999999999", -1 },
+		{ "1795353600.", -1 }, { "NaN", -1 } };
 	char text[200];
 
 	(void)state;
@@ -310,8 +326,8 @@ static void test_timestamps(void **state)
 /* However long it shall live: no overflow. */
 static void test_huge_ttl(void **state)
 {
-	static const char *const ttls[] = { "1000000000", "1000000000000", "9223372036854775807", "18446744073709551615",
-		"99999999999999999999999", "300.5" };
+	static const char *const ttls[] = { "1000000000", "1000000000000", "9223372036854775807",
+		"18446744073709551615", "99999999999999999999999", "300.5" };
 	char text[200];
 
 	(void)state;
@@ -329,25 +345,30 @@ static void test_huge_ttl(void **state)
 
 /* ---- what is no entry ---- */
 
-#define OURS(ghoard) "{\"cache_key\":\"a:b\",\"timestamp\":1795353600,\"ttl\":5,\"ghoard\":" ghoard ",\"data\":1}"
+#define OURS(ghoard)                                                                                         \
+	"{\"cache_key\":\"a:b\",\"timestamp\":1795353600,\"ttl\":5,\"ghoard\":" ghoard ",\"data\":1}"
 #define CID "\"cid\":\"bafkreidlq2zhh7zu7tqz224aj37vup2xi6w2j2vcf4outqa6klo3pb23jm\""
 
 static void test_no_entry(void **state)
 {
-	static const char *const bad[] = { "", " ", "{}", "[]", "1", "null", "{\"data\":1}", "{\"timestamp\":1,\"ttl\":1}",
-		"{\"data\":1,\"timestamp\":5,\"ttl\":1", "{\"data\":1,\"timestamp\":5,\"ttl\":1}x", "[{\"data\":1,\"timestamp\":5,\"ttl\":1}]",
+	static const char *const bad[] = { "", " ", "{}", "[]", "1", "null", "{\"data\":1}",
+		"{\"timestamp\":1,\"ttl\":1}", "{\"data\":1,\"timestamp\":5,\"ttl\":1",
+		"{\"data\":1,\"timestamp\":5,\"ttl\":1}x", "[{\"data\":1,\"timestamp\":5,\"ttl\":1}]",
 		"{\"data\":1,\"timestamp\":5,\"ttl\":\"5\"}", "{\"data\":1,\"timestamp\":5,\"ttl\":null}",
 		"{\"data\":1,\"timestamp\":5,\"ttl\":-1}", "\xff",
 		/* of ours, with a member missing or of another type */
 		OURS("{\"v\":1}"), OURS("{\"v\":1,\"status\":200,\"auth\":\"x\",\"encoding\":\"json\"}"),
-		OURS("{\"v\":1," CID ",\"status\":200,\"encoding\":\"json\"}"), OURS("{\"v\":1," CID ",\"auth\":\"x\",\"encoding\":\"json\"}"),
+		OURS("{\"v\":1," CID ",\"status\":200,\"encoding\":\"json\"}"),
+		OURS("{\"v\":1," CID ",\"auth\":\"x\",\"encoding\":\"json\"}"),
 		OURS("{\"v\":1," CID ",\"status\":\"200\",\"auth\":\"x\",\"encoding\":\"json\"}"),
 		OURS("{\"v\":1," CID ",\"status\":600,\"auth\":\"x\",\"encoding\":\"json\"}"),
 		OURS("{\"v\":1,\"cid\":5,\"status\":200,\"auth\":\"x\",\"encoding\":\"json\"}"),
 		OURS("{\"v\":1," CID ",\"status\":200,\"auth\":[],\"encoding\":\"json\"}"),
 		OURS("{\"v\":1," CID ",\"status\":200,\"auth\":\"x\",\"url\":1,\"encoding\":\"json\"}"),
-		OURS("{\"v\":1," CID ",\"status\":200,\"auth\":\"x\",\"headers\":[[\"a\"]],\"encoding\":\"json\"}"),
-		OURS("{\"v\":1," CID ",\"status\":200,\"auth\":\"x\",\"headers\":[[\"a\",1]],\"encoding\":\"json\"}"),
+		OURS("{\"v\":1," CID
+		     ",\"status\":200,\"auth\":\"x\",\"headers\":[[\"a\"]],\"encoding\":\"json\"}"),
+		OURS("{\"v\":1," CID
+		     ",\"status\":200,\"auth\":\"x\",\"headers\":[[\"a\",1]],\"encoding\":\"json\"}"),
 		OURS("{\"v\":1," CID ",\"status\":200,\"auth\":\"x\",\"headers\":[5],\"encoding\":\"json\"}"),
 		OURS("{\"v\":1," CID ",\"status\":200,\"auth\":\"x\",\"encoding\":\"base64\"}") };
 
@@ -359,18 +380,21 @@ static void test_no_entry(void **state)
 /* What a server would have to write into a head must not end a line there. */
 static void test_headers_of_one_line(void **state)
 {
-	static const char *const bad[] = { "\"a\",\"b\\r\\nset-cookie: x\"", "\"a\",\"\\n\"", "\"a\",\"\\u0000\"", "\"a\\r\\nb\",\"c\"",
-		"\"\",\"x\"", "\"a:\",\"x\"", "\"a b\",\"x\"" };
+	static const char *const bad[] = { "\"a\",\"b\\r\\nset-cookie: x\"", "\"a\",\"\\n\"",
+		"\"a\",\"\\u0000\"", "\"a\\r\\nb\",\"c\"", "\"\",\"x\"", "\"a:\",\"x\"", "\"a b\",\"x\"" };
 	char text[500];
 	struct entry *e;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		snprintf(text, sizeof(text), OURS("{\"v\":1," CID ",\"status\":200,\"auth\":\"x\",\"headers\":[[%s]],\"encoding\":\"json\"}"),
+		snprintf(text, sizeof(text),
+		    OURS("{\"v\":1," CID
+			 ",\"status\":200,\"auth\":\"x\",\"headers\":[[%s]],\"encoding\":\"json\"}"),
 		    bad[i]);
 		assert_null(parsed_text(text));
 	}
-	e = parsed_text(OURS("{\"v\":1," CID ",\"status\":200,\"auth\":\"x\",\"headers\":[[\"a-b\",\"c\\td \\u00e9\"]],\"encoding\":\"json\"}"));
+	e = parsed_text(OURS("{\"v\":1," CID ",\"status\":200,\"auth\":\"x\",\"headers\":[[\"a-b\",\"c\\td "
+					     "\\u00e9\"]],\"encoding\":\"json\"}"));
 	assert_non_null(e);
 	entry_unref(e);
 }
@@ -403,7 +427,8 @@ static void test_limits(void **state)
 /* HTTP lets bytes above 0x7F stand in a field; JSON does not. What is built is believed when it is read. */
 static void test_header_not_utf8(void **state)
 {
-	const struct entry_header h[] = { { span_of("content-type"), span_of("caf\xe9") }, { span_of("etag"), span_of("\"\xc3\xa9\"") } };
+	const struct entry_header h[] = { { span_of("content-type"), span_of("caf\xe9") },
+		{ span_of("etag"), span_of("\"\xc3\xa9\"") } };
 	struct entry_parts p = made_parts();
 	struct entry *e, *again;
 
