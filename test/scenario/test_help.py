@@ -92,7 +92,7 @@ def test_version_and_help_want_no_settings_and_no_folder(ghoard):
 # ---- the man pages
 
 
-@pytest.mark.parametrize("name", ["commands", "options", "settings", "environment", "operations", "exit-codes"])
+@pytest.mark.parametrize("name", ["commands", *TOPICS])
 def test_each_part_of_a_man_page_is_sound_alone(ghoard, name):
     if not shutil.which("mandoc"):
         pytest.skip("mandoc is not installed")

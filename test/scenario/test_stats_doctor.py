@@ -185,8 +185,11 @@ def test_too_many_entries(ghoard):
 
 
 def test_the_proxy(ghoard):
-    found = look(ghoard, "--offline", env={"HTTPS_PROXY": "http://me:hush@proxy:3128"})
-    assert "proxy:3128" in found["proxy"][1] and "hush" not in json.dumps(found)
+    for upstream in (ghoard.url, "https://api.github.com"):
+        through = {"HTTPS_PROXY": "http://me:hush@proxy:3128", "GITHUB_API_URL": upstream}
+        found = look(ghoard, "--offline", env=through)
+        assert "proxy:3128" in found["proxy"][1] and "hush" not in json.dumps(found)
+        assert ("passed by" in found["proxy"][1]) == (upstream == ghoard.url)
     found = look(ghoard, "--offline", env={"HTTPS_PROXY": "socks5://proxy:1"}, rc=1)
     assert found["proxy"][0] == "fail"
 
