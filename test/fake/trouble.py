@@ -168,6 +168,14 @@ def big_head(wire, size=80 * 1024):
     return [("send", head(wire, add=more) + wire.body), ("close",)]
 
 
+@kind("full-head")
+def full_head(wire, size=64 * 1024):
+    """Good: as long as a head may be, and nearly all of it one value."""
+    drop = {k.lower() for k, _ in wire.headers} - {"content-length", "content-type"}
+    room = size - len(head(wire, add=[("X-Fill", "")], drop=drop))
+    return [("send", head(wire, add=[("X-Fill", "f" * room)], drop=drop) + wire.body)]
+
+
 @kind("long-line")
 def long_line(wire, size=80 * 1024):
     return [("send", head(wire, add=[("X-Fill", "f" * size)]) + wire.body), ("close",)]
