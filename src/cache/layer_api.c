@@ -397,7 +397,7 @@ static void note_write(struct talk *t)
 {
 	const struct request *r = t->lk->req;
 
-	if (span_eq(buf_span(&r->target), "/graphql")) {
+	if (span_eq(span_before(buf_span(&r->target), '?'), "/graphql")) {
 		if (!graphql_is_query(r->body))
 			lookup_note_refusal(t->lk, span_of(""));
 		return;
@@ -484,6 +484,9 @@ static void cancel(struct cache_layer *l, struct lookup *lk)
 	struct talk *t = lk->layer_state;
 
 	(void)l;
+	/* Nobody waits for the answer any more; what was sent may happen all the same. */
+	if (t->call != NULL && lk->req->bypass != NULL && is_write(lk->req))
+		note_write(t);
 	api_cancel(t->call);
 	timer_clear(t->layer->p.loop, &t->wait);
 	lk->layer_state = NULL;

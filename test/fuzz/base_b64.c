@@ -26,9 +26,8 @@ static void encode(int which, struct buf *b, const void *p, size_t n)
 
 static ssize_t decode(int which, uint8_t *out, size_t size, struct span text)
 {
-	ssize_t (*const decoders[])(uint8_t *, size_t, struct span) = {
-		b64_decode, b64url_decode, b32_decode, b58_decode
-	};
+	ssize_t (*const decoders[])(uint8_t *, size_t, struct span) = { b64_decode, b64url_decode, b32_decode,
+		b58_decode };
 
 	return decoders[which](out, size, text);
 }

@@ -1,9 +1,9 @@
 #include <string.h>
 
-#include "cm.h"
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/wipe.h"
+#include "cm.h"
 
 static void test_empty(void **state)
 {

@@ -1,8 +1,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cm.h"
 #include "base/err.h"
+#include "cm.h"
 
 static void test_first_wins(void **state)
 {

@@ -1,11 +1,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -317,9 +317,18 @@ static void test_is_tmp(void **state)
 	file_rollback(&h);
 	assert_true(file_is_tmp(".tmp-1-0123456789abcdef"));
 	static const char *const no[] = {
-		"", "f", "f.tmp", "f.tmp-", "f.tmp-1", "f.tmp-1-", "f.tmp-1-0123456789abcde",
-		"f.tmp-1-0123456789abcdef0", "f.tmp-1-0123456789abcdeF", "f.tmp--0123456789abcdef",
-		"f.tmp-x-0123456789abcdef", "f.tmp-1-0123456789abcdef.json",
+		"",
+		"f",
+		"f.tmp",
+		"f.tmp-",
+		"f.tmp-1",
+		"f.tmp-1-",
+		"f.tmp-1-0123456789abcde",
+		"f.tmp-1-0123456789abcdef0",
+		"f.tmp-1-0123456789abcdeF",
+		"f.tmp--0123456789abcdef",
+		"f.tmp-x-0123456789abcdef",
+		"f.tmp-1-0123456789abcdef.json",
 	};
 	for (size_t i = 0; i < COUNT(no); i++)
 		assert_false(file_is_tmp(no[i]));

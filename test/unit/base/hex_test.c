@@ -1,9 +1,9 @@
 #include <string.h>
 
-#include "cm.h"
 #include "../guard.h"
 #include "base/hex.h"
 #include "base/str.h"
+#include "cm.h"
 
 static void test_round_trip(void **state)
 {

@@ -54,13 +54,15 @@ static void test_build(void **state)
 	assert_null(json_get(NULL, "k"));
 	assert_true(json_is_array(json_last(a)));
 	assert_null(json_last(json_last(a)));
+	json_put_str(json_last(a), NULL, "only");
+	assert_string_equal(json_str(json_last(json_last(a))), "only");
 	assert_null(json_last(o));
 	assert_null(json_last(NULL));
 	expect(o, false,
 	    "{\"s\":\"a\\\"b\\n\",\"none\":null,\"min\":-9223372036854775808,\"max\":9223372036854775807,"
 	    "\"half\":0.5,"
 	    "\"nan\":null,\"yes\":true,\"no\":false,\"null\":null,\"raw\":{\"x\":[1,2]},\"bad\":null,"
-	    "\"a\":[1,{\"k\":\"v\"},[]]}");
+	    "\"a\":[1,{\"k\":\"v\"},[\"only\"]]}");
 	json_free(o);
 	json_free(NULL);
 }
@@ -100,11 +102,11 @@ static void test_text_is_cleaned(void **state)
 	struct json *o = json_object();
 
 	(void)state;
-	json_put_span(o, "nul", span_make("a\0b", 3));
+	json_put_span(o, "nul", span_make("\xc3\xa9\0b", 4));
 	json_put_span(o, "bad", span_of("x\xffy\xc3"));
 	json_put_str(o, "\xfe", "\xe6\x9d\xb1");
 	expect(o, false,
-	    "{\"nul\":\"a\\u0000b\",\"bad\":\"x\xef\xbf\xbdy\xef\xbf\xbd\",\"\xef\xbf\xbd\":"
+	    "{\"nul\":\"\xc3\xa9\\u0000b\",\"bad\":\"x\xef\xbf\xbdy\xef\xbf\xbd\",\"\xef\xbf\xbd\":"
 	    "\"\xe6\x9d\xb1\"}");
 	json_free(o);
 }
@@ -275,9 +277,11 @@ static void test_no_memory(void **state)
 	struct json *o;
 	for (n = 0, r = -1; r < 0; n++) {
 		allocations_left = n;
-		r = json_parse(span_of("{\"a\":[1,2,\"x\"]}"), &o);
+		r = json_parse(span_of("{\"a\":[1,2,\"x\"],\"b\":12345678901234567890}"), &o);
 		assert_true(r == 0 || r == ERR_INTERNAL);
 	}
+	allocations_left = 100;
+	expect(o, false, "{\"a\":[1,2,\"x\"],\"b\":12345678901234567890}");
 	assert_true(n > 8);
 	cJSON_InitHooks(NULL);
 	json_free(o);

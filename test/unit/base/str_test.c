@@ -1,9 +1,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cm.h"
 #include "../guard.h"
 #include "base/str.h"
+#include "cm.h"
 
 static struct span guarded(const char *s)
 {
@@ -31,6 +31,10 @@ static void test_compare(void **state)
 	assert_false(span_istarts(guarded("a"), "ab"));
 	assert_true(span_ends(guarded("abc"), "bc"));
 	assert_true(span_ends(span_of(NULL), ""));
+	assert_true(span_iends(guarded("aBC"), "bC"));
+	assert_true(span_iends(guarded("bc"), "BC"));
+	assert_false(span_iends(guarded("c"), "bc"));
+	assert_false(span_iends(guarded("bd"), "bc"));
 	assert_false(span_ends(guarded("bc"), "abc"));
 	assert_false(span_ends(guarded("abc"), "ab"));
 	assert_true(span_cmp(span_of("a"), span_of("b")) < 0);
@@ -51,6 +55,7 @@ static void test_find(void **state)
 	assert_int_equal(span_find(guarded("xaxab"), "ab"), 3);
 	assert_int_equal(span_find(guarded("xaxa"), "ab"), -1);
 	assert_int_equal(span_find(guarded("a"), "ab"), -1);
+	assert_int_equal(span_find(guarded("ab"), "ab"), 0);
 	assert_int_equal(span_find(guarded("a"), ""), 0);
 	assert_int_equal(span_find(guarded("aB"), "b"), -1);
 	assert_int_equal(span_ifind(guarded("xxKeep-Alive"), "keep"), 2);
@@ -92,6 +97,10 @@ static void test_copy(void **state)
 	assert_string_equal(dst, "");
 	assert_false(span_copy(dst, sizeof dst, span_make("a\0b", 3)));
 	assert_string_equal(dst, "");
+	assert_false(span_copy(dst, sizeof dst, span_make("\0b", 2)));
+	memcpy(dst, "zzz", 4);
+	assert_true(span_copy(dst, sizeof dst, guarded("a")));
+	assert_string_equal(dst, "a");
 	assert_true(span_copy(dst, sizeof dst, span_of(NULL)));
 	assert_false(span_copy(dst, 0, span_of("")));
 	char *s = span_dup(guarded("dup")), *t = str_dup("dup"), *u = span_dup(span_of(NULL));
@@ -215,6 +224,9 @@ static void test_size(void **state)
 		assert_int_equal(span_size(guarded(table[i].text), &got), table[i].ok);
 		assert_true(got == table[i].want);
 	}
+	uint64_t got;
+	assert_false(span_size(span_make("1\0", 2), &got));
+	assert_false(span_size(span_make("1k\0", 3), &got));
 }
 
 /* All sequences of one to three bytes, and the four-byte ones with a fixed tail, against the definition. */
@@ -253,6 +265,76 @@ static void test_utf8_cut(void **state)
 	/* Ends of characters after 0, 1, 3, 6 and 10 bytes. */
 	for (size_t n = 0; n <= 10; n++)
 		assert_int_equal(span_utf8(span_make(guard_put(text, n), n)), (0x44b >> n) & 1);
+}
+
+static void test_utf8_char(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+		uint32_t code;
+	} table[] = {
+		{ "", 0, 0 },
+		{ "\x7f"
+		  "a",
+		    1, 0x7f },
+		{ "\xc2\x80", 2, 0x80 },
+		{ "\xdf\xbf"
+		  "a",
+		    2, 0x7ff },
+		{ "\xe0\xa0\x80", 3, 0x800 },
+		{ "\xe6\x9d\xb1\xff", 3, 0x6771 },
+		{ "\xf0\x9f\x97\x9d", 4, 0x1f5dd },
+		{ "\xf4\x8f\xbf\xbf", 4, 0x10ffff },
+		{ "\x80", 0, 0 },
+		{ "\xc3", 0, 0 },
+		{ "\xc3"
+		  "a",
+		    0, 0 },
+		{ "\xf0\x9f\x97", 0, 0 },
+		{ "\xed\xa0\x80", 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(table); i++) {
+		uint32_t code = 0;
+		assert_int_equal(span_utf8_char(guarded(table[i].text), &code), table[i].n);
+		assert_int_equal(code, table[i].code);
+		assert_int_equal(span_utf8_char(guarded(table[i].text), NULL), table[i].n);
+	}
+	assert_int_equal(span_utf8_char(span_of(NULL), NULL), 0);
+}
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+	size_t m = a < b ? a : b;
+
+	return m < c ? m : c;
+}
+
+/* By the definition, in exponential time. */
+static size_t distance(struct span a, struct span b)
+{
+	if (a.n == 0 || b.n == 0)
+		return a.n + b.n;
+	struct span a1 = span_sub(a, 1, a.n), b1 = span_sub(b, 1, b.n);
+	return min3(distance(a1, b) + 1, distance(a, b1) + 1, distance(a1, b1) + (a.p[0] != b.p[0]));
+}
+
+static void test_distance_by_definition(void **state)
+{
+	char text[10];
+	uint32_t x = 7;
+
+	(void)state;
+	for (int i = 0; i < 3000; i++) {
+		for (size_t k = 0; k < sizeof text; k++) {
+			x = x * 1664525 + 1013904223;
+			text[k] = (char)('a' + (x >> 24) % 3);
+		}
+		struct span a = span_make(text, (x >> 8) % 6), b = span_make(text + 5, (x >> 16) % 6);
+		assert_int_equal(span_distance(a, b, 99), distance(a, b));
+	}
 }
 
 static void test_distance(void **state)
@@ -314,6 +396,8 @@ int main(void)
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_utf8_exhaustive),
 		cmocka_unit_test(test_utf8_cut),
+		cmocka_unit_test(test_utf8_char),
+		cmocka_unit_test(test_distance_by_definition),
 		cmocka_unit_test(test_distance),
 		cmocka_unit_test(test_glob),
 		cmocka_unit_test(test_same_ct),

@@ -1,8 +1,8 @@
 #include <string.h>
 
-#include "cm.h"
 #include "base/str.h"
 #include "base/wipe.h"
+#include "cm.h"
 
 static bool zero(const void *p, size_t n)
 {
@@ -20,8 +20,9 @@ static void test_wipe(void **state)
 
 	(void)state;
 	wipe(text + 2, 3);
-	assert_memory_equal(text, "01\0\0\0"
-				  "56789",
+	assert_memory_equal(text,
+	    "01\0\0\0"
+	    "56789",
 	    10);
 	wipe(text, 0);
 	wipe(NULL, 0);

@@ -2,8 +2,8 @@
 #include <time.h>
 
 #include "../guard.h"
-#include "base/err.h"
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/str.h"
 #include "base/yaml.h"
 #include "cm.h"
@@ -76,7 +76,9 @@ static void test_rows(void **state)
 	expect("{}", "");
 	expect("a.b: 1\n", "a.b=1@1:1\n");
 	expect("\"quo ted\": 1\n", "quo ted=1@1:1\n");
-	expect("\xef\xbb\xbf" "a: 1\n", "a=1@1:2\n");
+	expect("\xef\xbb\xbf"
+	       "a: 1\n",
+	    "a=1@1:2\n");
 	expect("a: \xe6\x9d\xb1 \xf0\x9f\x97\x9d\n", "a=\xe6\x9d\xb1 \xf0\x9f\x97\x9d@1:1\n");
 	expect("a: 1 # why\r\nb: 2\r\n", "a=1@1:1\nb=2@2:1\n");
 }
@@ -144,7 +146,10 @@ static void test_syntax_errors(void **state)
 	refuse("a: \xc3", "f.yml byte 3: incomplete UTF-8 octet sequence");
 	refuse("a: \x01\n", "f.yml byte 3: control characters are not allowed");
 	/* No guess at UTF-16. */
-	refuse_span(span_make("\xff\xfe" "a\0", 4), "f.yml byte 0: invalid leading UTF-8 octet");
+	refuse_span(span_make("\xff\xfe"
+			      "a\0",
+			4),
+	    "f.yml byte 0: invalid leading UTF-8 octet");
 	assert_int_equal(yaml_parse(guarded("["), "f", &y, NULL), ERR_CONFIG);
 	err_init(&e);
 	assert_int_equal(yaml_parse(guarded(": - x\n  y"), "f", &y, &e), ERR_CONFIG);

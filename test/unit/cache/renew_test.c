@@ -46,8 +46,11 @@ static void test_200(void **state)
 
 	(void)state;
 	asked_get(&q, TOKEN_A, "/repos/o/r");
-	answer(&a, 200, "Content-Type: application/json\r\nETag: \"x\"\r\nDate: d\r\nServer: s\r\nX-OAuth-Scopes: repo\r\n"
-		"Link: <https://evil/>; rel=\"next\"\r\n", "{\"updated_at\":\"2026-01-01T00:00:00Z\"}");
+	answer(&a, 200,
+	    "Content-Type: application/json\r\nETag: \"x\"\r\nDate: d\r\nServer: s\r\nX-OAuth-Scopes: "
+	    "repo\r\n"
+	    "Link: <https://evil/>; rel=\"prev\"\r\n",
+	    "{\"updated_at\":\"2026-01-01T00:00:00Z\"}");
 	assert_int_equal(renew_from_200(&q.req, &a, 77, &dropped, &e, NULL), 0);
 	belongs(e, &q);
 	assert_int_equal(e->timestamp, a.received);
@@ -62,6 +65,34 @@ static void test_200(void **state)
 	assert_true(e->content_hash.n > 0);	/* get_repo_info has validation fields */
 	entry_unref(e);
 	answer_free(&a);
+	asked_wipe(&q);
+}
+
+/* Where the way on leads away from the upstream, the rest would say something else than the answer did. */
+static void test_leads_away(void **state)
+{
+	static const struct {
+		int status;
+		const char *fields;
+	} away[] = { { 200, "Link: <https://evil/>; rel=\"next\"\r\n" },
+		{ 200, "Link: <" O "/x>; rel=\"prev\", <http://api.github.com/>; rel=\"next\"\r\n" },
+		{ 301, "Location: https://evil/\r\n" }, { 301, "Location: //evil/\r\n" } };
+	struct asked q;
+
+	(void)state;
+	asked_get(&q, TOKEN_A, "/repos/o/r");
+	for (size_t i = 0; i < COUNT(away); i++) {
+		struct answer a;
+		struct entry *e = NULL;
+		unsigned dropped = 0;
+
+		answer(&a, away[i].status, away[i].fields, "[]");
+		if (renew_from_200(&q.req, &a, 77, &dropped, &e, NULL) != ERR_DENIED)
+			fail_msg("%d %s", away[i].status, away[i].fields);
+		assert_null(e);
+		assert_int_equal(dropped, 1);
+		answer_free(&a);
+	}
 	asked_wipe(&q);
 }
 
@@ -195,7 +226,8 @@ static const struct {
 	{ LIST, "<" O "/repositories/7/pulls?page=2>; rel=\"next\"", NULL },
 	{ LIST, "<http://api.github.com" LIST "&page=2>; rel=\"next\"", NULL },
 	{ LIST, "<" LIST "&page=2>; rel=\"next\"", NULL },
-	{ "/user/repos", "<" O "/user/repos?page=2>; rel=\"next\"", "<" O "/user/repos?page=2>; rel=\"next\"" },
+	{ "/user/repos", "<" O "/user/repos?page=2>; rel=\"next\"",
+	    "<" O "/user/repos?page=2>; rel=\"next\"" },
 	{ "/user/repos", "<" O "/users/o/repos?page=2>; rel=\"next\"", NULL },
 };
 
@@ -209,7 +241,8 @@ static void test_candidate_link(void **state)
 		entry_unref(e);
 	}
 	/* the 304's own is this token's own */
-	struct entry *e = adopted(LIST, links[0].link, "Link: <" O "/repositories/7/issues?page=3>; rel=\"next\"\r\n");
+	struct entry *e =
+	    adopted(LIST, links[0].link, "Link: <" O "/repositories/7/issues?page=3>; rel=\"next\"\r\n");
 	header_is(e, "link", "<" O "/repositories/7/issues?page=3>; rel=\"next\"");
 	entry_unref(e);
 }
@@ -258,15 +291,62 @@ static void test_full_last_page(void **state)
 	}
 }
 
+static const struct {
+	int status;
+	const char *etag, *link, *body;
+	bool usable;
+} candidates[] = {
+	{ 200, "\"x\"", "", "[1]", true },
+	{ 200, "\"x\"", "<" O LIST "&page=2>; rel=\"next\"", "[1,2]", true },
+	{ 200, "\"x\"", "<" O "/repositories/7/issues?page=2>; rel=\"next\"", "[1,2]", true },
+	{ 200, "", "", "[1]", false },
+	{ 301, "\"x\"", "", "[1]", false },
+	{ 200, "\"x\"", "", "[1,2]", false },
+	{ 200, "\"x\"", "<" O "/repos/o/other/issues?page=2>; rel=\"next\"", "[1,2]", false },
+	{ 200, "\"x\"", "<https://evil/>; rel=\"next\"", "[1,2]", false },
+	{ 200, "\"x\"", "<" O LIST "&page=2>; rel=\"next\", <https://evil/>; rel=\"prev\"", "[1,2]", false },
+	{ 200, "\"x\"", "<https://evil/>; rel=\"prev\"", "[1]", true },	/* dropped, and nothing is missing */
+};
+
+static void test_usable_candidate(void **state)
+{
+	struct asked q;
+
+	(void)state;
+	asked_get(&q, TOKEN_A, LIST);
+	for (size_t i = 0; i < COUNT(candidates); i++) {
+		struct entry_header h[2];
+		struct entry *e = NULL;
+		size_t n = 0;
+
+		if (candidates[i].etag[0] != '\0')
+			h[n++] = (struct entry_header){ span_of("etag"), span_of(candidates[i].etag) };
+		if (candidates[i].link[0] != '\0')
+			h[n++] = (struct entry_header){ span_of("link"), span_of(candidates[i].link) };
+		struct entry_parts p = { .key = buf_span(&q.req.key), .url = buf_span(&q.req.url),
+			.auth = span_of("00112233445566778899aabbccddeeff"), .proof_key = q.id.proof_key,
+			.variant = buf_span(&q.req.variant), .timestamp = 5, .ttl = 300,
+			.status = candidates[i].status, .headers = h, .nheaders = n,
+			.body = span_of(candidates[i].body) };
+		assert_int_equal(entry_build(&p, &e, NULL), 0);
+		if (renew_is_usable_candidate(&q.req, e) != candidates[i].usable)
+			fail_msg("candidate %zu", i);
+		entry_unref(e);
+	}
+	asked_wipe(&q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_200),
+		cmocka_unit_test(test_leads_away),
 		cmocka_unit_test(test_301),
 		cmocka_unit_test(test_304),
 		cmocka_unit_test(test_candidate),
 		cmocka_unit_test(test_candidate_link),
 		cmocka_unit_test(test_full_last_page),
+		cmocka_unit_test(test_usable_candidate),
 	};
 
 	return cmocka_run_group_tests_name("cache/renew", tests, NULL, NULL);

@@ -196,7 +196,7 @@ static void test_too_large(void **state)
 
 	serve(f, OK);
 	ask(f, false, "", 4);
-	snprintf(want, sizeof(want), "GET http://127.0.0.1:%u/repos/o/r?x=1: the answer is larger than 4 bytes "
+	snprintf(want, sizeof(want), "GET http://127.0.0.1:%u/repos/o/r: the answer is larger than 4 bytes "
 		"(cache.max_body)", f->server.port);
 	assert_int_equal(f->err.cls, ERR_LIMIT);
 	assert_string_equal(f->err.msg, want);
@@ -209,8 +209,10 @@ static void test_cut_off(void **state)
 
 	serve(f, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello");
 	ask(f, false, "", 100);
-	snprintf(want, sizeof(want), "GET http://127.0.0.1:%u/repos/o/r?x=1: the answer was cut off: 5 of 9 bytes "
-		"came", f->server.port);
+	snprintf(want, sizeof(want),
+	    "GET http://127.0.0.1:%u/repos/o/r: the answer was cut off: 5 of 9 bytes "
+	    "came",
+	    f->server.port);
 	assert_int_equal(f->err.cls, ERR_PROTO);
 	assert_string_equal(f->err.msg, want);
 }
@@ -232,7 +234,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
-		T(collected), T(condition), T(streamed), T(stream_stopped), T(too_large), T(cut_off), T(cancel),
+		T(collected),
+		T(condition),
+		T(streamed),
+		T(stream_stopped),
+		T(too_large),
+		T(cut_off),
+		T(cancel),
 	};
 
 	return cmocka_run_group_tests_name("github/api", tests, NULL, NULL);

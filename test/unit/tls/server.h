@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -66,7 +67,7 @@ static inline int tls_sock_read(void *ctx, unsigned char *p, size_t n)
 
 static inline int tls_sock_write(void *ctx, const unsigned char *p, size_t n)
 {
-	ssize_t k = write(*(int *)ctx, p, n);
+	ssize_t k = send(*(int *)ctx, p, n, MSG_NOSIGNAL);
 
 	return k > 0 ? (int)k : -1;
 }
