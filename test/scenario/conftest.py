@@ -12,6 +12,13 @@ pytest.register_assert_rewrite("rig")
 import rig  # noqa: E402
 from fake import Fake, Proxy  # noqa: E402
 from fake.certs import Authority  # noqa: E402
+from fake.recorded import install  # noqa: E402
+
+
+def pytest_sessionstart(session):
+    """What comes from a package archive comes before the tests, whose time is bounded."""
+    if not hasattr(session.config, "workerinput"):
+        install()
 
 
 @pytest.fixture(scope="session")
