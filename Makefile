@@ -14,6 +14,7 @@ export RELEASE
 # T=name narrows `make unit` and `make scenario`
 T            ?=
 PYTEST_FLAGS ?=
+GH_CURRENT   ?= 1
 
 # Alpine's own compiler makes musl programs; elsewhere the wrapper does.
 MUSL_CC := $(if $(wildcard /etc/alpine-release),gcc,musl-gcc)
@@ -61,8 +62,9 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wvla \
 # No _FORTIFY_SOURCE: musl's headers have no checked variants to switch on.
 # The prefix map takes this folder's name out of the binary.
 # For size, but for what a hit or a handshake spends its time in: the JSON
-# scanner below, and BearSSL by its own rule.
-RELEASE_FLAGS := -Os -g -fPIE -ffunction-sections -fdata-sections \
+# scanner below, and BearSSL by its own rule.  Nothing reads unwind tables: they
+# would be 61 KiB.
+RELEASE_FLAGS := -Os -g -fPIE -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
 	-fstack-protector-strong -fstack-clash-protection -ffile-prefix-map=$(CURDIR)=.
 SANE_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
@@ -85,7 +87,7 @@ endif
 
 # ---- build ----
 
-.PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench demo \
+.PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench demo interop \
 	reproducible dist check-static vendor-bump exact
 
 all: build/ghoard ## the program: build/ghoard (default)
@@ -226,6 +228,11 @@ bench: all build/deps/bench build/venv/ready ## side by side with what one would
 
 demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub
 	$(Q)$(PYTHON) test/demo.py $(if $(LIVE),--live)
+
+interop: all build/deps/interop build/venv/ready ## unmodified clients; GH_CURRENT=0 spares a long build
+	$(Q)GH_CURRENT='$(GH_CURRENT)' $(PYTHON) test/interop/clients.py
+	$(Q)GHOARD=$(CURDIR)/build/ghoard $(PYTHON) -m pytest -p no:cacheprovider \
+		$(if $(T),-k '$(T)') $(PYTEST_FLAGS) test/interop
 
 reproducible: all ## build twice in two folders and compare
 	$(Q)sh test/reproducible.sh

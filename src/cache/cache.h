@@ -31,7 +31,13 @@ struct request;
 struct cache_ask {
 	bool refresh;			/* revalidate even if fresh (Cache-Control: no-cache) */
 	bool offline;			/* ask nobody; any token's stored answer will do */
-	int64_t max_age;		/* s; -1: the entry's own TTL */
+	bool beside;			/* a renewal beside a stale answer: it is not answered with one */
+	bool no_store;			/* keep nothing of this answer */
+	bool only_if_cached;		/* ERR_UNAVAIL rather than asking GitHub */
+	int64_t max_age;		/* s: the TTL, whatever the operation's; -1: the entry's own */
+	bool limit_age; /* not older than age_limit (s), however long its TTL (Cache-Control: max-age) */
+	int64_t age_limit;
+	struct span if_none_match; /* the client's own, offered to GitHub where nothing is held; borrowed */
 };
 
 /* A whole or streamed answer. `head`'s Connection-level fields mean nothing here; the fields of a stored
@@ -42,6 +48,7 @@ struct cache_sink {
 	void (*on_head)(void *arg, const struct http_head *, const struct cache_outcome *);
 	int (*on_body)(void *arg, const void *, size_t, struct err *);
 	void (*on_done)(void *arg, const struct err *);
+	void (*on_drained)(void *arg);	/* of a streamed request body; may be NULL */
 	void *arg;
 };
 
@@ -53,6 +60,8 @@ struct cache_params {
 	struct metrics *metrics;	/* NULL: not counted */
 	int64_t permission_s;
 	int64_t stale_if_error_s;
+	int64_t
+	    stale_while_revalidate_s; /* this long past its life an answer is served while GitHub is asked */
 };
 
 int cache_new(const struct cache_params *, struct cache **, struct err *);
@@ -63,6 +72,14 @@ int cache_start(struct cache *, const struct request *, const struct cache_ask *
     struct lookup **, struct err *);
 /* Not from inside this look-up's own on_head or on_body: a negative return of on_body ends it there. */
 void cache_cancel(struct lookup *);
+
+/* A request that says `streamed`: its body, its end; nothing before the first pass of the loop after
+ * cache_start. What is unsent is kept. */
+void cache_send(struct lookup *, const void *, size_t);
+void cache_send_end(struct lookup *);
+size_t cache_unsent(const struct lookup *);
+/* The client cannot take more of a streamed answer for now. */
+void cache_pause(struct lookup *, bool);
 
 /* What a write makes stale, for every token: the item, the lists above it, its alias (FORMATS §2). Also for a
  * method unknown to us. */

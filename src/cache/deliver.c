@@ -4,6 +4,7 @@
 
 #include "cache/deliver.h"
 #include "cache/status.h"
+#include "github/ratelimit.h"
 #include "store/entry.h"
 
 static void add(struct http_head *h, struct span name, struct span value)
@@ -25,9 +26,24 @@ static const char *reason_of(int status)
 	return status == 200 ? "OK" : status == 301 ? "Moved Permanently" : "";
 }
 
-void deliver_entry(struct delivery *d, const struct entry *e, const struct cache_outcome *o)
+/* As a client of GitHub expects them; never those of the day the entry was made. */
+static void add_limits(struct delivery *d, const struct ratelimit *l)
 {
-	memset(&d->head, 0, sizeof(d->head));
+	static const char *const names[] = { "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Used",
+		"X-RateLimit-Reset" };
+	const int64_t values[] = { l->limit, l->remaining, l->used, l->reset };
+
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(d->limit[i], sizeof(d->limit[i]), "%" PRId64, values[i]);
+		add(&d->head, span_of(names[i]), span_of(d->limit[i]));
+	}
+	add(&d->head, span_of("X-RateLimit-Resource"), span_of(l->resource));
+}
+
+void deliver_entry(struct delivery *d, const struct entry *e, const struct cache_outcome *o,
+    const struct ratelimit *limit)
+{
+	d->head.nfields = 0;
 	d->head.minor = 1;
 	d->head.status = e->status;
 	d->head.reason = span_of(reason_of(e->status));
@@ -36,6 +52,8 @@ void deliver_entry(struct delivery *d, const struct entry *e, const struct cache
 	snprintf(d->age, sizeof(d->age), "%" PRId64, o->age > 0 ? o->age : 0);
 	add(&d->head, span_of("Age"), span_of(d->age));
 	add(&d->head, span_of("X-From-Cache"), span_of("1"));
+	if (limit != NULL)
+		add_limits(d, limit);
 	add_status(d, o);
 }
 

@@ -9,14 +9,17 @@
 
 struct cache_outcome;
 struct entry;
+struct ratelimit;
 
 struct delivery {
 	struct http_head head;
-	char status[128], age[24];	/* what head's added fields point to */
+	char status[128], age[24], limit[4][24];	/* what head's added fields point to */
 };
 
-/* Head of a stored answer. Spans into the entry and the delivery. */
-void deliver_entry(struct delivery *, const struct entry *, const struct cache_outcome *);
+/* Head of a stored answer, with the limits GitHub last told this token (NULL: none). Spans into the entry,
+ * the limits and the delivery. */
+void deliver_entry(struct delivery *, const struct entry *, const struct cache_outcome *,
+    const struct ratelimit *);
 /* GitHub's head, without the fields of the connection (RFC 9110 §7.6.1) and of the framing. Spans into `from`
  * and the delivery. */
 void deliver_answer(struct delivery *, const struct http_head *from, const struct cache_outcome *);

@@ -41,7 +41,12 @@ struct lookup {
 	bool head_sent;			/* streamed: the sink has had it */
 	struct err err;
 	void *layer_state;		/* the pending layer's */
+	struct entry *made;		/* of a new answer, for those who wait; a reference */
 	struct job job;			/* the cache's, as is the rest */
+	bool walked;			/* only the last layer is left to ask */
+	bool flying, waited_across;	/* see cache/flight.h */
+	int64_t asked;			/* µs, when the flight began */
+	struct lookup *leader, *waiters, *next_waiter;
 	struct lookup *next;
 };
 
@@ -50,6 +55,15 @@ struct cache_layer {
 	enum layer_result (*lookup)(struct cache_layer *, struct lookup *);
 	bool (*store)(struct cache_layer *, struct entry *);	/* did it keep it? NULL: it keeps nothing */
 	void (*cancel)(struct cache_layer *, struct lookup *);
+	void (*hand_over)(struct cache_layer *, struct lookup *from,
+	    struct lookup *to); /* its state goes on for another */
+	/* Of the last layer: a stretch of a streamed request body (p == NULL: its end), back-pressure on the
+	 * answer. */
+	void (*stream)(struct cache_layer *, struct lookup *, const void *p, size_t n);
+	void (*pause)(struct cache_layer *, struct lookup *, bool);
+	size_t (*unsent)(const struct cache_layer *, const struct lookup *);
+	/* GitHub's limits as last told to this token; NULL: not known. */
+	const struct ratelimit *(*limits)(const struct cache_layer *, const struct lookup *);
 };
 
 /* A pending layer has finished: err is set, or serve_own, or answer, or (streamed) head_sent. The lookup is
@@ -57,6 +71,13 @@ struct cache_layer {
 void lookup_done(struct lookup *);
 /* Let every layer before the one asked now keep this entry; true if the last of them did. */
 bool lookup_store(struct lookup *, struct entry *);
+
+/* For flights: all look-ups of its cache; run its last layer again; give it its outcome; another's
+ * conversation. */
+struct lookup *lookup_first(const struct lookup *);
+void lookup_wake(struct lookup *);
+void lookup_deliver(struct lookup *);
+void lookup_hand_over(struct lookup *from, struct lookup *to);
 
 /* For layers: is this own entry servable without asking (age, permission, epochs)? */
 bool lookup_fresh(const struct lookup *, const struct entry *);
@@ -70,6 +91,8 @@ void lookup_set_own(struct lookup *, struct entry *, const char *layer);
 bool lookup_overtaken(const struct lookup *, int64_t time);
 /* A refusal or a failure of the token itself: rows in .epochs. `prefix` empty: the whole token. */
 void lookup_note_refusal(const struct lookup *, struct span prefix);
+/* What this token holds below `prefix` from before `time` (µs) is to be asked again. */
+void lookup_note_stale(const struct lookup *, struct span prefix, int64_t time);
 
 struct loop *lookup_loop(const struct lookup *);
 struct metrics *lookup_metrics(const struct lookup *);
@@ -92,6 +115,8 @@ struct layer_api_params {
 	struct metrics *metrics;
 	size_t max_body;
 	int64_t max_wait_s;		/* longest wait for a limit */
+	int64_t warning_threshold, aggressive_threshold;	/* remaining requests */
+	bool cache_first;		/* below the aggressive one, stored answers stand in */
 };
 struct cache_layer *layer_api_new(const struct layer_api_params *);
 void layer_free(struct cache_layer *);	/* any of them; what they borrow stays */

@@ -170,3 +170,20 @@ bool renew_is_usable_candidate(const struct request *r, const struct entry *c)
 	buf_free(&believed);
 	return usable;
 }
+
+int renew_from_empty(const struct request *r, const struct answer *a, int64_t ttl, struct entry **out,
+    struct err *err)
+{
+	struct entry_header headers[ENTRY_HEADERS_MAX];
+	size_t n = 0;
+
+	headers[n++] =
+	    (struct entry_header){ span_of("content-type"), span_of("application/json; charset=utf-8") };
+	n = lay_over(headers, n, a, r->upstream->origin);
+	return build(r, a, span_of("[]"), ttl, 200, headers, n, out, err);
+}
+
+bool renew_is_list(struct span body)
+{
+	return list_length(body) >= 0;
+}

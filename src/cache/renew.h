@@ -34,6 +34,14 @@ int renew_from_candidate(const struct request *, const struct entry *candidate, 
  */
 bool renew_is_full_last_page(const struct request *, const struct entry *);
 
+/* Is this body a list (an array, or {"total_count":…,"things":[…]})? Its other pages are cut from the same
+ * things. */
+bool renew_is_list(struct span body);
+
+/* The body "[]", proven by its derived tag: an empty list. */
+int renew_from_empty(const struct request *, const struct answer *, int64_t ttl, struct entry **,
+    struct err *);
+
 /* May another token's body be offered as a condition? It came with an ETag, it is no full last page, and its
  * link to the next page, if it has one, can be believed: else its 304 would make a list look shorter than it
  * is. */

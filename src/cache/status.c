@@ -35,7 +35,9 @@ void status_text(const struct cache_outcome *o, char out[static CACHE_STATUS_MAX
 		buf_addf(&b, "; hit; ttl=%" PRId64, o->ttl);
 	else
 		buf_addf(&b, "; fwd=%s", fwd_name(o->fwd));
-	if (o->fwd_status != 0 && o->fwd != FWD_BYPASS && o->fwd != FWD_METHOD)
+	if (o->collapsed)
+		buf_adds(&b, "; collapsed");
+	else if (o->fwd_status != 0 && o->fwd != FWD_BYPASS && o->fwd != FWD_METHOD)
 		buf_addf(&b, "; fwd-status=%d", o->fwd_status);
 	if (o->stored)
 		buf_adds(&b, "; stored");

@@ -17,9 +17,11 @@ struct cache_outcome {
 	enum cache_fwd fwd;
 	int fwd_status;		/* GitHub's answer; 0: there was none */
 	bool stored;
+	bool collapsed;		/* another request's answer */
 	bool served_entry;	/* the body comes from an entry: Age and X-From-Cache belong to it */
 	const char *detail;	/* "memory", "disk", "revalidated", …; NULL: none */
 	int64_t ttl;		/* s left, of a hit; negative: stale */
+	int64_t length;		/* of the body that follows; -1: not known */
 	int64_t age;		/* s since GitHub's last 200 or 304, of a served entry */
 };
 

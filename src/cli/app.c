@@ -86,6 +86,13 @@ static void after_store(void *arg)
 		a->collect = true;
 }
 
+void app_note_collection(struct app *a, const struct gc *gc)
+{
+	metrics_add(a->metrics, M_GC_RUNS, 1);
+	metrics_add(a->metrics, M_GC_REMOVED, gc_removed(gc));
+	log_debug("collected: %zu of %zu entries removed", gc_removed(gc), gc_seen(gc));
+}
+
 static void collect(struct app *a)
 {
 	struct gc *gc = NULL;
@@ -97,9 +104,7 @@ static void collect(struct app *a)
 		return;
 	while (gc_step(gc) == 1)
 		;
-	metrics_add(a->metrics, M_GC_RUNS, 1);
-	metrics_add(a->metrics, M_GC_REMOVED, gc_removed(gc));
-	log_debug("collected: %zu of %zu entries removed", gc_removed(gc), gc_seen(gc));
+	app_note_collection(a, gc);
 	gc_free(gc);
 }
 
@@ -171,7 +176,10 @@ static int open_layers(struct app *a, struct err *err)
 		.http = a->http,
 		.metrics = a->metrics,
 		.max_body = (size_t)settings_int(s, "cache.max_body"),
-		.max_wait_s = settings_int(s, "rate_limiting.max_wait") };
+		.max_wait_s = settings_int(s, "rate_limiting.max_wait"),
+		.warning_threshold = settings_int(s, "rate_limiting.warning_threshold"),
+		.aggressive_threshold = settings_int(s, "rate_limiting.aggressive_threshold"),
+		.cache_first = settings_bool(s, "rate_limiting.cache_first_mode") };
 	int rc = 0;
 
 	a->mem = mem_new((size_t)settings_int(s, "cache.memory_entries"),
@@ -202,6 +210,8 @@ int app_open_cache(struct app *a, struct span authorization, struct err *err)
 		rc = open_layers(a, err);
 	if (rc != 0)
 		return rc;
+	if (a->is_daemon)
+		p.stale_while_revalidate_s = settings_int(s, "cache.stale_while_revalidate");
 	p.loop = a->loop;
 	p.nlayers = a->nlayers;
 	p.epochs = a->epochs;

@@ -14,6 +14,7 @@
 #include "http/origin.h"
 
 struct err;
+struct gc;
 struct globals;
 struct settings;
 
@@ -34,6 +35,8 @@ struct app {
 	struct cache_layer *layers[3];
 	size_t nlayers;
 	struct cache *cache;
+	bool is_daemon;			/* lives on: stale answers may be renewed beside */
+	char daemon[256];		/* the running daemon's socket; "" none */
 	bool collect;			/* enough was stored: collect before exit */
 };
 
@@ -45,6 +48,8 @@ int app_open_store(struct app *, bool need, struct err *);
 /* Identity, loop, HTTP, layers, cache. `authorization` (p == NULL: the environment's token) is what -H gave.
  */
 int app_open_cache(struct app *, struct span authorization, struct err *);
+/* Count what a collection did. */
+void app_note_collection(struct app *, const struct gc *);
 /* Collect if enough was stored, then close everything. NULL-safe members throughout. */
 void app_close(struct app *);
 

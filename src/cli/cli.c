@@ -12,9 +12,8 @@
 #include "base/str.h"
 #include "cli/cli.h"
 
-static const struct command *const commands[] = {
-	&cmd_api, &cmd_cache, &cmd_config, &cmd_stats, &cmd_doctor, &cmd_version, &cmd_help
-};
+static const struct command *const commands[] = { &cmd_api, &cmd_serve, &cmd_stop, &cmd_status, &cmd_cache,
+	&cmd_config, &cmd_stats, &cmd_doctor, &cmd_version, &cmd_help };
 
 #define GLOBAL(member) offsetof(struct globals, member)
 
@@ -32,7 +31,8 @@ static const struct opt global_opts[] = {
 	{ "json", 0, OPT_FLAG, NULL, GLOBAL(json), "print JSON for machines" },
 	{ "no-daemon", 0, OPT_FLAG, NULL, GLOBAL(no_daemon), "do the work in this process" },
 	{ "help", 'h', OPT_FLAG, NULL, GLOBAL(help), "show help for the command" },
-	{ "version", 0, OPT_FLAG, NULL, GLOBAL(version), "print the version" }, { .name = NULL }
+	{ "version", 0, OPT_FLAG, NULL, GLOBAL(version), "print the version" },
+	{ .name = NULL }
 };
 
 const struct command *cli_command(size_t i)
@@ -58,6 +58,7 @@ int cli_exit_code(const struct err *err)
 	case ERR_DAMAGED:
 		return XC_DAMAGED;
 	case ERR_UNAVAIL:
+	case ERR_SPENT:
 	case ERR_TIMEOUT:
 	case ERR_PROTO:
 		return XC_UNAVAILABLE;

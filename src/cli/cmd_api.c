@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/cli.h"
+#include "cli/daemon.h"
 #include "cli/fetch.h"
 #include "cli/params.h"
 #include "cli/pages.h"
@@ -27,8 +28,9 @@ static struct {
 
 #define AT(member) offsetof(__typeof__(v), member)
 
-static const struct opt opts[] = { { "method", 'X', OPT_TEXT, "METHOD", AT(method),
-				       "the HTTP method (default GET, or POST with fields or input)" },
+static const struct opt opts[] = {
+	{ "method", 'X', OPT_TEXT, "METHOD", AT(method),
+	    "the HTTP method (default GET, or POST with fields or input)" },
 	{ "header", 'H', OPT_LIST, "KEY:VALUE", AT(headers), "add a request header; may be repeated" },
 	{ "raw-field", 'f', OPT_LIST, "KEY=VALUE", AT(fields), "add a string parameter; may be repeated" },
 	{ "field", 'F', OPT_LIST, "KEY=VALUE", AT(fields),
@@ -39,7 +41,9 @@ static const struct opt opts[] = { { "method", 'X', OPT_TEXT, "METHOD", AT(metho
 	{ "ttl", 0, OPT_SECONDS, "SEC", AT(ttl),
 	    "a stored answer may be this old, whatever its operation's TTL" },
 	{ "refresh", 0, OPT_FLAG, NULL, AT(refresh), "revalidate even if the stored answer is fresh" },
-	{ "silent", 0, OPT_FLAG, NULL, AT(silent), "do not print the body" }, { .name = NULL } };
+	{ "silent", 0, OPT_FLAG, NULL, AT(silent), "do not print the body" },
+	{ .name = NULL }
+};
 
 struct api_run {
 	struct app app;
@@ -332,6 +336,8 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 		rc = app_open_store(&r.app, false, err);
 	if (rc == 0)
 		rc = app_open_cache(&r.app, r.authorization, err);
+	if (rc == 0 && !g->no_daemon)
+		daemon_find(&r.app);
 	if (rc != 0)
 		code = cli_exit_code(err);
 	else

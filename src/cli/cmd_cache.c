@@ -6,6 +6,7 @@
 #include "cli/app.h"
 #include "cli/cache_sub.h"
 #include "cli/cli.h"
+#include "cli/daemon.h"
 #include "config/layers.h"
 #include "metrics/metrics.h"
 #include "store/gc.h"
@@ -18,12 +19,14 @@ static struct {
 
 #define AT(member) offsetof(__typeof__(v), member)
 
-static const struct opt opts[] = { { "stale", 0, OPT_FLAG, NULL, AT(stale),
-				       "get: print the data even if its lifetime is over" },
+static const struct opt opts[] = {
+	{ "stale", 0, OPT_FLAG, NULL, AT(stale),
+	    "get: print the data even if its lifetime is over" },
 	{ "ttl", 0, OPT_SECONDS, "SEC", AT(ttl),
 	    "put: lifetime of the data (default that of the operation)" },
 	{ "prefix", 0, OPT_TEXT, "P", AT(prefix), "ls, rm: the entries whose key begins so" },
-	{ .name = NULL } };
+	{ .name = NULL }
+};
 
 static int collect(const struct cache_sub *c, struct err *err)
 {
@@ -63,19 +66,19 @@ static const struct sub {
 	const char *name;
 	size_t min, max;		/* operands */
 	unsigned takes;
+	bool changes;			/* what a daemon may have in memory */
 	const char *usage;
 	int (*run)(const struct cache_sub *, struct err *);
-} subs[] = {
-	{ "get", 1, OPT_ARGS_MAX, TAKES_STALE, "get OP [ARG...] [K=V...] [--stale]", cache_named_get },
-	{ "put", 1, OPT_ARGS_MAX, TAKES_TTL, "put OP [ARG...] [K=V...] [--ttl SEC] < DATA", cache_named_put },
-	{ "ls", 0, 0, TAKES_PREFIX, "ls [--prefix P]", cache_list_ls },
-	{ "rm", 0, 1, TAKES_PREFIX, "rm KEY, or rm --prefix P", cache_list_rm },
-	{ "clear", 0, 0, 0, "clear", cache_list_clear },
-	{ "verify", 0, 0, 0, "verify", cache_list_verify },
-	{ "gc", 0, 0, 0, "gc", collect },
-	{ "export", 1, 1, 0, "export FILE", cache_export_run },
-	{ "import", 1, 1, 0, "import FILE", cache_import_run }
-};
+} subs[] = { { "get", 1, OPT_ARGS_MAX, TAKES_STALE, false, "get OP [ARG...] [K=V...] [--stale]",
+		 cache_named_get },
+	{ "put", 1, OPT_ARGS_MAX, TAKES_TTL, true, "put OP [ARG...] [K=V...] [--ttl SEC] < DATA",
+	    cache_named_put },
+	{ "ls", 0, 0, TAKES_PREFIX, false, "ls [--prefix P]", cache_list_ls },
+	{ "rm", 0, 1, TAKES_PREFIX, true, "rm KEY, or rm --prefix P", cache_list_rm },
+	{ "clear", 0, 0, 0, true, "clear", cache_list_clear },
+	{ "verify", 0, 0, 0, false, "verify", cache_list_verify }, { "gc", 0, 0, 0, true, "gc", collect },
+	{ "export", 1, 1, 0, false, "export FILE", cache_export_run },
+	{ "import", 1, 1, 0, true, "import FILE", cache_import_run } };
 
 static const struct sub *find(const char *name)
 {
@@ -116,6 +119,8 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 	c.arg = args->arg + 1;
 	c.nargs = args->n - 1;
 	code = app_open_store(&app, true, err) != 0 ? cli_exit_code(err) : s->run(&c, err);
+	if (s->changes && err->cls == 0)
+		daemon_forget(&app);
 	app_close(&app);
 	return code;
 }

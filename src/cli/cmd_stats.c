@@ -20,11 +20,13 @@ static struct {
 
 #define AT(member) offsetof(__typeof__(v), member)
 
-static const struct opt opts[] = { { "format", 0, OPT_TEXT, "FORMAT", AT(format),
-				       "text, json, prometheus or markdown (default text)" },
+static const struct opt opts[] = {
+	{ "format", 0, OPT_TEXT, "FORMAT", AT(format),
+	    "text, json, prometheus or markdown (default text)" },
 	{ "summary", 0, OPT_FLAG, NULL, AT(summary),
 	    "append Markdown to the file that GITHUB_STEP_SUMMARY names" },
-	{ .name = NULL } };
+	{ .name = NULL }
+};
 
 static int write_summary(const struct app *app, const struct report_gauges *g, struct err *err)
 {

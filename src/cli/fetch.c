@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "cache/deliver.h"
 #include "cli/app.h"
 #include "cli/fetch.h"
@@ -112,7 +113,9 @@ static void set_ttl(const struct run *r, struct request *req)
 static int ask_cache(struct run *r, struct span target)
 {
 	struct through t = { .run = r };
-	struct cache_sink sink = { on_cache_head, on_cache_body, on_cache_done, &t };
+	struct cache_sink sink = {
+		.on_head = on_cache_head, .on_body = on_cache_body, .on_done = on_cache_done, .arg = &t
+	};
 	struct request_in in = r->f->in;
 	struct lookup *lk;
 	int rc;
@@ -171,7 +174,9 @@ static int ask_elsewhere(struct run *r)
 		{ { "Accept", 6 }, { "*/*", 3 } }, { { "User-Agent", 10 }, { "ghoard", 6 } },
 		{ { "Accept-Encoding", 15 }, { "identity", 8 } }
 	};
-	struct http_sink sink = { on_plain_head, on_plain_body, on_plain_done, r };
+	struct http_sink sink = {
+		.on_head = on_plain_head, .on_body = on_plain_body, .on_done = on_plain_done, .arg = r
+	};
 	struct http_request q = {
 		.method = r->method, .url = buf_span(&r->url), .headers = headers, .nheaders = 3
 	};
@@ -191,6 +196,85 @@ static int ask_elsewhere(struct run *r)
 	return run_loop(r);
 }
 
+/* ---- through the daemon ---- */
+
+static void on_daemon_head(void *arg, const struct http_head *h)
+{
+	struct run *r = arg;
+	char from[URL_MAX + 1];
+
+	span_copy(from, sizeof(from), buf_span(&r->url));
+	r->result->outcome = (struct cache_outcome){ .fwd = FWD_BYPASS };
+	take_head(r, h, span_of(from));
+}
+
+static size_t daemon_headers(const struct run *r, struct http_header out[REQUEST_HEADERS_MAX])
+{
+	const struct request_in *in = &r->f->in;
+	const struct identity *id = &r->app->id;
+	size_t n = 0;
+
+	if (!id->is_public)
+		out[n++] = (struct http_header){ span_of("Authorization"),
+			span_make(id->authorization.bytes, id->authorization.len) };
+	if (r->f->ask.refresh)
+		out[n++] = (struct http_header){ span_of("Cache-Control"), span_of("no-cache") };
+	for (size_t i = 0; i < in->nheaders && n < REQUEST_HEADERS_MAX; i++)
+		out[n++] = in->headers[i];
+	return n;
+}
+
+/* r->url is the upstream's own address, which the daemon on the socket answers for. */
+static int ask_daemon(struct run *r, struct span target)
+{
+	struct http_header headers[REQUEST_HEADERS_MAX];
+	struct http_sink sink = {
+		.on_head = on_daemon_head, .on_body = on_plain_body, .on_done = on_plain_done, .arg = r
+	};
+	struct http_request q = { .method = r->method,
+		.headers = headers,
+		.nheaders = daemon_headers(r, headers),
+		.has_body = r->f->in.has_body && !r->drop_body,
+		.body = r->f->in.body };
+	struct span origin = span_of(r->app->upstream.origin);
+	struct http_call *call;
+	struct buf plain;
+	int rc;
+
+	buf_clear(&r->url);
+	buf_addf(&r->url, "%s%s%.*s", r->app->upstream.origin, r->app->upstream.base, (int)target.n,
+	    target.p);
+	buf_init(&plain, URL_MAX);		/* to a socket, in clear; the daemon speaks TLS */
+	buf_addf(&plain, "http://%.*s%.*s", (int)(origin.n - (size_t)span_find(origin, "://") - 3),
+	    origin.p + span_find(origin, "://") + 3, (int)target.n, target.p);
+	q.url = buf_span(&plain);
+	r->app->env.unix_path = r->app->daemon;
+	r->done = false;
+	rc = http_client_start(r->app->http, &q, &sink, &call, &r->err);
+	if (rc == 0)
+		rc = run_loop(r);
+	r->app->env.unix_path = NULL;
+	buf_free(&plain);
+	return rc;
+}
+
+/* The daemon where there is one, unless it went away before it said a word: then this process does the work.
+ */
+static int ask_upstream(struct run *r, struct span target)
+{
+	int rc;
+
+	if (r->app->daemon[0] != '\0' && !r->f->ask.offline && r->f->ask.max_age < 0) {
+		rc = ask_daemon(r, target);
+		if (rc != ERR_UNAVAIL || r->result->answer.head.status != 0)
+			return rc;
+		log_info("the daemon does not answer; doing without");
+		err_init(&r->err);
+		r->app->daemon[0] = '\0';
+	}
+	return ask_cache(r, target);
+}
+
 static int next_hop(struct run *r)
 {
 	struct span target;
@@ -199,7 +283,7 @@ static int next_hop(struct run *r)
 	if (!upstream_target(&r->app->upstream, buf_span(&r->url), &target))
 		return ask_elsewhere(r);
 	span_copy(copy, sizeof(copy), target);
-	return ask_cache(r, span_of(copy));
+	return ask_upstream(r, span_of(copy));
 }
 
 int fetch_run(struct app *app, const struct fetch *f, struct fetch_result *result, struct err *err)
@@ -211,7 +295,7 @@ int fetch_run(struct app *app, const struct fetch *f, struct fetch_result *resul
 	answer_init(&result->answer, BUF_MAX_ANY);
 	buf_init(&r.url, URL_MAX);
 	err_init(&r.err);
-	rc = ask_cache(&r, f->in.target);
+	rc = ask_upstream(&r, f->in.target);
 	for (unsigned hops = 0; rc == 0 && r.follow; hops++) {
 		if (hops == HTTP_REDIRECTS_MAX)
 			rc = err_set(&r.err, ERR_PROTO, "GitHub redirects more than %d times",

@@ -57,13 +57,24 @@ static void on_done(void *arg, const struct err *result)
 	free(c);
 }
 
+static void on_drained(void *arg)
+{
+	struct api_call *c = arg;
+
+	if (c->sink.on_drained != NULL)
+		c->sink.on_drained(c->sink.arg);
+}
+
 int api_start(struct http_client *http, const struct request *req, struct span if_none_match, size_t max_body,
     const struct api_sink *sink, struct api_call **out, struct err *err)
 {
 	struct http_header headers[REQUEST_HEADERS_MAX + 1];
 	struct http_request r = { .method = req->method, .url = buf_span(&req->url), .headers = headers,
-		.nheaders = req->nheaders, .has_body = req->has_body, .body = req->body };
-	struct http_sink to = { on_head, on_body, on_done, NULL };
+		.nheaders = req->nheaders, .has_body = req->has_body, .body = req->body,
+		.streamed = req->streamed, .length = req->length };
+	struct http_sink to = {
+		.on_head = on_head, .on_body = on_body, .on_done = on_done, .on_drained = on_drained
+	};
 	struct api_call *c = calloc(1, sizeof(*c));
 	int rc;
 
@@ -96,4 +107,29 @@ void api_cancel(struct api_call *c)
 	http_call_cancel(c->http);
 	answer_free(&c->answer);
 	free(c);
+}
+
+void api_send(struct api_call *c, const void *p, size_t n)
+{
+	http_call_send(c->http, p, n);
+}
+
+void api_send_end(struct api_call *c)
+{
+	http_call_send_end(c->http);
+}
+
+size_t api_unsent(const struct api_call *c)
+{
+	return http_call_unsent(c->http);
+}
+
+void api_pause(struct api_call *c, bool pause)
+{
+	http_call_pause(c->http, pause);
+}
+
+void api_rebind(struct api_call *c, const struct request *req)
+{
+	c->req = req;
 }

@@ -23,6 +23,7 @@ struct api_sink {
 	int (*on_body)(void *arg, const void *, size_t, struct err *);
 	/* Once, last. err->cls == 0: the answer is whole. It is valid during the call only. */
 	void (*on_done)(void *arg, struct answer *, const struct err *);
+	void (*on_drained)(void *arg);		/* of a streamed request body; may be NULL */
 	void *arg;
 };
 
@@ -32,5 +33,14 @@ int api_start(struct http_client *, const struct request *, struct span if_none_
     const struct api_sink *, struct api_call **, struct err *);
 /* As http_call_cancel. */
 void api_cancel(struct api_call *);
+
+/* The request this call was made from goes; an equal one takes its place. */
+void api_rebind(struct api_call *, const struct request *);
+
+/* A streamed request body, its end; and back-pressure on the answer. */
+void api_send(struct api_call *, const void *, size_t);
+void api_send_end(struct api_call *);
+size_t api_unsent(const struct api_call *);
+void api_pause(struct api_call *, bool);
 
 #endif

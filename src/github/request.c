@@ -156,7 +156,7 @@ static const char *keyed_by_body(const struct request *r, const struct request_i
 {
 	struct span t = buf_span(&r->target);
 
-	if (strcmp(r->method, "POST") != 0 || !in->has_body)
+	if (strcmp(r->method, "POST") != 0 || !in->has_body || in->streamed)
 		return NULL;
 	if (span_eq(t, "/graphql"))
 		return graphql_is_query(in->body) ? "graphql_query" : NULL;
@@ -308,6 +308,8 @@ int request_init(struct request *r, const struct upstream *u, const struct ident
 	r->id = id;
 	r->has_body = in->has_body;
 	r->body = in->body;
+	r->streamed = in->streamed;
+	r->length = in->length;
 	buf_init(&r->target, TARGET_MAX);
 	buf_init(&r->text, HTTP_HEAD_MAX);
 	buf_init(&r->key, 2 * URL_MAX);
@@ -331,6 +333,37 @@ int request_init(struct request *r, const struct upstream *u, const struct ident
 	if (r->bypass == NULL)
 		make_key(r);
 	return 0;
+}
+
+static bool copy_buf(struct buf *to, const struct buf *from)
+{
+	buf_init(to, from->max);
+	buf_addspan(to, buf_span(from));
+	return !to->failed;
+}
+
+int request_copy(struct request *to, const struct request *from, const struct identity *id)
+{
+	const char *old = (const char *)buf_data(&from->text);
+	bool ok;
+
+	*to = *from;
+	to->id = id;
+	ok = copy_buf(&to->target, &from->target);
+	ok = copy_buf(&to->text, &from->text) && ok;
+	ok = copy_buf(&to->key, &from->key) && ok;
+	ok = copy_buf(&to->variant, &from->variant) && ok;
+	ok = copy_buf(&to->url, &from->url) && ok;
+	for (size_t i = 0; ok && i < to->nheaders; i++) {
+		const char *text = (const char *)buf_data(&to->text);
+
+		to->headers[i].name.p = text + (from->headers[i].name.p - old);
+		to->headers[i].value.p = text + (from->headers[i].value.p - old);
+	}
+	to->accept = ok ? to->headers[0].value : to->accept;
+	if (!ok)
+		request_wipe(to);
+	return ok ? 0 : ERR_INTERNAL;
 }
 
 void request_wipe(struct request *r)

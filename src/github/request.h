@@ -49,7 +49,9 @@ struct request {
 	size_t nheaders;
 	struct buf text;		/* what the headers point into; wiped */
 	bool has_body;
-	struct span body;		/* borrowed */
+	struct span body;		/* borrowed; empty where it is streamed */
+	bool streamed;			/* the body comes after cache_start, by cache_send */
+	int64_t length;			/* of a streamed body; -1: chunked */
 	const struct route *route;
 	const char
 	    *bypass; /* NULL: may be kept; else why not: "method", "body", "route", "header", "target" */
@@ -67,6 +69,8 @@ struct request_in {
 	size_t nheaders;
 	bool has_body;
 	struct span body;
+	bool streamed;			/* never keyed by its body */
+	int64_t length;
 	const char *const *body_paths;	/* POST to these is keyed by body (copilot_completion) */
 	size_t nbody_paths;
 };
@@ -75,6 +79,8 @@ struct request_in {
  * or a header is malformed. */
 int request_init(struct request *, const struct upstream *, const struct identity *,
     const struct request_in *, struct err *);
+/* A copy of a request without a body, for an identity that lives longer; ERR_INTERNAL. */
+int request_copy(struct request *to, const struct request *from, const struct identity *);
 void request_wipe(struct request *);
 
 /* Value of a header that goes upstream; p == NULL: none. */

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,8 @@ struct http_call {
 	bool reused;			/* on a kept-open connection */
 	bool retried;
 	bool is_head, idempotent;
+	bool streamed, chunked_out;	/* the request's body */
+	bool paused;
 	bool keep;			/* after this answer */
 	enum http_framing framing;
 	uint64_t left;			/* of HTTP_BODY_LENGTH */
@@ -130,6 +133,7 @@ static void keep_conn(struct http_call *c)
 	h->idle = i;
 	h->nidle++;
 	conn_retarget(i->conn, on_idle_conn, i);
+	conn_pause(i->conn, false);
 	conn_deadline(i->conn, 0);
 	timer_set(h->env->loop, &i->expire, loop_now(h->env->loop) + HTTP_IDLE_MS);
 }
@@ -176,7 +180,7 @@ static int retry(struct http_call *c)
 /* The connection ended before the answer did. */
 static void on_lost(struct http_call *c)
 {
-	bool untouched = c->st == S_HEAD && buf_len(conn_in(c->conn)) == 0;
+	bool untouched = c->st == S_HEAD && buf_len(conn_in(c->conn)) == 0 && !c->streamed;
 
 	if (untouched && c->reused && !c->retried && c->idempotent && retry(c) == 0)
 		return;
@@ -321,6 +325,8 @@ static void on_conn(void *arg, enum conn_event ev)
 	case CONN_LOWAT:
 		if (c->st == S_HEAD)
 			arm(c);
+		if (c->streamed && c->sink.on_drained != NULL)
+			c->sink.on_drained(c->sink.arg);
 		break;
 	case CONN_DATAIN:
 		if (c->st == S_HEAD)
@@ -351,8 +357,11 @@ static int send_request(struct http_call *c, struct err *err)
 {
 	enter(c, S_HEAD);
 	conn_retarget(c->conn, on_conn, c);
+	conn_pause(c->conn, c->paused);
 	if (conn_write(c->conn, buf_data(&c->wire), buf_len(&c->wire)) != 0)
 		return err_set(err, ERR_INTERNAL, "no memory to send the request");
+	if (c->streamed)
+		buf_wipe(&c->wire);
 	return 0;
 }
 
@@ -410,7 +419,11 @@ static int write_request(struct http_call *c, const struct http_request *r, stru
 		buf_adds(w, "\r\n");
 	}
 	/* RFC 9110 §8.6: a method that expects a body says so when there is none. */
-	if (r->has_body || expects_body(r->method))
+	if (r->streamed && r->length < 0)
+		buf_adds(w, "Transfer-Encoding: chunked\r\n");
+	else if (r->streamed)
+		buf_addf(w, "Content-Length: %" PRId64 "\r\n", r->length);
+	else if (r->has_body || expects_body(r->method))
 		buf_addf(w, "Content-Length: %zu\r\n", r->has_body ? r->body.n : 0);
 	buf_adds(w, "\r\n");
 	if (r->has_body)
@@ -444,7 +457,9 @@ static int prepare(struct http_call *c, const struct http_request *r, struct err
 	snprintf(c->origin, sizeof(c->origin), "%s", buf_cstr(&origin));
 	buf_free(&origin);
 	c->is_head = strcmp(r->method, "HEAD") == 0;
-	c->idempotent = is_idempotent(r->method);
+	c->idempotent = is_idempotent(r->method) && !r->streamed;
+	c->streamed = r->streamed;
+	c->chunked_out = r->streamed && r->length < 0;
 	return write_request(c, r, err);
 }
 
@@ -489,6 +504,49 @@ void http_call_cancel(struct http_call *c)
 {
 	if (c != NULL)
 		dispose(c);
+}
+
+static void send_raw(struct http_call *c, const void *p, size_t n)
+{
+	if (c->conn != NULL)
+		conn_write(c->conn, p, n);
+	else
+		buf_add(&c->wire, p, n);
+}
+
+void http_call_send(struct http_call *c, const void *p, size_t n)
+{
+	char size[20];
+
+	if (n == 0)
+		return;
+	if (c->chunked_out)
+		send_raw(c, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", n));
+	send_raw(c, p, n);
+	if (c->chunked_out)
+		send_raw(c, "\r\n", 2);
+}
+
+void http_call_send_end(struct http_call *c)
+{
+	if (c->chunked_out)
+		send_raw(c, "0\r\n\r\n", 5);
+}
+
+size_t http_call_unsent(const struct http_call *c)
+{
+	return c->conn != NULL ? conn_unsent(c->conn) : buf_len(&c->wire);
+}
+
+void http_call_pause(struct http_call *c, bool pause)
+{
+	c->paused = pause;
+	if (c->conn != NULL)
+		conn_pause(c->conn, pause);
+	if (c->conn != NULL && c->st == S_BODY)
+		conn_deadline(c->conn, 0);
+	if (c->conn != NULL && c->st == S_BODY && !pause)
+		arm(c);
 }
 
 int http_client_new(struct http_env *env, const struct http_timeouts *t, struct http_client **out,

@@ -36,6 +36,8 @@ struct http_request {
 	size_t nheaders;
 	bool has_body;
 	struct span body;
+	bool streamed;				/* the body comes by http_call_send; it is never sent twice */
+	int64_t length;				/* of a streamed body; -1: not known, chunked */
 };
 
 /* The answer, as it comes. on_head once; on_body for each stretch (a negative return ends the call with that
@@ -45,6 +47,7 @@ struct http_sink {
 	void (*on_head)(void *arg, const struct http_head *);	/* spans good during the call only */
 	int (*on_body)(void *arg, const void *, size_t, struct err *);
 	void (*on_done)(void *arg, const struct err *);
+	void (*on_drained)(void *arg);		/* may be NULL: what was sent so far has left */
 	void *arg;
 };
 
@@ -62,5 +65,12 @@ int http_client_start(struct http_client *, const struct http_request *, const s
     struct http_call **, struct err *);
 /* Not from inside this call's own on_head or on_body: a negative return of on_body ends it there. */
 void http_call_cancel(struct http_call *);
+
+/* A streamed body, and its end. What is sent before the connection stands is kept until it does. */
+void http_call_send(struct http_call *, const void *, size_t);
+void http_call_send_end(struct http_call *);
+size_t http_call_unsent(const struct http_call *);
+/* Read no more of the answer for now. */
+void http_call_pause(struct http_call *, bool);
 
 #endif

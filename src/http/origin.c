@@ -267,6 +267,20 @@ static int choose_proxy(struct origin *k, const struct url *url, struct err *err
 	return 0;
 }
 
+/* Where --resolve points this host and port, else the host itself. */
+static struct span resolved(const struct http_env *env, const struct url *url)
+{
+	for (size_t i = 0; i < env->nresolve; i++) {
+		struct span addr = span_of(env->resolve[i]), host, port;
+		uint64_t n;
+
+		if (span_cut(&addr, ':', &host) && span_cut(&addr, ':', &port) &&
+		    span_isame(host, url->host) && span_u64(port, 65535, &n) && n == url->port)
+			return addr;
+	}
+	return url->host;
+}
+
 int origin_open(struct http_env *env, const struct url *url, origin_done *done, void *arg,
     struct origin **out, struct err *err)
 {
@@ -285,12 +299,14 @@ int origin_open(struct http_env *env, const struct url *url, origin_done *done, 
 	err_init(&k->err);
 	span_copy(k->host, sizeof(k->host), url->host);
 	rc = choose_proxy(k, url, err);
-	if (rc == 0 && k->tunnel)
+	if (rc == 0 && env->unix_path != NULL)
+		rc = dial_unix(env->loop, env->unix_path, on_dialled, k, &k->dial, err);
+	else if (rc == 0 && k->tunnel)
 		rc = dial_start(env->loop, k->proxy.host, k->proxy.port, env->connect_ms, on_dialled, k,
 		    &k->dial, err);
 	else if (rc == 0)
-		rc = dial_start(env->loop, url->host, url->port, env->connect_ms, on_dialled, k, &k->dial,
-		    err);
+		rc = dial_start(env->loop, resolved(env, url), url->port, env->connect_ms, on_dialled, k,
+		    &k->dial, err);
 	if (rc != 0) {
 		free(k);
 		return rc;

@@ -9,6 +9,7 @@
 #ifndef HTTP_ORIGIN_H
 #define HTTP_ORIGIN_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/str.h"
@@ -26,6 +27,9 @@ struct http_env {
 	const char *ca_file, *ca_dir;		/* SSL_CERT_FILE, SSL_CERT_DIR; NULL: the system's */
 	const char *proxy, *no_proxy;		/* HTTPS_PROXY, NO_PROXY; NULL: none. For https only. */
 	int64_t connect_ms, tls_ms;		/* deadlines; TLS includes the proxy's CONNECT */
+	const char *const *resolve; /* "HOST:PORT:ADDR" rows: dial ADDR in place of HOST (tests) */
+	size_t nresolve;
+	const char *unix_path;			/* dial this socket instead of any host; plain only */
 	struct anchors *anchors;		/* the env's: NULL until needed */
 	struct tls_cache *sessions;		/* the env's */
 };

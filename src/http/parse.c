@@ -156,6 +156,54 @@ ssize_t http_parse_response(const void *p, size_t n, struct http_head *h, const 
 	return finish(r, off, in, why);
 }
 
+/* RFC 9112 §3: method SP request-target SP HTTP-version, one space each. */
+static int parse_request_line(struct span line, struct http_head *h, const char **why)
+{
+	struct span rest = line, version;
+
+	if (!span_cut(&rest, ' ', &h->method) || !span_cut(&rest, ' ', &h->target) ||
+	    !http_is_token(h->method))
+		return bad(why, "a malformed request line");
+	version = rest;
+	for (size_t i = 0; i < h->target.n; i++)
+		if ((uint8_t)h->target.p[i] <= ' ' || (uint8_t)h->target.p[i] >= 0x7f)
+			return bad(why, "a malformed request target");
+	if (h->target.n == 0)
+		return bad(why, "a malformed request line");
+	if (!span_eq(version, "HTTP/1.1") && !span_eq(version, "HTTP/1.0"))
+		return bad(why, span_starts(version, "HTTP/") ? "a version other than HTTP/1.0 and HTTP/1.1" :
+		    "a malformed request line");
+	h->minor = version.p[7] - '0';
+	return 0;
+}
+
+static int check_host(const struct http_head *h, const char **why)
+{
+	size_t n = http_field_count(h, "Host");
+
+	if (n > 1 || (n == 0 && h->minor == 1))
+		return bad(why, n == 0 ? "no Host field" : "more than one Host field");
+	return 0;
+}
+
+ssize_t http_parse_request(const void *p, size_t n, struct http_head *h, const char **why)
+{
+	struct span in = clip(p, n), line;
+	size_t off = 0;
+	int r;
+
+	h->nfields = 0;
+	h->status = 0;
+	r = take_line(in, &off, &line, why);
+	if (r == 0)
+		r = parse_request_line(line, h, why);
+	if (r == 0)
+		r = take_fields(in, &off, h->fields, HTTP_FIELDS_MAX, &h->nfields, why);
+	if (r == 0)
+		r = check_host(h, why);
+	return finish(r, off, in, why);
+}
+
 ssize_t http_parse_fields(const void *p, size_t n, struct http_field *f, size_t max, size_t *nfields,
     const char **why)
 {
@@ -255,6 +303,16 @@ static int framing_of_fields(const struct http_head *h, enum http_framing *frami
 	if (!span_u64(http_field(h, "Content-Length"), LENGTH_MAX, length))
 		return bad(why, "a malformed Content-Length");
 	*framing = HTTP_BODY_LENGTH;
+	return 0;
+}
+
+int http_request_framing(const struct http_head *h, enum http_framing *framing, uint64_t *length,
+    const char **why)
+{
+	if (framing_of_fields(h, framing, length, why) < 0)
+		return -1;
+	if (*framing == HTTP_BODY_CLOSE || (*framing == HTTP_BODY_LENGTH && *length == 0))
+		*framing = HTTP_BODY_NONE;
 	return 0;
 }
 

@@ -28,7 +28,8 @@ struct http_field {
 
 struct http_head {
 	int minor;		/* HTTP/1.<minor> */
-	int status;
+	struct span method, target;	/* of a request */
+	int status;			/* of a response */
 	struct span reason;
 	size_t nfields;
 	struct http_field fields[HTTP_FIELDS_MAX];
@@ -40,6 +41,13 @@ struct http_head {
  * not end within HTTP_HEAD_MAX bytes is bad. The head holds nothing of use unless the answer is positive.
  */
 ssize_t http_parse_response(const void *p, size_t n, struct http_head *, const char **why);
+
+/*
+ * The same for a request head (RFC 9112 §3). The target is one or more visible ASCII characters; its form is
+ * the caller's to judge. In HTTP/1.1 exactly one Host field is there (§3.2). Bad versions: *why begins with
+ * "a version".
+ */
+ssize_t http_parse_request(const void *p, size_t n, struct http_head *, const char **why);
 
 /* Trailer fields (RFC 9112 §7.1.2) up to and with their empty line; the same returns. */
 ssize_t http_parse_fields(const void *p, size_t n, struct http_field *, size_t max, size_t *nfields,
@@ -63,6 +71,9 @@ enum http_framing { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED, HTTP_BO
  */
 int http_framing(const struct http_head *, bool request_was_head, enum http_framing *, uint64_t *length,
     const char **why);
+
+/* How the body of a request ends: HTTP_BODY_NONE, LENGTH or CHUNKED. -1 as above. */
+int http_request_framing(const struct http_head *, enum http_framing *, uint64_t *length, const char **why);
 
 /*
  * May the connection carry another request after this response? RFC 9112 §9.3. Not after 101, nor where a

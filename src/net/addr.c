@@ -44,6 +44,14 @@ void addr_text(const struct addr *a, char out[static ADDR_TEXT_LEN])
 	}
 }
 
+uint16_t addr_port(const struct addr *a)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&a->ss;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&a->ss;
+
+	return ntohs(addr_is_v6(a) ? v6->sin6_port : v4->sin_port);
+}
+
 bool addr_is_v6(const struct addr *a)
 {
 	return a->ss.ss_family == AF_INET6;

@@ -21,6 +21,7 @@ struct addr {
 bool addr_parse(struct addr *, struct span literal, uint16_t port);
 /* "127.0.0.1:80", "[::1]:443" */
 void addr_text(const struct addr *, char out[static ADDR_TEXT_LEN]);
+uint16_t addr_port(const struct addr *);
 bool addr_is_v6(const struct addr *);
 bool addr_is_loopback(const struct addr *);
 

@@ -21,7 +21,10 @@ struct conn {
 	struct engine *engine;		/* NULL: plain */
 	bool secured;			/* CONN_SECURED was told */
 	bool eof;			/* read() gave 0 */
+	bool paused;			/* conn_pause */
+	bool half_open, eof_told;	/* conn_half_open */
 	bool over;			/* a last event was told */
+	bool timed_out;			/* and that was CONN_TIMEOUT */
 	bool drained;			/* CONN_LOWAT was told for what was written */
 	struct buf in, out, early;	/* plaintext both ways; raw bytes for a new engine */
 	struct err err;
@@ -35,7 +38,8 @@ static void tell(struct conn *c, enum conn_event ev)
 {
 	if (c->io.dead || c->over)
 		return;
-	c->over = ev == CONN_EOF || ev == CONN_TIMEOUT || ev == CONN_ERROR;
+	c->over = (ev == CONN_EOF && !c->half_open) || ev == CONN_TIMEOUT || ev == CONN_ERROR;
+	c->timed_out = ev == CONN_TIMEOUT;
 	c->fn(c->arg, ev);
 }
 
@@ -46,7 +50,7 @@ static unsigned engine_state(const struct conn *c)
 
 static bool room(const struct conn *c)
 {
-	return buf_len(&c->in) < CONN_IN_MAX && !c->eof;
+	return buf_len(&c->in) < CONN_IN_MAX && !c->eof && !c->paused;
 }
 
 static unsigned want(struct io *io)
@@ -219,11 +223,12 @@ static void report(struct conn *c, size_t had)
 	}
 	if (buf_len(&c->in) > had)
 		tell(c, CONN_DATAIN);
-	if (c->err.cls != 0)
+	if (c->err.cls != 0) {
 		tell(c, CONN_ERROR);
-	else if (at_end(c))
+	} else if (at_end(c) && !c->eof_told) {
+		c->eof_told = true;
 		tell(c, CONN_EOF);
-	else if (!c->drained && conn_unsent(c) == 0) {
+	} else if (!c->drained && conn_unsent(c) == 0) {
 		c->drained = true;
 		tell(c, CONN_LOWAT);
 	}
@@ -242,7 +247,7 @@ static void ready(struct io *io, unsigned got)
 		/* Reading first: a peer that has answered and gone is heard before the write to it fails. */
 		if (got & LOOP_READ)
 			read_plain(c);
-		if ((got & LOOP_WRITE) && c->err.cls == 0 && !c->eof)
+		if ((got & LOOP_WRITE) && c->err.cls == 0 && (!c->eof || c->half_open))
 			write_plain(c);
 	}
 	report(c, had);
@@ -330,6 +335,7 @@ int conn_write(struct conn *c, const void *p, size_t n)
 {
 	buf_add(&c->out, p, n);
 	c->drained = false;
+	c->over = c->over && !c->timed_out;	/* a last word */
 	if (c->engine != NULL)
 		job_queue(c->loop, &c->kick);
 	return c->out.failed ? ERR_LIMIT : 0;
@@ -347,6 +353,21 @@ size_t conn_unsent(const struct conn *c)
 	if (c->engine != NULL && (engine_state(c) & ENGINE_NET_OUT))
 		n++;
 	return n;
+}
+
+void conn_half_open(struct conn *c)
+{
+	c->half_open = true;
+}
+
+void conn_shutdown(struct conn *c)
+{
+	shutdown(c->io.fd, SHUT_WR);
+}
+
+void conn_pause(struct conn *c, bool pause)
+{
+	c->paused = pause;
 }
 
 void conn_deadline(struct conn *c, int64_t due)

@@ -5,7 +5,7 @@
  * Reading pauses while `in` holds CONN_IN_MAX bytes: what the session does not consume is not read. Writes
  * are queued and leave in the loop's own time. Events come from the loop, never out of a call made here.
  * After CONN_EOF, CONN_TIMEOUT or CONN_ERROR no further event comes; the session frees the conn, which it may
- * do inside any event.
+ * do inside any event. After CONN_TIMEOUT it may also write a last word: then events go on.
  */
 #ifndef NET_CONN_H
 #define NET_CONN_H
@@ -52,6 +52,13 @@ int conn_write(struct conn *, const void *, size_t);
 /* What came; consume with buf_consume. */
 struct buf *conn_in(struct conn *);
 size_t conn_unsent(const struct conn *);
+/* The peer's end of stream does not end the conn: CONN_EOF is told once, what is written still leaves. Plain
+ * conns alone. */
+void conn_half_open(struct conn *);
+/* Close our side of a plain conn: the peer reads an end of stream, and may go on sending. */
+void conn_shutdown(struct conn *);
+/* Read nothing more until it is undone: back-pressure by whoever cannot take what comes. */
+void conn_pause(struct conn *, bool);
 
 /* One deadline, in loop time; 0 clears. */
 void conn_deadline(struct conn *, int64_t due);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -24,7 +25,7 @@ struct dial {
 	struct loop *loop;
 	struct timer next;		/* the head start of the newest attempt */
 	struct timer deadline;
-	struct job failed;		/* reports out of the caller's stack */
+	struct job failed; /* reports out of the caller's stack (and of a unix socket, its success) */
 	struct resolve *resolve;
 	struct addr addrs[RESOLVE_MAX];
 	size_t n, at;			/* addresses; the next to try */
@@ -32,6 +33,7 @@ struct dial {
 	size_t nopen;
 	char host[256];
 	struct err err;			/* of the first failure */
+	int unix_fd;			/* connected, on its way to the caller; -1: none */
 	int64_t timeout_ms;
 	dial_done *done;
 	void *arg;
@@ -57,6 +59,8 @@ static void dispose(struct dial *d)
 	timer_clear(d->loop, &d->next);
 	timer_clear(d->loop, &d->deadline);
 	job_cancel(d->loop, &d->failed);
+	if (d->unix_fd >= 0)
+		close(d->unix_fd);
 	free(d);
 }
 
@@ -232,6 +236,7 @@ int dial_start(struct loop *loop, struct span host, uint16_t port, int64_t timeo
 	if (d == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory to connect");
 	d->loop = loop;
+	d->unix_fd = -1;
 	d->next.fire = on_next;
 	d->deadline.fire = on_deadline;
 	d->failed.run = on_failed;
@@ -246,6 +251,43 @@ int dial_start(struct loop *loop, struct span host, uint16_t port, int64_t timeo
 		return rc;
 	}
 	timer_set(loop, &d->deadline, loop_now(loop) + timeout_ms);
+	*out = d;
+	return 0;
+}
+
+static void on_connected(struct job *job)
+{
+	struct dial *d = DIAL_OF(failed, job);
+	int fd = d->unix_fd;
+
+	d->unix_fd = -1;
+	finish(d, fd);
+}
+
+int dial_unix(struct loop *loop, const char *path, dial_done *done, void *arg, struct dial **out,
+    struct err *err)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct dial *d;
+	int fd;
+
+	if (!span_copy(a.sun_path, sizeof(a.sun_path), span_of(path)))
+		return err_set(err, ERR_CONFIG, "the socket path %s is too long", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	d = fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 ? calloc(1, sizeof(*d)) : NULL;
+	if (d == NULL) {
+		err_sys(err, ERR_UNAVAIL, "connecting to %s", path);
+		if (fd >= 0)
+			close(fd);
+		return ERR_UNAVAIL;
+	}
+	d->loop = loop;
+	d->unix_fd = fd;
+	d->failed.run = on_connected;
+	d->done = done;
+	d->arg = arg;
+	err_init(&d->err);
+	job_queue(loop, &d->failed);
 	*out = d;
 	return 0;
 }

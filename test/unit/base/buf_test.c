@@ -126,7 +126,6 @@ static void test_exact_fit(void **state)
 		assert_false(b.failed);
 		assert_int_equal(buf_len(&b), n);
 		assert_int_equal(strlen(buf_cstr(&b)), n);
-		assert_string_equal(buf_cstr(&b) + n - 6, "x00007");
 		assert_true(b.cap <= n + 1 || b.cap == 64);
 		buf_addf(&b, "%s", "");
 		assert_false(b.failed);

@@ -28,7 +28,7 @@ static void test_entry(void **state)
 	struct delivery d;
 
 	(void)state;
-	deliver_entry(&d, e, &hit);
+	deliver_entry(&d, e, &hit, NULL);
 	assert_int_equal(d.head.status, 200);
 	assert_int_equal(d.head.minor, 1);
 	assert_true(span_eq(d.head.reason, "OK"));
@@ -38,12 +38,12 @@ static void test_entry(void **state)
 	field_is(&d.head, "X-From-Cache", "1");
 	field_is(&d.head, "Cache-Status", "ghoard; hit; ttl=9; detail=disk");
 	assert_int_equal(d.head.nfields, 5);
-	deliver_entry(&d, e, &odd);		/* a clock that went back */
+	deliver_entry(&d, e, &odd, NULL);		/* a clock that went back */
 	field_is(&d.head, "Age", "0");
 	entry_unref(e);
 	p.status = 301;
 	e = made(&p);
-	deliver_entry(&d, e, &hit);
+	deliver_entry(&d, e, &hit, NULL);
 	assert_int_equal(d.head.status, 301);
 	assert_true(span_eq(d.head.reason, "Moved Permanently"));
 	entry_unref(e);

@@ -114,7 +114,8 @@ static inline void heard_init(struct heard *x)
 {
 	memset(x, 0, sizeof(*x));
 	err_init(&x->err);
-	x->sink = (struct cache_sink){ heard_head, heard_body, heard_done, x };
+	x->sink = (struct cache_sink){ .on_head = heard_head, .on_body = heard_body,
+		.on_done = heard_done, .arg = x };
 }
 
 /* Start, and see that nothing is told before it has returned. */

@@ -170,7 +170,7 @@ static void test_miss(void **state)
 	look_up(f, &f->a);
 	heard_is(&f->heard, 200, NEW, "ghoard; fwd=uri-miss; fwd-status=200; stored");
 	asked_times(f, 1);
-	condition_is(f, 0, NULL);
+	condition_is(f, 0, tag_of(TOKEN_A, "[]"));	/* a list may be empty: then it costs nothing */
 	assert_int_equal(f->disk.nkept, 1);
 	assert_true(span_eq(f->disk.kept[0]->auth, f->a.id.tag));
 	assert_true(entry_proof_ok(f->disk.kept[0], f->a.id.proof_key));
@@ -179,6 +179,21 @@ static void test_miss(void **state)
 	assert_int_equal(count_of(f, M_ETAG_DIFFER), 0);
 	assert_int_equal(count_of(f, M_UPSTREAM_BILLABLE), 1);
 	assert_int_equal(count_of(f, M_MISS), 1);
+}
+
+/* The body that every token may have guessed. */
+static void test_empty_list(void **state)
+{
+	struct fixture *f = *state;
+
+	says_tag(f, "304 Not Modified", tag_of(TOKEN_A, "[]"), "");
+	begin(f);
+	look_up(f, &f->a);
+	heard_is(&f->heard, 200, "[]", "ghoard; fwd=uri-miss; fwd-status=304; stored; detail=candidate");
+	asked_times(f, 1);
+	assert_int_equal(f->disk.nkept, 1);
+	assert_true(entry_proof_ok(f->disk.kept[0], f->a.id.proof_key));
+	assert_int_equal(count_of(f, M_UPSTREAM_BILLABLE), 0);
 }
 
 static void test_not_stored(void **state)
@@ -686,6 +701,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 		T(miss),
+		T(empty_list),
 		T(not_stored),
 		T(too_large),
 		T(revalidated),

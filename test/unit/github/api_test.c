@@ -115,7 +115,8 @@ static void serve(struct fixture *f, const char *send)
 
 static void start(struct fixture *f, bool stream, const char *etag, size_t max)
 {
-	struct api_sink sink = { on_head, stream ? on_body : NULL, on_done, f };
+	struct api_sink sink = { .on_head = on_head, .on_body = stream ? on_body : NULL,
+		.on_done = on_done, .arg = f };
 
 	f->done = false;
 	assert_int_equal(api_start(f->http, &f->req, span_of(etag), max, &sink, &f->call, NULL), 0);

@@ -108,7 +108,8 @@ static void new_timeouts(struct fixture *f, int64_t first_byte_ms, int64_t total
 static int try_start(struct fixture *f, const char *method, const char *path, const char *body,
     const struct http_header *headers, size_t n, struct err *err)
 {
-	struct http_sink sink = { on_head, on_body, on_done, f };
+	struct http_sink sink = { .on_head = on_head, .on_body = on_body, .on_done = on_done,
+		.arg = f };
 	char url[200];
 	struct http_request r = { .method = method,
 		.headers = headers,
@@ -550,7 +551,8 @@ static void test_many(void **state)
 {
 	struct step steps[HTTP_IDLE_MAX + 3];
 	struct fixture *f = *state;
-	struct http_sink sink = { ignore_head, ignore_body, on_one_done, f };
+	struct http_sink sink = { .on_head = ignore_head, .on_body = ignore_body,
+		.on_done = on_one_done, .arg = f };
 	struct http_call *call;
 	char url[64];
 

@@ -6,6 +6,9 @@
 
 /* ---- one case: whole, every prefix, against a guard page ---- */
 
+/* Which of the two is tested. */
+static ssize_t (*parse)(const void *, size_t, struct http_head *, const char **) = http_parse_response;
+
 /* Above this, prefixes are sampled: a head of 64 KiB has as many, of as many bytes. */
 #define EVERY 4096
 
@@ -21,7 +24,7 @@ static ssize_t parse_copy(const char *bytes, size_t n, struct http_head *h, cons
 
 	assert_non_null(copy);
 	memcpy(copy, bytes, n);
-	r = http_parse_response(copy, n, h, why);
+	r = parse(copy, n, h, why);
 	free(copy);
 	return r;
 }
@@ -55,8 +58,8 @@ static ssize_t parse_all_ways(const char *name, const char *bytes, size_t n, str
 	ssize_t r;
 
 	*why = NULL;
-	r = http_parse_response(bytes, n, h, why);
-	assert_int_equal(http_parse_response(guard_put(bytes, n), n, &again, &again_why), r);
+	r = parse(bytes, n, h, why);
+	assert_int_equal(parse(guard_put(bytes, n), n, &again, &again_why), r);
 	assert_true(r != -1 || (*why && **why));
 	check_prefixes(name, bytes, n, r, *why);
 	return r;
@@ -588,6 +591,253 @@ static void decides_framing_and_reuse(void **state)
 	}
 }
 
+/* ---- requests ---- */
+
+#define GET "GET / HTTP/1.1\r\n"
+#define HOST "Host: h\r\n"
+
+static const struct {
+	const char *name;
+	const char *bytes;
+	size_t n;
+	size_t taken;		/* 0: all of them */
+	int minor;
+	const char *method, *target;
+	const char *fields;
+} good_requests[] = {
+	{ "RFC 9112 §3 request line", B(GET HOST "\r\n"), 0, 1, "GET", "/", "Host=h" },
+	{ "RFC 9112 §3 HTTP/1.0 needs no Host", B("GET / HTTP/1.0\r\n\r\n"), 0, 0, "GET", "/", "" },
+	{ "RFC 9112 §3 HTTP/1.0 may have one", B("GET / HTTP/1.0\r\n" HOST "\r\n"), 0, 0, "GET", "/",
+	    "Host=h" },
+	{ "RFC 9112 §3.2 empty Host", B(GET "Host:\r\n\r\n"), 0, 1, "GET", "/", "Host=" },
+	{ "RFC 9112 §3.2 Host is not the first, and in capitals", B(GET "A: b\r\nHOST: h\r\n\r\n"), 0, 1,
+	    "GET", "/", "A=b|HOST=h" },
+	{ "RFC 9112 §3.2.1 a query, every mark",
+	    B("GET /a/%20?b=c&d=~!$'()*+,;:@[]|\"<>^`{} HTTP/1.1\r\n" HOST "\r\n"), 0, 1, "GET",
+	    "/a/%20?b=c&d=~!$'()*+,;:@[]|\"<>^`{}", "Host=h" },
+	{ "RFC 9112 §3.2.2 absolute", B("GET http://h/x HTTP/1.1\r\n" HOST "\r\n"), 0, 1, "GET", "http://h/x",
+	    "Host=h" },
+	{ "RFC 9112 §3.2.3 authority", B("CONNECT h:443 HTTP/1.1\r\n" HOST "\r\n"), 0, 1, "CONNECT", "h:443",
+	    "Host=h" },
+	{ "RFC 9112 §3.2.4 asterisk", B("OPTIONS * HTTP/1.1\r\n" HOST "\r\n"), 0, 1, "OPTIONS", "*",
+	    "Host=h" },
+	{ "RFC 9110 §9.1 a method nobody knows", B("M-SEARCH~! /x HTTP/1.1\r\n" HOST "\r\n"), 0, 1,
+	    "M-SEARCH~!", "/x", "Host=h" },
+	{ "RFC 9110 §9.1 methods have a case", B("get / HTTP/1.1\r\n" HOST "\r\n"), 0, 1, "get", "/",
+	    "Host=h" },
+	{ "RFC 9112 §6 the body is left", B("POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"), 47, 1,
+	    "POST", "/", "Host=h|Content-Length=3" },
+	{ "RFC 9112 §9.3.2 a pipelined request is left", B(GET HOST "\r\n" GET HOST "\r\n"), 27, 1, "GET",
+	    "/", "Host=h" },
+	{ "RFC 9110 §5.5 obs-text in a value", B(GET HOST "A: \x80\xff\r\n\r\n"), 0, 1, "GET", "/",
+	    "Host=h|A=\x80\xff" },
+};
+
+static void takes_requests(void **state)
+{
+	static struct http_head h;
+	const char *why;
+
+	(void)state;
+	parse = http_parse_request;
+	for (size_t i = 0; i < COUNT(good_requests); i++) {
+		const char *name = good_requests[i].name;
+		ssize_t r = parse_all_ways(name, good_requests[i].bytes, good_requests[i].n, &h, &why);
+		size_t want = good_requests[i].taken ? good_requests[i].taken : good_requests[i].n;
+
+		if (r != (ssize_t)want)
+			fail_msg("%s: %zd (%s), not %zu", name, r, why ? why : "", want);
+		if (h.minor != good_requests[i].minor || !span_eq(h.method, good_requests[i].method) ||
+		    !span_eq(h.target, good_requests[i].target))
+			fail_msg("%s: '%.*s' '%.*s' HTTP/1.%d", name, (int)h.method.n, h.method.p,
+			    (int)h.target.n, h.target.p, h.minor);
+		assert_string_equal(fields_text(h.fields, h.nfields), good_requests[i].fields);
+	}
+	parse = http_parse_response;
+}
+
+#define LINE "a malformed request line"
+#define TARGET "a malformed request target"
+#define VERSION "a version other than HTTP/1.0 and HTTP/1.1"
+
+static const struct {
+	const char *name;
+	const char *bytes;
+	size_t n;
+	const char *why;
+} refused_requests[] = {
+	{ "RFC 9112 §2.2 an empty line first", B("\r\n" GET HOST "\r\n"), LINE },
+	{ "RFC 9112 §2.2 bare LF after the request line", B("GET / HTTP/1.1\n" HOST "\r\n"),
+	    "a bare LF ends a line" },
+	{ "RFC 9112 §2.2 bare LF hides a field", B(GET HOST "A: b\nTransfer-Encoding: chunked\r\n\r\n"),
+	    "a bare LF ends a line" },
+	{ "RFC 9112 §2.2 bare LF as the empty line", B(GET HOST "\n"), "a bare LF ends a line" },
+	{ "RFC 9112 §2.2 bare CR in the target", B("GET /\r HTTP/1.1\r\n" HOST "\r\n"),
+	    "a bare CR in a line" },
+	{ "RFC 9112 §2.2 bare CR hides a field", B(GET HOST "A: b\rContent-Length: 5\r\n\r\n"),
+	    "a bare CR in a line" },
+	{ "RFC 9112 §2.2 white space before the first field", B(GET " " HOST "\r\n"), "a folded line" },
+	{ "RFC 9112 §3 two spaces before the target", B("GET  / HTTP/1.1\r\n" HOST "\r\n"), LINE },
+	{ "RFC 9112 §3 two spaces after it", B("GET /  HTTP/1.1\r\n" HOST "\r\n"), LINE },
+	{ "RFC 9112 §3 a space in the target", B("GET /a b HTTP/1.1\r\n" HOST "\r\n"), LINE },
+	{ "RFC 9112 §3 a space first", B(" GET / HTTP/1.1\r\n" HOST "\r\n"), LINE },
+	{ "RFC 9112 §3 a space at the end", B("GET / HTTP/1.1 \r\n" HOST "\r\n"), VERSION },
+	{ "RFC 9112 §3 a tab for a space", B("GET\t/ HTTP/1.1\r\n" HOST "\r\n"), LINE },
+	{ "RFC 9112 §3 a tab in the target", B("GET /\t HTTP/1.1\r\n" HOST "\r\n"), TARGET },
+	{ "RFC 9112 §3 another request behind the target", B("GET / HTTP/1.1 GET /x HTTP/1.1\r\n\r\n"),
+	    VERSION },
+	{ "RFC 9112 §3 HTTP/0.9", B("GET /\r\n\r\n"), LINE },
+	{ "RFC 9112 §3 the method alone", B("GET\r\n\r\n"), LINE },
+	{ "RFC 9112 §3 no target", B("GET HTTP/1.1\r\n" HOST "\r\n"), LINE },
+	{ "RFC 9112 §3 a response", B("HTTP/1.1 200 OK\r\n\r\n"), LINE },
+	{ "RFC 9110 §9.1 a separator in the method", B("G(T / HTTP/1.1\r\n" HOST "\r\n"), LINE },
+	{ "RFC 9110 §9.1 obs-text in the method", B("G\xc3\xa9T / HTTP/1.1\r\n" HOST "\r\n"), LINE },
+	{ "RFC 9112 §3.2 obs-text in the target", B("GET /\xc3\xa9 HTTP/1.1\r\n" HOST "\r\n"), TARGET },
+	{ "RFC 9112 §3.2 NUL in the target", B("GET /\0 HTTP/1.1\r\n" HOST "\r\n"), "a NUL byte" },
+	{ "RFC 9112 §3.2 DEL in the target", B("GET /\x7f HTTP/1.1\r\n" HOST "\r\n"),
+	    "a control character" },
+	{ "RFC 9112 §2.3 HTTP/1.2", B("GET / HTTP/1.2\r\n" HOST "\r\n"), VERSION },
+	{ "RFC 9112 §2.3 HTTP/1.10", B("GET / HTTP/1.10\r\n" HOST "\r\n"), VERSION },
+	{ "RFC 9112 §2.3 HTTP/2.0", B("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), VERSION },
+	{ "RFC 9112 §2.3 case of the name", B("GET / http/1.1\r\n" HOST "\r\n"), LINE },
+	{ "RFC 9112 §3.2 no Host", B(GET "\r\n"), "no Host field" },
+	{ "RFC 9112 §3.2 two Hosts", B(GET HOST HOST "\r\n"), "more than one Host field" },
+	{ "RFC 9112 §3.2 two Hosts in HTTP/1.0", B("GET / HTTP/1.0\r\n" HOST "hOST: x\r\n\r\n"),
+	    "more than one Host field" },
+	{ "RFC 9112 §5.1 space before the colon", B(GET HOST "Transfer-Encoding : chunked\r\n\r\n"),
+	    "white space before the colon of a field" },
+	{ "RFC 9112 §5.2 obs-fold", B(GET HOST "Transfer-Encoding:\r\n chunked\r\n\r\n"), "a folded line" },
+	{ "RFC 9112 §5 no colon", B(GET HOST "GET /x HTTP/1.1\r\n\r\n"), "a field line without a colon" },
+	{ "RFC 9112 §5 an empty name", B(GET HOST ": chunked\r\n\r\n"), "a malformed field name" },
+	{ "RFC 9110 §5.5 VT before a coding", B(GET HOST "Transfer-Encoding: \vchunked\r\n\r\n"),
+	    "a control character" },
+	{ "RFC 9110 §5.5 NUL in a name", B(GET HOST "Content\0-Length: 5\r\n\r\n"), "a NUL byte" },
+};
+
+static void refuses_requests(void **state)
+{
+	static struct http_head h;
+	const char *why;
+
+	(void)state;
+	parse = http_parse_request;
+	for (size_t i = 0; i < COUNT(refused_requests); i++) {
+		const char *name = refused_requests[i].name;
+		ssize_t r = parse_all_ways(name, refused_requests[i].bytes, refused_requests[i].n, &h, &why);
+
+		if (r != -1)
+			fail_msg("%s: %zd", name, r);
+		if (strcmp(why, refused_requests[i].why) != 0)
+			fail_msg("%s: '%s', not '%s'", name, why, refused_requests[i].why);
+	}
+	parse = http_parse_response;
+}
+
+static void request_of(struct buf *b, size_t total)
+{
+	buf_init(b, BUF_MAX_ANY);
+	buf_adds(b, GET HOST "A: ");
+	while (buf_len(b) < total - 4)
+		buf_addc(b, 'x');
+	buf_adds(b, "\r\n\r\n");
+}
+
+static void limits_the_request(void **state)
+{
+	static struct http_head h;
+	const char *why;
+	struct buf b;
+
+	(void)state;
+	parse = http_parse_request;
+	request_of(&b, HTTP_HEAD_MAX);
+	assert_int_equal(parse_buf("64 KiB", &b, &h, &why), HTTP_HEAD_MAX);
+	request_of(&b, HTTP_HEAD_MAX + 1);
+	assert_int_equal(parse_buf("64 KiB and a byte", &b, &h, &why), -1);
+	assert_string_equal(why, "a head of more than 64 KiB");
+	for (int n = HTTP_FIELDS_MAX; n <= HTTP_FIELDS_MAX + 1; n++) {
+		buf_init(&b, BUF_MAX_ANY);
+		buf_adds(&b, GET HOST);
+		for (int i = 1; i < n; i++)
+			buf_addf(&b, "F%d: %d\r\n", i, i);
+		buf_adds(&b, "\r\n");
+		ssize_t len = (ssize_t)buf_len(&b);
+		assert_int_equal(parse_buf("many fields", &b, &h, &why), n == HTTP_FIELDS_MAX ? len : -1);
+	}
+	assert_string_equal(why, "too many fields");
+	parse = http_parse_response;
+}
+
+#define CODING "a transfer coding other than chunked"
+#define LENGTH "a malformed Content-Length"
+
+static const struct {
+	const char *name;
+	const char *fields;
+	int minor, want;
+	uint64_t length;
+	const char *why;
+} request_framings[] = {
+	{ "RFC 9112 §6.3 (7) neither", "", 1, HTTP_BODY_NONE, 0, NULL },
+	{ "RFC 9112 §6.3 (7) neither in HTTP/1.0", "", 0, HTTP_BODY_NONE, 0, NULL },
+	{ "RFC 9112 §6.3 (6) length 0", "Content-Length: 0\r\n", 1, HTTP_BODY_NONE, 0, NULL },
+	{ "RFC 9112 §6.3 (6) length", "content-length: 42\r\n", 1, HTTP_BODY_LENGTH, 42, NULL },
+	{ "RFC 9112 §6.3 (6) length in HTTP/1.0", "Content-Length: 42\r\n", 0, HTTP_BODY_LENGTH, 42, NULL },
+	{ "RFC 9110 §8.6 2^63-1", "Content-Length: 9223372036854775807\r\n", 1, HTTP_BODY_LENGTH, INT64_MAX,
+	    NULL },
+	{ "RFC 9112 §6.3 (4) chunked", "Transfer-Encoding: Chunked\r\n", 1, HTTP_BODY_CHUNKED, 0, NULL },
+	{ "CL.TE", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", 1, BAD, 0,
+	    "both Transfer-Encoding and Content-Length" },
+	{ "TE.CL", "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n", 1, BAD, 0,
+	    "both Transfer-Encoding and Content-Length" },
+	{ "TE.0: HTTP/1.0", "Transfer-Encoding: chunked\r\n", 0, BAD, 0, "Transfer-Encoding in HTTP/1.0" },
+	{ "TE.TE twice", "Transfer-Encoding: chunked\r\nTransfer-encoding: x\r\n", 1, BAD, 0, CODING },
+	{ "TE.TE an unknown one after", "Transfer-Encoding: chunked, x\r\n", 1, BAD, 0, CODING },
+	{ "TE.TE an unknown one before", "Transfer-Encoding: x, chunked\r\n", 1, BAD, 0, CODING },
+	{ "TE.TE xchunked", "Transfer-Encoding: xchunked\r\n", 1, BAD, 0, CODING },
+	{ "TE.TE quoted", "Transfer-Encoding: \"chunked\"\r\n", 1, BAD, 0, CODING },
+	{ "TE.TE obs-text", "Transfer-Encoding: chunked\xa0\r\n", 1, BAD, 0, CODING },
+	{ "TE.TE empty", "Transfer-Encoding:\r\n", 1, BAD, 0, CODING },
+	{ "TE.TE identity", "Transfer-Encoding: identity\r\n", 1, BAD, 0, CODING },
+	{ "CL.CL twice the same", "Content-Length: 5\r\nContent-Length: 5\r\n", 1, BAD, 0,
+	    "more than one Content-Length" },
+	{ "CL.CL differing", "Content-Length: 0\r\ncontent-length: 5\r\n", 1, BAD, 0,
+	    "more than one Content-Length" },
+	{ "CL a list", "Content-Length: 5, 5\r\n", 1, BAD, 0, LENGTH },
+	{ "CL a sign", "Content-Length: +5\r\n", 1, BAD, 0, LENGTH },
+	{ "CL negative", "Content-Length: -1\r\n", 1, BAD, 0, LENGTH },
+	{ "CL hexadecimal", "Content-Length: 0x5\r\n", 1, BAD, 0, LENGTH },
+	{ "CL 2^63", "Content-Length: 9223372036854775808\r\n", 1, BAD, 0, LENGTH },
+	{ "CL 2^64", "Content-Length: 18446744073709551616\r\n", 1, BAD, 0, LENGTH },
+	{ "CL empty", "Content-Length:\r\n", 1, BAD, 0, LENGTH },
+};
+
+static void decides_framing_of_requests(void **state)
+{
+	static struct http_head h;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(request_framings); i++) {
+		enum http_framing framing = HTTP_BODY_CLOSE;
+		uint64_t length = 99;
+		const char *why = NULL;
+		char bytes[256];
+
+		snprintf(bytes, sizeof(bytes), "POST / HTTP/1.%d\r\n" HOST "%s\r\n",
+		    request_framings[i].minor, request_framings[i].fields);
+		assert_int_equal(http_parse_request(bytes, strlen(bytes), &h, &why), strlen(bytes));
+		int r = http_request_framing(&h, &framing, &length, &why);
+		if ((r == 0 ? (int)framing : r) != request_framings[i].want)
+			fail_msg("%s: %d, framing %d", request_framings[i].name, r, framing);
+		if (r < 0 && strcmp(why, request_framings[i].why) != 0)
+			fail_msg("%s: '%s'", request_framings[i].name, why);
+		if (r == 0 && length != request_framings[i].length)
+			fail_msg("%s: length %llu", request_framings[i].name, (unsigned long long)length);
+		if (r == 0 && http_keep_alive(&h, framing) != (request_framings[i].minor == 1))
+			fail_msg("%s: keep-alive", request_framings[i].name);
+	}
+}
+
 /* ---- what may stand in a request ---- */
 
 static void knows_tokens_and_values(void **state)
@@ -627,6 +877,10 @@ int main(void)
 		cmocka_unit_test(reads_lists),
 		cmocka_unit_test(reads_no_list_too_far),
 		cmocka_unit_test(decides_framing_and_reuse),
+		cmocka_unit_test(takes_requests),
+		cmocka_unit_test(refuses_requests),
+		cmocka_unit_test(limits_the_request),
+		cmocka_unit_test(decides_framing_of_requests),
 		cmocka_unit_test(knows_tokens_and_values),
 	};
 

@@ -1,0 +1,84 @@
+/*
+ * Inside cache/ only: the conversation of one look-up with GitHub, which layer_api.c leads, talk_answer.c
+ * understands and talk_stream.c passes through.
+ */
+#ifndef CACHE_TALK_H
+#define CACHE_TALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache/layer.h"
+#include "github/etag.h"
+#include "github/governor.h"
+#include "loop/loop.h"
+
+struct answer;
+struct api_call;
+struct api_sink;
+
+#define CLASSES_MAX 8
+#define ACCEPT_MAX 80
+
+struct accept_class {			/* the derivation's breaker, by Accept value */
+	char accept[ACCEPT_MAX];
+	struct etag_breaker breaker;
+};
+
+struct layer_api {
+	struct cache_layer layer;
+	struct layer_api_params p;
+	struct accept_class classes[CLASSES_MAX];
+	struct governor governor;
+	struct talk *queue;			/* waiting for a place, in order */
+};
+
+/* One look-up's conversation with GitHub. */
+struct talk {
+	struct layer_api *layer;
+	struct lookup *lk;
+	struct api_call *call;
+	struct timer wait;
+	struct talk *next;		/* in the layer's queue */
+	bool queued;
+	bool away;			/* counted by the governor as under way */
+	char own[ETAG_LEN * 4], derived[ETAG_LEN + 1], candidate[ETAG_LEN + 1],
+	    empty[ETAG_LEN + 1];	/* validators offered; "" none */
+	bool clients_own;		/* the client's If-None-Match was passed on */
+	bool plain;			/* ask without condition */
+	bool waited;
+};
+
+/* ---- layer_api.c: leaving and ending ---- */
+
+/* Ask GitHub, now or when it may be. */
+void talk_ask(struct talk *);
+/* The look-up has its outcome; the talk is gone after. */
+void talk_finish(struct talk *);
+/* The answer is there: another may leave. */
+void talk_come_back(struct talk *);
+/* Is the ETag derivation in force for this Accept class? And what a 200 showed of it. */
+void talk_check_derivation(struct talk *, const struct answer *);
+
+/* ---- talk_answer.c: what came back ---- */
+
+void talk_on_done(void *arg, struct answer *, const struct err *);
+/* A call that could not even begin, or broke off. */
+void talk_on_failure(struct talk *, const struct err *);
+enum cache_fwd talk_why_forwarded(const struct lookup *);
+void talk_count_upstream(struct talk *, int status);
+void talk_note_limits(struct talk *, const struct answer *);
+void talk_note_refusal(const struct lookup *, int status);
+
+/* ---- talk_stream.c: what is not kept ---- */
+
+struct api_sink talk_stream_sink(struct talk *);
+/* The write under way is given up: nobody will know whether it happened. */
+void talk_note_write(struct talk *);
+bool talk_is_write(const struct request *);
+void talk_stream(struct cache_layer *, struct lookup *, const void *p, size_t n);
+void talk_pause(struct cache_layer *, struct lookup *, bool);
+size_t talk_unsent(const struct cache_layer *, const struct lookup *);
+
+#endif

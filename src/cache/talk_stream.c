@@ -1,0 +1,118 @@
+#include <string.h>
+
+#include "cache/deliver.h"
+#include "cache/talk.h"
+#include "github/answer.h"
+#include "github/api.h"
+#include "github/graphql.h"
+#include "github/request.h"
+
+static void on_stream_head(void *arg, const struct http_head *head)
+{
+	struct talk *t = arg;
+	struct lookup *lk = t->lk;
+	struct delivery d;
+	uint64_t length;
+
+	lk->outcome.fwd = lk->req->bypass == NULL ? talk_why_forwarded(lk) :
+	    strcmp(lk->req->bypass, "method") == 0 ? FWD_METHOD : FWD_BYPASS;
+	lk->outcome.fwd_status = head->status;
+	lk->head_sent = true;
+	if (!span_u64(http_field(head, "content-length"), INT64_MAX, &length))
+		length = UINT64_MAX;
+	lk->outcome.length = (int64_t)length;
+	deliver_answer(&d, head, &lk->outcome);
+	lk->sink.on_head(lk->sink.arg, &d.head, &lk->outcome);
+}
+
+static int on_stream_body(void *arg, const void *p, size_t n, struct err *err)
+{
+	struct talk *t = arg;
+
+	return t->lk->sink.on_body(t->lk->sink.arg, p, n, err);
+}
+
+static void on_stream_drained(void *arg)
+{
+	struct talk *t = arg;
+
+	if (t->lk->sink.on_drained != NULL)
+		t->lk->sink.on_drained(t->lk->sink.arg);
+}
+
+void talk_stream(struct cache_layer *l, struct lookup *lk, const void *p, size_t n)
+{
+	struct talk *t = lk->layer_state;
+
+	(void)l;
+	if (t->call != NULL && p != NULL)
+		api_send(t->call, p, n);
+	else if (t->call != NULL)
+		api_send_end(t->call);
+}
+
+void talk_pause(struct cache_layer *l, struct lookup *lk, bool pause)
+{
+	struct talk *t = lk->layer_state;
+
+	(void)l;
+	if (t->call != NULL)
+		api_pause(t->call, pause);
+}
+
+size_t talk_unsent(const struct cache_layer *l, const struct lookup *lk)
+{
+	const struct talk *t = lk->layer_state;
+
+	(void)l;
+	return t->call != NULL ? api_unsent(t->call) : 0;
+}
+
+bool talk_is_write(const struct request *r)
+{
+	return strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0 &&
+	    strcmp(r->method, "OPTIONS") != 0;
+}
+
+/* A GraphQL document's operations name no path: if it may hold a mutation, all of this token's entries are
+ * asked again. */
+void talk_note_write(struct talk *t)
+{
+	const struct request *r = t->lk->req;
+
+	if (span_eq(span_before(buf_span(&r->target), '?'), "/graphql")) {
+		if (!graphql_is_query(r->body))
+			lookup_note_refusal(t->lk, span_of(""));
+		return;
+	}
+	cache_note_write(t->lk->cache, buf_span(&r->target));
+}
+
+static void on_stream_done(void *arg, struct answer *a, const struct err *err)
+{
+	struct talk *t = arg;
+	int status = err->cls == 0 ? a->head.status : 0;
+
+	t->call = NULL;
+	talk_come_back(t);
+	if (err->cls == 0) {
+		talk_count_upstream(t, status);
+		talk_note_limits(t, a);
+		talk_note_refusal(t->lk, status);
+	}
+	/* Without an answer, or with one that speaks of a fault, nobody knows whether the write happened. */
+	if (talk_is_write(t->lk->req) && (status < 400 || status >= 500))
+		talk_note_write(t);
+	t->lk->err = *err;
+	talk_finish(t);
+}
+
+
+struct api_sink talk_stream_sink(struct talk *t)
+{
+	return (struct api_sink){ .on_head = on_stream_head,
+		.on_body = on_stream_body,
+		.on_done = on_stream_done,
+		.on_drained = on_stream_drained,
+		.arg = t };
+}

@@ -1,0 +1,478 @@
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "cache/mem.h"
+#include "cli/app.h"
+#include "cli/cli.h"
+#include "cli/daemon.h"
+#include "config/layers.h"
+#include "http/listen.h"
+#include "http/server.h"
+#include "http/url.h"
+#include "loop/loop.h"
+#include "loop/signal.h"
+#include "metrics/metrics.h"
+#include "metrics/report.h"
+#include "net/addr.h"
+#include "proxy/control.h"
+#include "proxy/proxy.h"
+#include "proxy/recent.h"
+#include "store/gc.h"
+
+#define LISTEN_DEFAULT "127.0.0.1:9014"
+#define MAX_CLIENTS 900
+#define HEAD_MS 10000
+#define IDLE_MS 75000
+#define STALL_MS 60000
+#define GRACE_MS 30000		/* for running answers, after a stop */
+#define TICK_MS 1000
+
+static struct {
+	const char *listen, *upstream, *rewrite;
+	struct opt_list resolve;
+	bool listen_any, background;
+	int64_t idle_exit;
+} v = { .idle_exit = OPT_UNSET };
+
+#define AT(member) offsetof(__typeof__(v), member)
+
+static const struct opt opts[] = {
+	{ "listen", 0, OPT_TEXT, "ADDR:PORT", AT(listen),
+	    "where to listen on TCP, or none (default " LISTEN_DEFAULT ")" },
+	{ "listen-any", 0, OPT_FLAG, NULL, AT(listen_any), "allow an address that is not loopback" },
+	{ "upstream", 0, OPT_TEXT, "URL", AT(upstream),
+	    "the GitHub API to ask (default https://api.github.com)" },
+	{ "rewrite", 0, OPT_TEXT, "WHAT", AT(rewrite),
+	    "none, links or all: addresses in answers that become the daemon's own" },
+	{ "resolve", 0, OPT_LIST, "HOST:PORT:ADDR", AT(resolve),
+	    "dial ADDR where HOST is meant; may be repeated" },
+	{ "background", 0, OPT_FLAG, NULL, AT(background),
+	    "leave a daemon behind, with its number in ghoard.pid" },
+	{ "idle-exit", 0, OPT_SECONDS, "SEC", AT(idle_exit), "end after this long without a request" },
+	{ .name = NULL }
+};
+
+struct daemon {
+	struct app app;
+	struct server *server;
+	struct proxy *proxy;
+	struct control control;
+	struct recent *recent;
+	struct timer tick;
+	struct job sweep;		/* a slice of a collection */
+	struct gc *gc;
+	const char *resolve[OPT_LIST_MAX];
+	char socket[256];
+	char tcp[ADDR_TEXT_LEN];	/* the address taken; empty: none */
+	uint64_t seen;			/* exchanges, when last looked */
+	int64_t begun;			/* loop time of the start */
+	int64_t busy;			/* loop time of the last request */
+	int64_t stopping;		/* loop time by when it must be over; 0: running */
+	bool done;
+};
+
+/* ---- what the control paths do ---- */
+
+static void gauges(struct daemon *d, struct report_gauges *g)
+{
+	*g = (struct report_gauges){ .entries = (int64_t)mem_count(d->app.mem),
+		.bytes = (int64_t)mem_bytes(d->app.mem),
+		.connected_peers = -1,
+		.cache_dir = d->app.cache_dir,
+		.version = strchr(cli_agent(), '/') + 1 };
+}
+
+static int64_t uptime(const struct daemon *d)
+{
+	return (loop_now(d->app.loop) - d->begun) / 1000;
+}
+
+/* What `ghoard stats --json` prints, and what only a daemon knows. */
+static void write_stats(void *arg, struct buf *b)
+{
+	struct daemon *d = arg;
+	struct report_gauges g;
+	struct json *o;
+
+	gauges(d, &g);
+	report_write(d->app.metrics, &g, REPORT_JSON, b);
+	if (json_parse(buf_span(b), &o) != 0)
+		return;
+	buf_clear(b);
+	json_put_int(o, "uptime_seconds", uptime(d));
+	json_put_int(o, "clients", (int64_t)server_clients(d->server));
+	json_put_int(o, "exchanges", (int64_t)server_exchanges(d->server));
+	json_put_int(o, "memory_entries", (int64_t)mem_count(d->app.mem));
+	json_put_int(o, "memory_bytes", (int64_t)mem_bytes(d->app.mem));
+	recent_write(d->recent, o, loop_now(d->app.loop));
+	json_print(o, false, b);
+	json_free(o);
+}
+
+/* For the user's own commands: where the page is, and the key to it. */
+static void write_status(void *arg, struct buf *b)
+{
+	struct daemon *d = arg;
+	struct json *o = json_object();
+	char url[ADDR_TEXT_LEN + 16];
+
+	/* An address that stands for all of them is no name for us. */
+	if (strncmp(d->tcp, "0.0.0.0:", 8) == 0)
+		snprintf(url, sizeof(url), "http://127.0.0.1:%s", d->tcp + 8);
+	else if (strncmp(d->tcp, "[::]:", 5) == 0)
+		snprintf(url, sizeof(url), "http://[::1]:%s", d->tcp + 5);
+	else
+		snprintf(url, sizeof(url), "http://%s", d->tcp);
+	json_put_int(o, "pid", getpid());
+	json_put_str(o, "socket", d->socket);
+	json_put_str(o, "url", d->tcp[0] != '\0' ? url : NULL);
+	json_put_str(o, "key", d->control.key);
+	json_put_int(o, "uptime", uptime(d));
+	json_put_int(o, "clients", (int64_t)server_clients(d->server));
+	json_print(o, false, b);
+	json_free(o);
+}
+
+static void write_metrics(void *arg, struct buf *b)
+{
+	struct daemon *d = arg;
+	struct report_gauges g;
+
+	gauges(d, &g);
+	report_write(d->app.metrics, &g, REPORT_PROMETHEUS, b);
+}
+
+static void forget(void *arg)
+{
+	mem_clear(((struct daemon *)arg)->app.mem);
+}
+
+static void stop(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->stopping != 0) {		/* asked twice: at once */
+		d->done = true;
+		return;
+	}
+	d->stopping = loop_now(d->app.loop) + GRACE_MS;
+	server_stop(d->server);
+}
+
+static bool control(void *arg, struct exchange *x, struct span path)
+{
+	struct daemon *d = arg;
+
+	control_answer(&d->control, x, path);
+	return true;
+}
+
+static void on_signal(void *arg, int sig)
+{
+	log_info("signal %d: finishing what is running", sig);
+	stop(arg);
+}
+
+static void sample(struct daemon *d)
+{
+	struct metrics *m = d->app.metrics;
+	struct recent_counters c = { .requests = metrics_get(m, M_REQUESTS),
+		.saved = metrics_get(m, M_CALLS_SAVED),
+		.hits = metrics_get(m, M_HIT_MEM) + metrics_get(m, M_HIT_P2P) + metrics_get(m, M_HIT_DISK) +
+		    metrics_get(m, M_HIT_STALE) };
+
+	recent_tick(d->recent, &c, loop_now(d->app.loop));
+}
+
+/* ---- collection, a slice a pass ---- */
+
+static void on_sweep(struct job *job)
+{
+	struct daemon *d = (struct daemon *)(void *)((char *)job - offsetof(struct daemon, sweep));
+
+	if (gc_step(d->gc) == 1) {
+		job_queue(d->app.loop, job);
+		return;
+	}
+	app_note_collection(&d->app, d->gc);
+	gc_free(d->gc);
+	d->gc = NULL;
+}
+
+static void collect_if_due(struct daemon *d)
+{
+	struct err err;
+
+	if (!d->app.collect || d->gc != NULL || d->app.store == NULL)
+		return;
+	d->app.collect = false;
+	err_init(&err);
+	if (gc_start(d->app.store, (size_t)settings_int(d->app.settings, "cache.max_size"), clock_wall(),
+		&d->gc, &err) == 1)
+		job_queue(d->app.loop, &d->sweep);
+}
+
+/* Once a second: is it over, is nobody there? */
+static void on_tick(struct timer *t)
+{
+	struct daemon *d = (struct daemon *)(void *)((char *)t - offsetof(struct daemon, tick));
+	int64_t now = loop_now(d->app.loop);
+
+	sample(d);
+	collect_if_due(d);
+	if (server_exchanges(d->server) != d->seen || server_busy(d->server)) {
+		d->seen = server_exchanges(d->server);
+		d->busy = now;
+	}
+	if (v.idle_exit != OPT_UNSET && d->stopping == 0 && now - d->busy >= v.idle_exit * 1000)
+		stop(d);
+	if (d->stopping != 0 && (server_clients(d->server) == 0 || now >= d->stopping))
+		d->done = true;
+	timer_set(d->app.loop, t, now + (d->stopping != 0 ? TICK_MS / 20 : TICK_MS));
+}
+
+/* ---- setting up ---- */
+
+static int parse_rewrite(enum proxy_rewrite *out, struct err *err)
+{
+	static const char *const names[] = { "none", "links", "all" };
+
+	*out = REWRITE_LINKS;
+	for (int i = 0; v.rewrite != NULL && i < 3; i++)
+		if (strcmp(v.rewrite, names[i]) == 0) {
+			*out = (enum proxy_rewrite)i;
+			return 0;
+		}
+	return v.rewrite == NULL
+	    ? 0
+	    : err_set(err, ERR_USAGE, "--rewrite takes none, links or all, not '%s'", v.rewrite);
+}
+
+static int listen_tcp_at(struct daemon *d, const char *text, struct err *err)
+{
+	struct url url;
+	struct addr addr;
+	const char *why;
+	char full[300];
+	uint64_t port = 0;
+	uint16_t taken;
+	struct span colon = span_of(strrchr(text, ':') != NULL ? strrchr(text, ':') + 1 : "");
+
+	/* a port of 0, which no URL may have, takes a free one */
+	snprintf(full, sizeof(full), "http://%.*s:1/",
+	    strrchr(text, ':') != NULL ? (int)(strrchr(text, ':') - text) : 0, text);
+	if (!span_u64(colon, 65535, &port) || url_parse(span_of(full), &url, &why) != 0 ||
+	    !addr_parse(&addr, url.host, (uint16_t)port))
+		return err_set(err, ERR_USAGE,
+		    "--listen takes an address and a port like " LISTEN_DEFAULT ", or none, not '%s'", text);
+	if (!addr_is_loopback(&addr) && !v.listen_any)
+		return err_set(err, ERR_USAGE,
+		    "--listen %s is not a loopback address: plain HTTP would carry tokens over the network; "
+		    "--listen-any allows it",
+		    text);
+	if (server_listen_tcp(d->server, &addr, &taken, err) != 0 || !addr_parse(&addr, url.host, taken))
+		return err->cls;
+	addr_text(&addr, d->tcp);
+	return 0;
+}
+
+static int open_server(struct daemon *d, struct err *err)
+{
+	struct server_params p = { .loop = d->app.loop,
+		.max_clients = MAX_CLIENTS,
+		.head_ms = HEAD_MS,
+		.idle_ms = IDLE_MS,
+		.stall_ms = STALL_MS,
+		.ops = { proxy_on_request, proxy_on_body, proxy_on_body_end, proxy_on_drained, proxy_on_gone,
+		    d->proxy } };
+	const char *tcp = v.listen != NULL ? v.listen : LISTEN_DEFAULT;
+	int rc = server_new(&p, &d->server, err);
+
+	if (rc == 0)
+		rc = server_listen_unix(d->server, d->socket, err);
+	if (rc == 0 && strcmp(tcp, "none") != 0)
+		rc = listen_tcp_at(d, tcp, err);
+	return rc;
+}
+
+static int64_t ttl(void *arg, const struct route *r)
+{
+	return app_ttl(&((struct daemon *)arg)->app, r);
+}
+
+static int open_proxy(struct daemon *d, struct err *err)
+{
+	struct proxy_params p = { .loop = d->app.loop,
+		.cache = d->app.cache,
+		.http = d->app.http,
+		.upstream = &d->app.upstream,
+		.recent = d->recent = recent_new(),
+		.max_body = (size_t)settings_int(d->app.settings, "cache.max_body"),
+		.ttl = ttl,
+		.control = control,
+		.arg = d };
+
+	p.nbody_paths = settings_list(d->app.settings, "cache.copilot_paths", &p.body_paths);
+	d->control = (struct control){ write_stats, write_metrics, write_status, forget, stop, d, "" };
+	if (d->recent == NULL)
+		return err_set(err, ERR_INTERNAL, "no memory for the daemon");
+	if (control_make_key(&d->control, err) != 0)
+		return err->cls;
+	if (parse_rewrite(&p.rewrite, err) != 0)
+		return ERR_USAGE;
+	return proxy_new(&p, &d->proxy, err);
+}
+
+static int open_daemon(struct daemon *d, const struct globals *g, struct err *err)
+{
+	int rc = app_open(&d->app, g, err);
+
+	if (rc == 0 && v.upstream != NULL)
+		rc = settings_override(d->app.settings, "upstream.url", v.upstream, "--upstream", err);
+	if (rc == 0)
+		rc = app_open_store(&d->app, false, err);
+	if (rc == 0)
+		rc = daemon_socket(&d->app, d->socket, sizeof(d->socket), err);
+	d->app.is_daemon = true;
+	if (rc == 0)
+		rc = app_open_cache(&d->app, span_of(""), err);
+	for (size_t i = 0; i < v.resolve.n; i++)
+		d->resolve[i] = v.resolve.item[i].value;
+	d->app.env.resolve = d->resolve;
+	d->app.env.nresolve = v.resolve.n;
+	if (rc == 0)
+		rc = open_proxy(d, err);
+	if (rc == 0)
+		rc = open_server(d, err);
+	return rc;
+}
+
+static void close_daemon(struct daemon *d)
+{
+	gc_free(d->gc);
+	server_free(d->server);
+	proxy_free(d->proxy);
+	recent_free(d->recent);
+	app_close(&d->app);
+}
+
+/* ---- running ---- */
+
+static void announce(const struct daemon *d)
+{
+	printf("listening on %s", d->socket);
+	if (d->tcp[0] != '\0')
+		printf(" and http://%s", d->tcp);
+	printf("\n");
+	fflush(stdout);
+}
+
+static int run_loop(struct daemon *d, struct err *err)
+{
+	int rc;
+
+	d->tick.fire = on_tick;
+	d->sweep.run = on_sweep;
+	d->begun = d->busy = loop_now(d->app.loop);
+	sample(d);
+	timer_set(d->app.loop, &d->tick, d->busy + TICK_MS);
+	rc = loop_run(d->app.loop, &d->done, err);
+	timer_clear(d->app.loop, &d->tick);
+	signal_release();
+	return rc;
+}
+
+/* The parent waits until the child listens, and says what it said: a daemon left behind is one that answers.
+ */
+static int detach(struct err *err)
+{
+	char text[512] = "";
+	int fds[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) != 0 || (pid = fork()) < 0)
+		return err_sys(err, ERR_IO, "leaving a daemon behind");
+	if (pid == 0) {
+		close(fds[0]);
+		setsid();
+		dup2(fds[1], STDOUT_FILENO);
+		close(fds[1]);
+		return 0;
+	}
+	close(fds[1]);
+	n = read(fds[0], text, sizeof(text) - 1);
+	printf("%.*s", n > 0 ? (int)n : 0, text);
+	fflush(stdout);
+	if (n > 0)
+		_exit(XC_OK);
+	_exit(waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : XC_MACHINE);
+}
+
+/* The terminal and the parent's pipe are let go of, and whoever reads a pipe of the caller's must see its
+ * end; errors go on to a file. */
+static void let_go(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct stat st;
+
+	fflush(stdout);
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	if (fstat(STDERR_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
+		dup2(null, STDERR_FILENO);
+	close(null);
+}
+
+static int run(const struct globals *g, const struct opt_args *args, struct err *err)
+{
+	struct daemon d;
+	int rc = 0;
+
+	memset(&d, 0, sizeof(d));
+	if (args->n > 0)
+		rc = err_set(err, ERR_USAGE, "serve takes no operands, not '%s'", args->arg[0]);
+	if (rc == 0 && v.background)
+		rc = detach(err);
+	if (rc == 0)
+		rc = open_daemon(&d, g, err);
+	if (rc == 0)
+		rc = signal_catch(d.app.loop, on_signal, &d, err);
+	if (rc == 0) {
+		daemon_write_pid(&d.app);
+		announce(&d);
+		if (v.background)
+			let_go();
+		rc = run_loop(&d, err);
+		daemon_remove_pid(&d.app);
+	}
+	close_daemon(&d);
+	return rc == 0 ? XC_OK : cli_exit_code(err);
+}
+
+const struct command cmd_serve = { "serve", "[options]", "answer local tools from the cache",
+	"Runs a GitHub API endpoint for every tool on this machine: plain HTTP on a unix socket and on a "
+	"loopback port, answered from the cache, "
+	"everything else passed on to GitHub. It never adds a credential: a request without Authorization "
+	"goes out without.\n"
+	"\n"
+	"gh uses it after `gh config set http_unix_socket PATH`; other clients take http://127.0.0.1:9014 as "
+	"their base URL. SIGTERM and `ghoard "
+	"stop` let running answers finish.\n",
+	opts, &v, run };

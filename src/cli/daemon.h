@@ -1,0 +1,32 @@
+/*
+ * The daemon as other commands see it: where its socket is, whether it is alive, a request to its control
+ * paths.
+ */
+#ifndef CLI_DAEMON_H
+#define CLI_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct app;
+struct buf;
+struct err;
+
+/* The socket's path: daemon.socket, else ghoard.sock in the cache folder. ERR_CONFIG: there is neither. */
+int daemon_socket(const struct app *, char *path, size_t size, struct err *);
+/* Alive, and its peer has our uid or is root: only such a one is sent anything. */
+bool daemon_is_ours(const char *socket);
+/* Set app->daemon if one of ours is alive on the socket. */
+void daemon_find(struct app *);
+/* One request; the body of a 200 is appended. ERR_UNAVAIL: nobody answers. */
+int daemon_ask(const char *socket, const char *method, const char *path, struct buf *body, struct err *);
+/* After the store was changed beside it: its memory forgets. Silent where there is none. */
+void daemon_forget(const struct app *);
+
+/* ghoard.pid in the cache folder. */
+void daemon_write_pid(const struct app *);
+void daemon_remove_pid(const struct app *);
+pid_t daemon_read_pid(const struct app *);
+
+#endif

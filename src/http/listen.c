@@ -1,0 +1,199 @@
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "http/listen.h"
+#include "loop/loop.h"
+#include "net/addr.h"
+
+#define BACKLOG 512
+
+struct listener {
+	struct io io;
+	struct listener *next;
+	listen_fn *fn;
+	void *arg;
+	char *path;			/* of a unix socket */
+	dev_t dev;			/* the file as it was bound: another one is not ours to remove */
+	ino_t ino;
+};
+
+static struct listener *of(struct io *io)
+{
+	return (struct listener *)(void *)((char *)io - offsetof(struct listener, io));
+}
+
+static unsigned want(struct io *io)
+{
+	(void)io;
+	return LOOP_READ;
+}
+
+static uid_t peer_of(int fd)
+{
+	struct ucred c = { .uid = (uid_t)-1 };
+	socklen_t n = sizeof(c);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &n) != 0)
+		return (uid_t)-1;
+	return c.uid;
+}
+
+static void ready(struct io *io, unsigned got)
+{
+	struct listener *l = of(io);
+	int one = 1;
+
+	(void)got;
+	for (unsigned i = 0; i < LISTEN_PER_PASS && !io->dead; i++) {
+		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0) {
+			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+				log_warn("accepting a connection: %s", strerror(errno));
+			return;
+		}
+		if (l->path == NULL)
+			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		l->fn(l->arg, fd, l->path != NULL, l->path != NULL ? peer_of(fd) : (uid_t)-1);
+	}
+}
+
+static void reap(struct io *io)
+{
+	struct listener *l = of(io);
+	struct stat st;
+
+	close(io->fd);
+	if (l->path != NULL && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+		unlink(l->path);
+	free(l->path);
+	free(l);
+}
+
+/* Takes fd over. */
+static int hold(struct loop *loop, int fd, const char *path, listen_fn *fn, void *arg, struct listener **list,
+    struct err *err)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+	struct stat st;
+
+	if (l == NULL || (path != NULL && (l->path = str_dup(path)) == NULL)) {
+		err_set(err, ERR_INTERNAL, "no memory to listen");
+		goto fail;
+	}
+	if (path != NULL && lstat(path, &st) == 0) {
+		l->dev = st.st_dev;
+		l->ino = st.st_ino;
+	}
+	l->io = (struct io){ .fd = fd, .want = want, .ready = ready, .reap = reap };
+	l->fn = fn;
+	l->arg = arg;
+	if (loop_add(loop, &l->io, err) != 0)
+		goto fail;
+	l->next = *list;
+	*list = l;
+	return 0;
+fail:
+	close(fd);
+	if (l != NULL)
+		free(l->path);
+	free(l);
+	return err->cls;
+}
+
+static bool unix_addr(struct sockaddr_un *a, const char *path)
+{
+	memset(a, 0, sizeof(*a));
+	a->sun_family = AF_UNIX;
+	return span_copy(a->sun_path, sizeof(a->sun_path), span_of(path));
+}
+
+bool listen_alive(const char *path)
+{
+	struct sockaddr_un a;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool alive = fd >= 0 && unix_addr(&a, path) && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return alive;
+}
+
+int listen_unix(struct loop *loop, const char *path, listen_fn *fn, void *arg, struct listener **list,
+    struct err *err)
+{
+	struct sockaddr_un a;
+	struct stat st;
+	mode_t mask;
+	int fd, rc;
+
+	if (!unix_addr(&a, path))
+		return err_set(err, ERR_CONFIG,
+		    "the socket path %s is longer than %zu bytes; give --socket a shorter one", path,
+		    sizeof(a.sun_path) - 1);
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return err_set(err, ERR_DENIED, "%s is there and is no socket", path);
+	if (listen_alive(path))
+		return err_set(err, ERR_DENIED, "a daemon is already running on %s; 'ghoard stop' ends it",
+		    path);
+	unlink(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sys(err, ERR_IO, "making the socket %s", path);
+	mask = umask(077);
+	rc = bind(fd, (struct sockaddr *)&a, sizeof(a));
+	umask(mask);
+	if (rc != 0 || chmod(path, 0600) != 0 || listen(fd, BACKLOG) != 0) {
+		err_sys(err, ERR_IO, "listening on %s", path);
+		close(fd);
+		return err->cls;
+	}
+	return hold(loop, fd, path, fn, arg, list, err);
+}
+
+int listen_tcp(struct loop *loop, const struct addr *addr, uint16_t *port, listen_fn *fn, void *arg,
+    struct listener **list, struct err *err)
+{
+	struct addr got = { .len = sizeof(got.ss) };
+	char text[ADDR_TEXT_LEN];
+	int one = 1, fd = socket(addr->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	addr_text(addr, text);
+	if (fd < 0)
+		return err_sys(err, ERR_IO, "making a socket for %s", text);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (const struct sockaddr *)&addr->ss, addr->len) != 0 || listen(fd, BACKLOG) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&got.ss, &got.len) != 0) {
+		err_sys(err, ERR_IO, "listening on %s", text);
+		close(fd);
+		return err->cls;
+	}
+	*port = addr_port(&got);
+	return hold(loop, fd, NULL, fn, arg, list, err);
+}
+
+void listen_close(struct listener **list)
+{
+	for (struct listener *l = *list; l != NULL; l = l->next)
+		l->io.dead = true;
+	*list = NULL;
+}
+
+void listen_say(int fd, struct span text)
+{
+	ssize_t n = send(fd, text.p, text.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	(void)n;
+	shutdown(fd, SHUT_WR);
+	close(fd);
+}

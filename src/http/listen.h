@@ -1,0 +1,38 @@
+/*
+ * Listening sockets: unix and TCP, accepted in the loop.
+ */
+#ifndef HTTP_LISTEN_H
+#define HTTP_LISTEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/str.h"
+
+struct addr;
+struct err;
+struct listener;		/* a list: each call puts one in front */
+struct loop;
+
+#define LISTEN_PER_PASS 64	/* connections taken in one pass */
+
+/* A connected, non-blocking, close-on-exec fd, the callee's; `peer` is the uid on a unix socket. */
+typedef void listen_fn(void *arg, int fd, bool is_unix, uid_t peer);
+
+/* 0600 under umask 077. A socket file nobody answers on is replaced; ERR_DENIED: somebody does, or the file
+ * is no socket. The file is removed on close. */
+int listen_unix(struct loop *, const char *path, listen_fn *, void *arg, struct listener **list,
+    struct err *);
+/* *port gets the port taken (0 in the address takes a free one). */
+int listen_tcp(struct loop *, const struct addr *, uint16_t *port, listen_fn *, void *arg,
+    struct listener **list, struct err *);
+/* Close all and empty the list. */
+void listen_close(struct listener **list);
+
+/* Does anybody answer on this unix socket? */
+bool listen_alive(const char *path);
+/* Write what fits and close: for whom there is no room. */
+void listen_say(int fd, struct span);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * The daemon's own paths below /_ghoard/: the page, health, stats, metrics, status, stop, cache/forget.
+ *
+ * On the unix socket, whose mode keeps other users out, all of them. On TCP, health and metrics are for
+ * anybody (no path and no token stands in them), the page and stats for who has the key as `?key=`, nothing
+ * else for anybody. What changes something takes a POST.
+ */
+#ifndef PROXY_CONTROL_H
+#define PROXY_CONTROL_H
+
+#include "base/str.h"
+
+struct buf;
+struct err;
+struct exchange;
+
+#define CONTROL_KEY_LEN 32		/* hex digits */
+
+struct control {
+	void (*stats)(void *arg, struct buf *);		/* JSON */
+	void (*metrics)(void *arg, struct buf *);	/* Prometheus text */
+	void (*status)(void *arg, struct buf *);	/* JSON, with the key: never on TCP */
+	void (*forget)(void *arg);	/* what memory holds: the store was changed beside it */
+	void (*stop)(void *arg);
+	void *arg;
+	char key[CONTROL_KEY_LEN + 1];	/* not to be logged */
+};
+
+/* A new random key. ERR_*: the kernel gives none. */
+int control_make_key(struct control *, struct err *);
+
+/* Answer a target that begins with /_ghoard. */
+void control_answer(const struct control *, struct exchange *, struct span target);
+
+#endif

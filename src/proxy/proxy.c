@@ -1,0 +1,591 @@
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "cache/cache.h"
+#include "github/answer.h"
+#include "github/identity.h"
+#include "github/request.h"
+#include "github/route.h"
+#include "http/parse.h"
+#include "http/server.h"
+#include "http/url.h"
+#include "loop/loop.h"
+#include "proxy/pass.h"
+#include "proxy/proxy.h"
+#include "proxy/recent.h"
+#include "proxy/rules.h"
+#include "proxy/who.h"
+#include "proxy/word.h"
+
+#define COLLECT_MAX ((size_t)1 << 20)	/* of a POST that may be keyed by its body */
+#define SPARE_MAX 16
+#define AHEAD_MAX                                                                                            \
+	((size_t)256 << 10) /* written to one side and not yet taken by it, before the other is paused */
+
+struct proxy {
+	struct proxy_params p;
+	struct who *who;
+	struct visit *visits;
+	struct visit *spare;		/* to be used again */
+	size_t nspare;
+	char base[600];			/* the upstream's addresses begin so */
+};
+
+/* One client's request on its way. */
+struct visit {
+	struct proxy *proxy;
+	struct visit *next;
+	struct exchange *x;
+	struct who_ref *who;
+	struct request req;
+	bool has_req;
+	struct lookup *lookup;
+	struct pass *pass;		/* or it goes to another host */
+	struct job flush;		/* what came of the body before the look-up's first pass */
+	struct buf body;		/* collected, or waiting for flush */
+	bool collect;			/* the request starts when its body is whole */
+	bool streaming;			/* the look-up takes the body as it comes */
+	bool body_over;
+	struct span if_none_match;	/* the client's; in the exchange's head */
+	struct buf own;			/* what the upstream's addresses become; empty: they stay */
+	struct buf values;		/* rewritten field values */
+	struct answer held;		/* with --rewrite all: the answer, until its body is whole */
+	bool rewriting;
+	bool dropped;			/* the client gets a 304: the body is not for it */
+	int64_t begun;			/* ms */
+	int status;			/* that went to the client; 0: none yet */
+	struct cache_outcome outcome;	/* once there is a status */
+};
+
+static void dispose(struct visit *v)
+{
+	struct visit **at = &v->proxy->visits;
+
+	while (*at != v)
+		at = &(*at)->next;
+	*at = v->next;
+	cache_cancel(v->lookup);
+	pass_cancel(v->pass);
+	job_cancel(v->proxy->p.loop, &v->flush);
+	if (v->has_req)
+		request_wipe(&v->req);
+	who_release(v->who);
+	buf_wipe(&v->body);
+	buf_free(&v->own);
+	buf_free(&v->values);
+	answer_free(&v->held);
+	if (v->proxy->nspare == SPARE_MAX) {
+		free(v);
+		return;
+	}
+	v->proxy->nspare++;
+	v->next = v->proxy->spare;
+	v->proxy->spare = v;
+}
+
+/* musl gives a lone block of this size back to the kernel at once and gets it anew: 4 us a request in page
+ * faults. */
+static struct visit *take_spare(struct proxy *p)
+{
+	struct visit *v = p->spare;
+
+	if (v == NULL)
+		return calloc(1, sizeof(*v));
+	p->spare = v->next;
+	p->nspare--;
+	memset(v, 0, sizeof(*v));
+	return v;
+}
+
+/* For who looks at the daemon: before the exchange ends, for its head lies in it. */
+static void note(const struct visit *v, int status, bool with_outcome, const char *text)
+{
+	const struct http_head *h = exchange_request(v->x);
+	struct loop *loop = v->proxy->p.loop;
+	struct recent_request q = { .begun = v->begun, .method = h->method, .target = h->target,
+		.op = v->has_req ? v->req.route->op : "other", .status = status,
+		.outcome = with_outcome ? &v->outcome : NULL, .note = text,
+		.tag = v->who != NULL ? who_identity(v->who)->tag : NULL };
+
+	if (v->pass != NULL)
+		q.host = http_field(h, "host");
+	recent_add(v->proxy->p.recent, &q, loop_now(loop));
+}
+
+/* ---- the answer, towards the client ---- */
+
+static void add_field(struct visit *v, struct http_head *to, const struct http_field *from)
+{
+	size_t at = buf_len(&v->values);
+	struct http_field *f = &to->fields[to->nfields];
+
+	if (span_istarts(from->name, "access-control-"))	/* answers are not for web pages */
+		return;
+	*f = *from;
+	to->nfields++;
+	if (buf_len(&v->own) == 0 || (!span_ieq(from->name, "link") && !span_ieq(from->name, "location")))
+		return;
+	rules_rewrite(from->value, span_of(v->proxy->base), buf_span(&v->own), &v->values);
+	f->value = span_make(buf_data(&v->values) + at, buf_len(&v->values) - at);
+}
+
+static void client_head(struct visit *v, const struct http_head *from, struct http_head *to)
+{
+	size_t links = 0;
+
+	to->status = from->status;
+	to->reason = from->reason;
+	to->nfields = 0;
+	for (size_t i = 0; buf_len(&v->own) > 0 && i < from->nfields; i++)
+		if (span_ieq(from->fields[i].name, "link") || span_ieq(from->fields[i].name, "location"))
+			links += from->fields[i].value.n;
+	buf_clear(&v->values);
+	if (links > 0)		/* room made once: the values stay where they are */
+		buf_reserve(&v->values, links * (1 + buf_len(&v->own) / strlen("https://x")));
+	for (size_t i = 0; i < from->nfields; i++)
+		add_field(v, to, &from->fields[i]);
+}
+
+static bool wants_rewriting(const struct visit *v, const struct http_head *h)
+{
+	return v->proxy->p.rewrite == REWRITE_ALL && buf_len(&v->own) > 0 && !v->req.is_head &&
+	    span_ifind(http_field(h, "content-type"), "json") >= 0;
+}
+
+static void on_head(void *arg, const struct http_head *h, const struct cache_outcome *o)
+{
+	struct visit *v = arg;
+	struct http_head head;
+
+	client_head(v, h, &head);
+	v->status = head.status;
+	v->outcome = *o;
+	if (h->status == 200 && rules_etag_in(v->if_none_match, http_field(h, "etag"))) {
+		v->dropped = true;
+		v->status = 304;
+		exchange_head(v->x, 304, span_of(""), head.fields, head.nfields, -1);
+	} else if (wants_rewriting(v, h)) {
+		v->rewriting = true;
+		answer_init(&v->held, v->proxy->p.max_body);
+		answer_take_head(&v->held, &head);
+	} else {
+		exchange_head(v->x, head.status, head.reason, head.fields, head.nfields, o->length);
+	}
+}
+
+static int on_body(void *arg, const void *p, size_t n, struct err *err)
+{
+	struct visit *v = arg;
+
+	if (v->dropped)
+		return 0;
+	if (v->rewriting) {
+		buf_add(&v->held.body, p, n);
+		return v->held.body.failed
+		    ? err_set(err, ERR_LIMIT, "the answer is too large to be rewritten")
+		    : 0;
+	}
+	exchange_body(v->x, p, n);
+	if (exchange_unsent(v->x) > AHEAD_MAX)
+		cache_pause(v->lookup, true);
+	return 0;
+}
+
+/* The held answer, every address of the upstream made ours. */
+static void send_rewritten(struct visit *v)
+{
+	struct http_head *h = &v->held.head;
+	struct buf out;
+
+	buf_init(&out, 4 * v->proxy->p.max_body);
+	rules_rewrite(buf_span(&v->held.body), span_of(v->proxy->base), buf_span(&v->own), &out);
+	if (out.failed) {
+		word_say(v->x, 502, "the answer is too large to be rewritten");
+	} else {
+		exchange_head(v->x, h->status, h->reason, h->fields, h->nfields, (int64_t)buf_len(&out));
+		exchange_body(v->x, buf_data(&out), buf_len(&out));
+		exchange_end(v->x);
+	}
+	buf_free(&out);
+}
+
+static void on_done(void *arg, const struct err *err)
+{
+	struct visit *v = arg;
+
+	v->lookup = NULL;
+	note(v, v->status != 0 ? v->status : word_status(err), v->status != 0,
+	    err->cls != 0 ? "failed" : NULL);
+	if (err->cls == 0 && v->rewriting)
+		send_rewritten(v);
+	else if (err->cls == 0)
+		exchange_end(v->x);
+	else if (exchange_has_head(v->x))
+		exchange_abort(v->x);
+	else
+		word_say_status(v->x, word_status(err), err->msg,
+		    err->cls == ERR_NOTFOUND ? "ghoard; detail=only-if-cached" : "ghoard; fwd=uri-miss");
+	if (err->cls != 0)
+		log_info("%s", err->msg);
+	dispose(v);
+}
+
+static void on_upload_drained(void *arg)
+{
+	exchange_pause(((struct visit *)arg)->x, false);
+}
+
+/* ---- the request, towards the cache ---- */
+
+static struct span host_only(struct span authority)
+{
+	ptrdiff_t colon = span_chr(authority, ':'), close = span_chr(authority, ']');
+
+	if (close > 0)
+		return span_sub(authority, 1, (size_t)close - 1);
+	return colon < 0 ? authority : span_sub(authority, 0, (size_t)colon);
+}
+
+/* A client of the socket may call the upstream by its own name, which for tests is a loopback name as well.
+ */
+static bool is_authority(const struct upstream *u, struct span host)
+{
+	struct span origin = span_of(u->origin);
+
+	return origin.n > host.n + 3 && span_isame(span_sub(origin, origin.n - host.n, host.n), host) &&
+	    origin.p[origin.n - host.n - 1] == '/';
+}
+
+/* How the client calls us, if by a name of ours: then the upstream's addresses in answers become that. */
+static void note_own(struct visit *v, const struct http_head *h)
+{
+	struct span host = http_field(h, "host");
+	struct url url = { .host = host_only(host), .v6 = span_chr(host, '[') >= 0 };
+
+	if (v->proxy->p.rewrite == REWRITE_NONE || !url_is_loopback(&url) ||
+	    is_authority(v->proxy->p.upstream, host))
+		return;
+	buf_adds(&v->own, "http://");
+	buf_addspan(&v->own, host);
+	if (span_starts(h->target, "/api/v3/"))
+		buf_adds(&v->own, "/api/v3");
+}
+
+/* An answer to a POST may belong to its body, which must then be whole before anything is asked. */
+static bool may_be_keyed(const struct proxy *p, const struct http_head *h, struct span target)
+{
+	if (!span_eq(h->method, "POST"))
+		return false;
+	if (span_eq(target, "/graphql"))
+		return true;
+	for (size_t i = 0; i < p->p.nbody_paths; i++)
+		if (span_eq(target, p->p.body_paths[i]))
+			return true;
+	return false;
+}
+
+static int64_t announced_length(const struct http_head *h)
+{
+	uint64_t n;
+
+	return span_u64(http_field(h, "content-length"), INT64_MAX, &n) ? (int64_t)n : -1;
+}
+
+static bool has_body(const struct http_head *h)
+{
+	return http_field(h, "transfer-encoding").p != NULL || announced_length(h) >= 0;
+}
+
+/* Named by Connection: between the client and us alone (RFC 9110 §7.6.1). */
+static bool is_hop(const struct http_head *h, struct span name)
+{
+	char text[64];
+
+	return span_copy(text, sizeof(text), name) && http_field_has(h, "connection", text);
+}
+
+static size_t client_headers(struct visit *v, const struct http_head *h,
+    struct http_header out[HTTP_FIELDS_MAX])
+{
+	static const char *const handled[] = { "cache-control", "pragma", "if-none-match", "origin",
+		"referer", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest" };
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->nfields; i++) {
+		bool ours = is_hop(h, h->fields[i].name);
+
+		for (size_t k = 0; k < sizeof(handled) / sizeof(handled[0]); k++)
+			ours = ours || span_ieq(h->fields[i].name, handled[k]);
+		if (!ours)
+			out[n++] = (struct http_header){ h->fields[i].name, h->fields[i].value };
+	}
+	v->if_none_match = http_field(h, "if-none-match");
+	return n;
+}
+
+static int make_request(struct visit *v, struct err *err)
+{
+	const struct http_head *h = exchange_request(v->x);
+	const struct proxy_params *p = &v->proxy->p;
+	struct http_header headers[HTTP_FIELDS_MAX];
+	char method[16] = "";
+	struct request_in in = { .method = method,
+		.target = rules_target(h->target),
+		.headers = headers,
+		.has_body = has_body(h),
+		.body = v->streaming ? span_of("") : buf_span(&v->body),
+		.streamed = v->streaming,
+		.length = announced_length(h),
+		.body_paths = p->body_paths,
+		.nbody_paths = p->nbody_paths };
+	int rc;
+
+	if (!span_copy(method, sizeof(method), h->method))
+		return err_set(err, ERR_USAGE, "a method that is too long");
+	in.nheaders = client_headers(v, h, headers);
+	rc = request_init(&v->req, p->upstream, who_identity(v->who), &in, err);
+	if (rc != 0)
+		return rc;
+	v->has_req = true;
+	v->req.ttl = p->ttl(p->arg, v->req.route);
+	return 0;
+}
+
+static void start(struct visit *v)
+{
+	struct cache_sink sink = { .on_head = on_head,
+		.on_body = on_body,
+		.on_done = on_done,
+		.on_drained = on_upload_drained,
+		.arg = v };
+	struct cache_ask ask = { .max_age = -1 };
+	struct err err;
+
+	err_init(&err);
+	rules_cache_control(exchange_request(v->x), &ask);
+	if (make_request(v, &err) == 0) {
+		ask.if_none_match = v->if_none_match;
+		cache_start(v->proxy->p.cache, &v->req, &ask, &sink, &v->lookup, &err);
+	}
+	if (err.cls != 0) {
+		note(v, word_status(&err), false, "failed");
+		word_say(v->x, word_status(&err), err.msg);
+		dispose(v);
+		return;
+	}
+	if (v->streaming)
+		job_queue(v->proxy->p.loop, &v->flush);
+}
+
+static void forward(struct visit *v)
+{
+	cache_send(v->lookup, buf_data(&v->body), buf_len(&v->body));
+	buf_clear(&v->body);
+	if (v->body_over)
+		cache_send_end(v->lookup);
+	else if (cache_unsent(v->lookup) > AHEAD_MAX)
+		exchange_pause(v->x, true);
+}
+
+/* The look-up's first pass has run: it takes the body now. */
+static void on_flush(struct job *job)
+{
+	forward((struct visit *)(void *)((char *)job - offsetof(struct visit, flush)));
+}
+
+/* ---- the server's callbacks ---- */
+
+static struct visit *visit_new(struct proxy *p, struct exchange *x)
+{
+	struct visit *v = take_spare(p);
+
+	if (v == NULL)
+		return NULL;
+	v->proxy = p;
+	v->x = x;
+	v->begun = loop_now(p->p.loop);
+	v->flush.run = on_flush;
+	buf_init(&v->body, COLLECT_MAX + ((size_t)256 << 10));
+	buf_init(&v->own, 600);
+	buf_init(&v->values, 4 * HTTP_HEAD_MAX);
+	v->next = p->visits;
+	p->visits = v;
+	exchange_set(x, v);
+	return v;
+}
+
+/* Other hosts are passed to on the unix socket alone, the read-only ones with GET and HEAD alone. */
+static bool is_answered_for(const struct proxy *p, const struct exchange *x, const struct http_head *h)
+{
+	struct span host = host_only(http_field(h, "host"));
+
+	switch (rules_host(host, p->p.upstream)) {
+	case RULES_API:
+		return true;
+	case RULES_PASS:
+		return exchange_is_unix(x) &&
+		    (!rules_read_only(host) || span_eq(h->method, "GET") || span_eq(h->method, "HEAD"));
+	case RULES_FOREIGN:
+		return false;
+	}
+	return false;
+}
+
+/* Whoever may not ask is told so; true: the exchange is answered. */
+static bool turned_away(struct proxy *p, struct exchange *x, const struct http_head *h)
+{
+	struct span host = http_field(h, "host");
+
+	if (!exchange_is_unix(x) && rules_is_foreign_page(h, host)) {
+		word_say(x, 403, "requests of web pages are not answered");
+		return true;
+	}
+	if (h->target.p[0] != '/' || !is_answered_for(p, x, h)) {
+		word_say(x, 421, "this is not a host that ghoard answers for");
+		return true;
+	}
+	return span_starts(h->target, "/_ghoard") &&
+	    rules_host(host_only(host), p->p.upstream) == RULES_API && p->p.control(p->p.arg, x, h->target);
+}
+
+static void on_passed(void *arg)
+{
+	struct visit *v = arg;
+
+	note(v, 0, false, "passed through");
+	v->pass = NULL;
+	dispose(v);
+}
+
+static void pass(struct visit *v)
+{
+	struct span host = host_only(http_field(exchange_request(v->x), "host"));
+	struct err err;
+
+	err_init(&err);
+	if (pass_start(v->proxy->p.http, v->x, rules_gets_auth(host, v->proxy->p.upstream), on_passed, v,
+		&v->pass, &err) == 0)
+		return;
+	word_say(v->x, word_status(&err), err.msg);
+	dispose(v);
+}
+
+void proxy_on_request(void *arg, struct exchange *x)
+{
+	struct proxy *p = arg;
+	const struct http_head *h = exchange_request(x);
+	struct visit *v;
+
+	if (turned_away(p, x, h))
+		return;
+	v = visit_new(p, x);
+	if (v == NULL || (v->who = who_get(p->who, http_field(h, "authorization"))) == NULL) {
+		word_say(x, 400, "the Authorization value is too long");
+		if (v != NULL)
+			dispose(v);
+		return;
+	}
+	if (rules_host(host_only(http_field(h, "host")), p->p.upstream) == RULES_PASS) {
+		pass(v);
+		return;
+	}
+	note_own(v, h);
+	v->collect = has_body(h) && may_be_keyed(p, h, rules_target(h->target));
+	v->streaming = has_body(h) && !v->collect;
+	if (!v->collect)
+		start(v);
+}
+
+void proxy_on_body(void *arg, struct exchange *x, const void *data, size_t n)
+{
+	struct visit *v = exchange_get(x);
+
+	(void)arg;
+	if (v == NULL)
+		return;
+	if (v->pass != NULL) {
+		pass_body(v->pass, data, n);
+		return;
+	}
+	buf_add(&v->body, data, n);
+	if (v->collect && buf_len(&v->body) > COLLECT_MAX) {	/* too large to be a key: it passes through */
+		v->collect = false;
+		v->streaming = true;
+		start(v);
+	} else if (v->streaming && !v->flush.queued) {
+		forward(v);
+	}
+}
+
+void proxy_on_body_end(void *arg, struct exchange *x)
+{
+	struct visit *v = exchange_get(x);
+
+	(void)arg;
+	if (v == NULL)
+		return;
+	v->body_over = true;
+	if (v->pass != NULL)
+		pass_body_end(v->pass);
+	else if (v->collect)
+		start(v);
+	else if (v->streaming && !v->flush.queued)
+		forward(v);
+}
+
+void proxy_on_drained(void *arg, struct exchange *x)
+{
+	struct visit *v = exchange_get(x);
+
+	(void)arg;
+	if (v != NULL && v->pass != NULL)
+		pass_drained(v->pass);
+	else if (v != NULL && v->lookup != NULL)
+		cache_pause(v->lookup, false);
+}
+
+void proxy_on_gone(void *arg, struct exchange *x)
+{
+	struct visit *v = exchange_get(x);
+
+	(void)arg;
+	if (v == NULL)
+		return;
+	note(v, v->status, v->status != 0, "client left");
+	dispose(v);
+}
+
+int proxy_new(const struct proxy_params *params, struct proxy **out, struct err *err)
+{
+	struct proxy *p = calloc(1, sizeof(*p));
+
+	if (p == NULL || (p->who = who_new()) == NULL) {
+		free(p);
+		return err_set(err, ERR_INTERNAL, "no memory for the daemon");
+	}
+	p->p = *params;
+	snprintf(p->base, sizeof(p->base), "%s%s", params->upstream->origin, params->upstream->base);
+	*out = p;
+	return 0;
+}
+
+void proxy_free(struct proxy *p)
+{
+	if (p == NULL)
+		return;
+	while (p->visits != NULL)
+		dispose(p->visits);
+	while (p->spare != NULL) {
+		struct visit *v = p->spare;
+
+		p->spare = v->next;
+		free(v);
+	}
+	who_free(p->who);
+	free(p);
+}

@@ -1,0 +1,17 @@
+/*
+ * The daemon's own word, where there is no answer of GitHub: JSON with a `message`, as GitHub words its
+ * refusals.
+ */
+#ifndef PROXY_WORD_H
+#define PROXY_WORD_H
+
+struct err;
+struct exchange;
+
+/* Answer the exchange; the Cache-Status is "ghoard; fwd=bypass": nothing was asked. */
+void word_say(struct exchange *, int status, const char *sentence);
+void word_say_status(struct exchange *, int status, const char *sentence, const char *cache_status);
+/* The HTTP status of a failure: 400, 429, 502 or 504. */
+int word_status(const struct err *);
+
+#endif
