@@ -27,6 +27,11 @@ KINDS = {
     "mixed-chain": dict(key="p256", chain=["rsa", "rsa"]),
     "wildcard": dict(key="p256", chain=["p256"], hosts=["*.github.test"]),
     "ip": dict(key="p256", chain=["p256"], hosts=["127.0.0.1"]),
+    "github": dict(
+        key="p256",
+        chain=["p256"],
+        hosts=["api.github.com", "codeload.github.com", "uploads.github.com", "*.githubusercontent.com"],
+    ),
     "expired": dict(key="p256", chain=["p256"], days=(-30, -1)),
     "future": dict(key="p256", chain=["p256"], days=(2, 30)),
     "wrong-host": dict(key="p256", chain=["p256"], hosts=["example.test"]),

@@ -191,6 +191,11 @@ class Fake:
             self._call(self._listen(name, None, host))
         return self.ports[name]
 
+    def as_github(self, host):
+        """Listen on port 443 of a loopback address too, under GitHub's own names; needs the right to."""
+        self.ports["github"] = 443
+        self._call(self._listen("github", "github", host))
+
     def silent(self):
         """The port of a listener that accepts and never says a word, for handshakes that hang."""
         sock = socket.create_server(("127.0.0.1", 0))
@@ -256,13 +261,16 @@ class Fake:
 
     def _answer(self, request, record, listener, path, query):
         scheme = "https" if request.transport.get_extra_info("ssl_object") else "http"
-        if listener == "assets" or (request.host or "").startswith(("codeload.", "uploads.")):
+        if listener == "assets" or (request.host or "").startswith(("codeload.", "uploads.", "objects.")):
             body = f"asset {path}\n".encode() * 20
-            return Wire(
-                200, [("Content-Type", "application/octet-stream"), ("Content-Length", str(len(body)))], body
-            )
+            headers = [("Content-Type", "application/octet-stream"), ("Content-Length", str(len(body)))]
+            if (request.host or "").startswith("codeload."):
+                headers.append(("Content-Disposition", "attachment; filename=archive.tar.gz"))
+            return Wire(200, headers, body)
         named = (request.host or "").startswith("api.")
         assets = f"https://codeload.{request.host.removeprefix('api.')}" if named else self.assets
+        if request.host == "api.github.com" and "/releases/assets/" in path:
+            assets = "https://objects.githubusercontent.com"
         path = (
             path[len("/api/v3") :]
             if path.startswith("/api/v3/")

@@ -27,7 +27,9 @@ type Repository {
   id: ID!  databaseId: Int  name: String!  nameWithOwner: String!  description: String  isPrivate: Boolean!
   owner: Owner!  stargazerCount: Int!  url: String!  updatedAt: String  defaultBranchRef: Branch
   issues(first: Int, after: String): IssueConnection!
+  release(tagName: String!): Release
 }
+type Release { databaseId: Int  tagName: String!  isDraft: Boolean! }
 """
 
 
@@ -60,6 +62,10 @@ class Repository:
             "nodes": [dict(i, state=i["state"].upper()) for i in part],
             "pageInfo": {"hasNextPage": end < len(self.item.issues), "endCursor": str(end)},
         }
+
+    def release(self, info, tagName):
+        found = next((r for r in self.item.releases if r["tag_name"] == tagName), None)
+        return found and {"databaseId": found["id"], "tagName": tagName, "isDraft": found["draft"]}
 
 
 class Root:

@@ -106,6 +106,11 @@ def permission(call, name):
     return {"permission": "admin" if name == call.repo.owner else "read", "user": shapes.user(call, name)}
 
 
+@route("GET", "/repos/{repo}/readme")
+def readme(call):
+    return contents(call, "README.md")
+
+
 @route("GET PUT", "/repos/{repo}/contents/{+path}")
 def contents(call, path):
     if call.method == "PUT":
@@ -142,6 +147,11 @@ def latest(call):
     if not call.repo.releases:
         raise Refused(404, "Not Found")
     return shapes.release(call, call.repo.releases[0])
+
+
+@route("GET", "/repos/{repo}/releases/tags/{tag}")
+def tagged(call, tag):
+    return shapes.release(call, pick(call.repo.releases, "tag_name", tag))
 
 
 @route("GET", "/repos/{repo}/releases/assets/{key}")

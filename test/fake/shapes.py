@@ -126,6 +126,8 @@ def release(call, one):
     page = f"{call.assets}/{call.repo.full_name}/releases/download"
     return kept | {
         "url": f"{url}/{one['id']}",
+        "tarball_url": f"{home(call, call.repo)}/tarball/{one['tag_name']}",
+        "zipball_url": f"{home(call, call.repo)}/zipball/{one['tag_name']}",
         "assets": [
             {
                 "id": asset["id"],

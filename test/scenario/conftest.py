@@ -7,18 +7,12 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-pytest.register_assert_rewrite("rig")
+pytest.register_assert_rewrite("rig", "daemon")
 
 import rig  # noqa: E402
+from daemon import Daemon  # noqa: E402
 from fake import Fake, Proxy  # noqa: E402
 from fake.certs import Authority  # noqa: E402
-from fake.recorded import install  # noqa: E402
-
-
-def pytest_sessionstart(session):
-    """What comes from a package archive comes before the tests, whose time is bounded."""
-    if not hasattr(session.config, "workerinput"):
-        install()
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +52,34 @@ def ghoard(binary, fake, tmp_path):
 def make_ghoard(binary, tmp_path):
     """More binaries with other homes or addresses: make_ghoard("second", fake, url=…, ca=…)."""
     return lambda name, fake=None, **more: rig.Ghoard(tmp_path / name, fake, **more)
+
+
+@pytest.fixture
+def make_daemon(ghoard):
+    """Daemons on `ghoard`'s folders: make_daemon("--rewrite", "all", listen=…, path=…, token=…, env=…)."""
+    started = []
+
+    def make(*args, on=None, **more):
+        started.append(Daemon(on or ghoard, *args, **more))
+        return started[-1]
+
+    yield make
+    for one in started:
+        one.end()
+    for one in started:
+        one.check()
+
+
+@pytest.fixture
+def daemon(make_daemon):
+    """`ghoard serve` on a unix socket and a free TCP port, asking `fake`."""
+    return make_daemon()
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def unix(request):
+    """For tests that run once on each listener."""
+    return request.param == "unix"
 
 
 @pytest.fixture

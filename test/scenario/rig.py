@@ -23,6 +23,17 @@ def grow_old():
     time.sleep(1.3)
 
 
+def cache_status(text):
+    """Cache-Status taken apart: {"hit": True, "ttl": 287, "detail": "disk", …} of ghoard's own member."""
+    name, *parameters = [p.strip() for p in text.split(",")[-1].split(";")]
+    assert name == "ghoard", text
+    found = {}
+    for parameter in parameters:
+        key, equals, value = parameter.partition("=")
+        found[key] = int(value) if re.fullmatch(r"-?\d+", value) else value if equals else True
+    return found
+
+
 @dataclasses.dataclass
 class Run:
     """What one run of the binary gave."""
@@ -67,16 +78,10 @@ class Run:
 
     @property
     def cache(self):
-        """Cache-Status taken apart: {"hit": True, "ttl": 287, "detail": "disk", …} of ghoard's own member."""
+        """What Cache-Status says, taken apart."""
         text = self.headers.get("cache-status")
         assert text, f"no Cache-Status in the output of {self}"
-        name, *parameters = [p.strip() for p in text.split(",")[-1].split(";")]
-        assert name == "ghoard", text
-        found = {}
-        for parameter in parameters:
-            key, equals, value = parameter.partition("=")
-            found[key] = int(value) if re.fullmatch(r"-?\d+", value) else value if equals else True
-        return found
+        return cache_status(text)
 
     def one_line(self):
         """Errors are one line on stderr; returns it."""
