@@ -1,0 +1,164 @@
+"""The clients that `make interop` runs: puts them below build/interop, each at one exact version.
+
+What could not be had leaves its reason in NAME/why: the client's tests then skip with that sentence, or, in
+CI, fail if the tool that installs it is there and new enough.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+HERE = pathlib.Path(__file__).resolve().parent
+FOLDER = ROOT / "build" / "interop"
+
+GH = "v2.90.0"
+GO_NEEDED = (1, 26, 1)  # what that gh's own go.mod asks for
+PYGITHUB = "2.10.0"
+NPM = {
+    "node-18": ((18,), {"@octokit/rest": "21.1.1", "@actions/github": "6.0.1"}),
+    "node-20": ((20,), {"@octokit/rest": "22.0.1", "@actions/github": "9.1.1"}),
+}
+
+
+class Unavailable(Exception):
+    """This machine's tools cannot install it."""
+
+
+def run(*command, seconds, cwd=None, **env):
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=seconds,
+    )
+    if done.returncode:
+        what = " ".join(map(str, command))
+        raise RuntimeError(f"{what} ended with {done.returncode}:\n{done.stdout[-2000:]}")
+    return done.stdout
+
+
+def need(tool, version, *ask):
+    """The tool is there and at least this version."""
+    if not shutil.which(tool):
+        raise Unavailable(f"{tool} is not installed")
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", run(tool, *ask, seconds=30))
+    found = tuple(int(part or 0) for part in found.groups())
+    if found < version:
+        wanted, have = ".".join(map(str, version)), ".".join(map(str, found))
+        raise Unavailable(f"{tool} {have} is too old, {wanted} is needed")
+
+
+def install_gh_current(folder):
+    """Not by `go install MODULE@VERSION`, which wants the list of all versions besides."""
+    if os.environ.get("GH_CURRENT") == "0":
+        raise Unavailable("GH_CURRENT=0 leaves it out")
+    need("go", GO_NEEDED, "version")
+    (folder / "go.mod").write_text(
+        f"module interop\n\ngo {'.'.join(map(str, GO_NEEDED))}\n\nrequire github.com/cli/cli/v2 {GH}\n"
+    )
+    run(
+        *("go", "build", "-mod=mod", "-trimpath", "-ldflags=-s -w"),
+        *("-o", "gh", "github.com/cli/cli/v2/cmd/gh"),
+        cwd=folder,
+        seconds=1200,
+        GOTOOLCHAIN="local",
+    )
+
+
+def install_go_github(folder):
+    need("go", (1, 23), "version")
+    run(
+        *("go", "build", "-mod=readonly", "-o", folder / "list", "."),
+        cwd=HERE / "go-github",
+        seconds=300,
+        GOTOOLCHAIN="local",
+        GOFLAGS="-buildvcs=false",
+    )
+
+
+def install_npm(name):
+    version, packages = NPM[name]
+
+    def install(folder):
+        need("node", version, "--version")
+        need("npm", (6, 0), "--version")
+        (folder / "package.json").write_text('{"private": true}\n')
+        wanted = [f"{package}@{exact}" for package, exact in packages.items()]
+        quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--save-exact")
+        run("npm", "install", *quiet, *wanted, cwd=folder, seconds=300)
+
+    return install
+
+
+def install_pygithub(folder):
+    run(
+        *(sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"),
+        *("--target", folder, f"PyGithub=={PYGITHUB}"),
+        seconds=300,
+    )
+
+
+def install_from_package(name):
+    """What vendor/deps.sh installs: nothing to do but look."""
+
+    def install(folder):
+        if not shutil.which(name):
+            raise Unavailable(f"{name} is not installed")
+
+    return install
+
+
+# name -> (what makes it another one, how to install it)
+CLIENTS = {
+    "curl": ("", install_from_package("curl")),
+    "gh": ("", install_from_package("gh")),
+    "pygithub": (PYGITHUB, install_pygithub),
+    **{name: (str(NPM[name]), install_npm(name)) for name in NPM},
+    "go-github": ("".join(p.read_text() for p in sorted((HERE / "go-github").iterdir())), install_go_github),
+    "gh-current": (GH, install_gh_current),
+}
+
+
+def provide(name):
+    """Install it unless it is there; the sentence that says why not, or None."""
+    mark, install = CLIENTS[name]
+    folder = FOLDER / name
+    ready = folder / "ready"
+    if ready.exists() and ready.read_text() == mark and name not in ("curl", "gh"):
+        return None
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        install(folder)
+    except Unavailable as why:
+        (folder / "why").write_text(f"{name}: {why}")
+    except (RuntimeError, OSError, subprocess.TimeoutExpired) as why:
+        (folder / "why").write_text(f"{name}: it could not be installed: {why}")
+        (folder / "broken").touch()
+    else:
+        ready.write_text(mark)
+        return None
+    return (folder / "why").read_text()
+
+
+def main():
+    for name in CLIENTS:
+        begin = time.monotonic()
+        why = provide(name)
+        took = time.monotonic() - begin
+        if why or took > 0.5:
+            print(f"  CLIENT  {why or f'{name} ({took:.0f} s)'}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+// What a script with @octokit/rest does: one item, a list over all its pages, a GraphQL query.
+import { Octokit } from "@octokit/rest";
+
+const octokit = new Octokit({ auth: process.env.TOKEN, baseUrl: process.env.BASE_URL });
+const where = { owner: "octocat", repo: "hello-world" };
+const repo = await octokit.rest.repos.get(where);
+const me = await octokit.rest.users.getAuthenticated();
+const issues = await octokit.paginate(octokit.rest.issues.listForRepo, { ...where, per_page: 3 });
+const answer = await octokit.graphql(
+  "query($owner: String!, $repo: String!) { repository(owner: $owner, name: $repo) { stargazerCount } }",
+  where,
+);
+console.log(
+  JSON.stringify({
+    repo: repo.data.full_name,
+    login: me.data.login,
+    issues: issues.map((one) => one.number),
+    stars: answer.repository.stargazerCount,
+  }),
+);
