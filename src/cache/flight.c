@@ -13,8 +13,12 @@ static bool same_token(const struct lookup *a, const struct lookup *b)
 	return strcmp(a->req->id->tag, b->req->id->tag) == 0;
 }
 
+/* Also who brings a validator where nothing is held: GitHub may answer it with a 304 that means something to
+ * nobody else. */
 static bool flies_alone(const struct lookup *lk)
 {
+	if (lk->ask.if_none_match.n > 0 && lk->own == NULL)
+		return true;
 	return lk->ask.refresh || lk->ask.no_store || lk->req->bypass != NULL || lk->req->is_head;
 }
 

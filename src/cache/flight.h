@@ -5,8 +5,8 @@
  * of the leader's token gets the leader's answer, whatever it is; where there was none (a network failure),
  * the first waiter takes over. A waiter of another token gets the body as a candidate and asks for itself: no
  * answer, and no error, crosses tokens. A leader whose client leaves hands its conversation to a waiter.
- * no-cache, no-store, HEAD and what is not kept neither lead nor wait; nor does a flight that left before a
- * write to its path take passengers.
+ * no-cache, no-store, a client's own validator where nothing is held, HEAD and what is not kept neither lead
+ * nor wait; nor does a flight that left before a write to its path take passengers.
  */
 #ifndef CACHE_FLIGHT_H
 #define CACHE_FLIGHT_H

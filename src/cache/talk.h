@@ -58,7 +58,7 @@ void talk_ask(struct talk *);
 void talk_finish(struct talk *);
 /* The answer is there: another may leave. */
 void talk_come_back(struct talk *);
-/* Is the ETag derivation in force for this Accept class? And what a 200 showed of it. */
+/* What a 200 showed of the ETag derivation: it may go out of force for its Accept class. */
 void talk_check_derivation(struct talk *, const struct answer *);
 
 /* ---- talk_answer.c: what came back ---- */

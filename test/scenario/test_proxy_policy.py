@@ -296,6 +296,20 @@ def test_identical_requests_in_flight_are_one(daemon, fake):
     assert fake.count() == 1
 
 
+def test_a_304_for_one_client_s_own_copy_is_not_shared(daemon, ghoard, fake):
+    body = ghoard("api", ISSUES, env={"CACHE_DIR": ghoard.home / "other"}, rc=0).out
+    tag = derived_etag(body, "alice-token")
+    fake.trouble(ISSUES, "slow-head", delay=0.5)
+    first, second = daemon.open(), daemon.open()
+    headers = {"Authorization": "token alice-token"}
+    first.request("GET", ISSUES, headers=headers | {"If-None-Match": tag})
+    time.sleep(0.2)
+    second.request("GET", ISSUES, headers=headers)
+    assert first.getresponse().status == 304
+    answer = second.getresponse()
+    assert answer.status == 200 and len(json.loads(answer.read())) == 7
+
+
 def test_at_zero_no_request_leaves(daemon, fake):
     fake.limits.set("alice-token", remaining=1)
     daemon.get(ISSUES)
