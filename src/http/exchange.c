@@ -88,8 +88,8 @@ void exchange_body(struct exchange *x, const void *p, size_t n)
 	exchange_arm(x, x->server->p.stall_ms);
 }
 
-/* After the answer's last byte the connection waits for the next head, or closes. What the client has not
- * sent of its body by then would have to be read and thrown away: closing is kinder to both. */
+/* After the answer's last byte the connection waits for the next head, or closes: also where the client has
+ * not sent all of its body by then (server.c lingers, so that it hears the answer). */
 void exchange_end(struct exchange *x)
 {
 	if (x->chunked && !x->no_body)
