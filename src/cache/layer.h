@@ -64,6 +64,7 @@ struct cache_layer {
 	size_t (*unsent)(const struct cache_layer *, const struct lookup *);
 	/* GitHub's limits as last told to this token; NULL: not known. */
 	const struct ratelimit *(*limits)(const struct cache_layer *, const struct lookup *);
+	uint64_t (*changes)(const struct cache_layer *);	/* a number that changes with them */
 };
 
 /* A pending layer has finished: err is set, or serve_own, or answer, or (streamed) head_sent. The lookup is

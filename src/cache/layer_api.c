@@ -251,6 +251,11 @@ void talk_ask(struct talk *t)
 	buf_free(&validators);
 }
 
+static uint64_t changes(const struct cache_layer *l)
+{
+	return ((const struct layer_api *)(const void *)l)->governor.changes;
+}
+
 static const struct ratelimit *limits(const struct cache_layer *l, const struct lookup *lk)
 {
 	return governor_limits(&((const struct layer_api *)(const void *)l)->governor, lk->req);
@@ -312,6 +317,7 @@ struct cache_layer *layer_api_new(const struct layer_api_params *p)
 		.cancel = cancel,
 		.hand_over = hand_over,
 		.limits = limits,
+		.changes = changes,
 		.stream = talk_stream,
 		.pause = talk_pause,
 		.unsent = talk_unsent };

@@ -53,6 +53,7 @@ static struct governor_row *row(struct governor *g, const char *tag, const char 
 		snprintf(r->limit.resource, sizeof(r->limit.resource), "%s", resource);
 	}
 	r->used = now;
+	g->changes++;
 	return r;
 }
 

@@ -38,6 +38,7 @@ struct governor_points {
 struct governor {
 	int64_t warning, aggressive;	/* remaining requests */
 	unsigned running;
+	uint64_t changes;		/* grows with whatever an answer says */
 	struct governor_row rows[GOVERNOR_ROWS];
 	struct governor_points points[GOVERNOR_ROWS];
 };

@@ -10,10 +10,7 @@
 
 static bool is_upstream(struct span host, const struct upstream *u)
 {
-	struct url url;
-	const char *why;
-
-	return url_parse(span_of(u->origin), &url, &why) == 0 && span_isame(host, url.host);
+	return span_isame(host, upstream_host(u));
 }
 
 static bool is_loopback(struct span host)

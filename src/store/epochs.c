@@ -28,6 +28,7 @@ struct epochs {
 	struct store *store;		/* NULL: memory only */
 	struct row *rows;
 	size_t n, cap;
+	uint64_t version;
 	ino_t ino;			/* of the file last read: each write is a new file */
 	struct timespec mtime;
 };
@@ -95,6 +96,7 @@ static int put(struct epochs *e, int64_t time, struct span auth, struct span pre
 	if (auth.n > AUTH_MAX)
 		return ERR_LIMIT;
 	prefix = shortened(prefix);
+	e->version++;
 	hash = hash_of(hash_of(2166136261, auth), prefix);
 	for (size_t i = 0; search && i < e->n; i++) {
 		r = &e->rows[i];
@@ -167,6 +169,14 @@ void epochs_free(struct epochs *e)
 	free(e);
 }
 
+uint64_t epochs_version(struct epochs *e)
+{
+	if (e == NULL)
+		return 0;
+	reload(e);
+	return e->version;
+}
+
 /* Whole segments; `*` matches one. */
 static bool prefix_matches(struct span prefix, struct span path)
 {
@@ -187,12 +197,18 @@ static bool prefix_matches(struct span prefix, struct span path)
 
 int64_t epochs_latest(struct epochs *e, struct span auth, struct span target)
 {
+	if (e != NULL)
+		reload(e);
+	return epochs_known(e, auth, target);
+}
+
+int64_t epochs_known(const struct epochs *e, struct span auth, struct span target)
+{
 	struct span path = span_before(target, '?');
 	int64_t latest = 0;
 
 	if (e == NULL)
 		return 0;
-	reload(e);
 	for (size_t i = 0; i < e->n; i++) {
 		const struct row *r = &e->rows[i];
 

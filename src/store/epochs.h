@@ -26,6 +26,10 @@ void epochs_free(struct epochs *);
 
 /* The newest row that matches, in µs; 0: none. Rereads the file when it has changed. */
 int64_t epochs_latest(struct epochs *, struct span auth, struct span target);
+/* The same of what is known, without a look at the file. */
+int64_t epochs_known(const struct epochs *, struct span auth, struct span target);
+/* A number that changes with every row that is added or moved. Rereads the file when it has changed. */
+uint64_t epochs_version(struct epochs *);
 /* Add rows for one `auth` ("*" for all) at `time`. They count here even if the file cannot be written
  * (ERR_IO). */
 int epochs_add(struct epochs *, struct span auth, const struct span *prefixes, size_t n, int64_t time,

@@ -75,6 +75,28 @@ static void test_whose(void **state)
 	epochs_free(NULL);
 }
 
+/* It changes with what another process writes, and not by being asked for. */
+static void test_version(void **state)
+{
+	struct epochs *a = epochs_new(store), *b = epochs_new(store);
+	uint64_t before = epochs_version(a);
+
+	(void)state;
+	assert_true(epochs_version(a) == before);
+	add(b, TAG, "/user", t0);
+	assert_int_equal(epochs_known(a, span_of(TAG), span_of("/user")), 0);
+	assert_true(epochs_version(a) != before);
+	assert_int_equal(epochs_known(a, span_of(TAG), span_of("/user")), t0);
+	before = epochs_version(a);
+	assert_true(epochs_version(a) == before);
+	add(a, TAG, "/user", t0 + 1);
+	assert_true(epochs_version(a) != before);
+	assert_true(epochs_version(NULL) == 0);
+	assert_int_equal(epochs_known(NULL, span_of(TAG), span_of("/user")), 0);
+	epochs_free(a);
+	epochs_free(b);
+}
+
 static void test_file(void **state)
 {
 	struct epochs *a = epochs_new(store), *b = epochs_new(store);
@@ -259,6 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_matches),
 		TEST(test_whose),
+		TEST(test_version),
 		TEST(test_file),
 		TEST(test_old_rows_go),
 		TEST(test_limit),
