@@ -17,7 +17,7 @@ static bool same_token(const struct lookup *a, const struct lookup *b)
  * nobody else. */
 static bool flies_alone(const struct lookup *lk)
 {
-	if (lk->ask.if_none_match.n > 0 && lk->own == NULL)
+	if (lk->alone || (lk->ask.if_none_match.n > 0 && lk->own == NULL))
 		return true;
 	return lk->ask.refresh || lk->ask.no_store || lk->req->bypass != NULL || lk->req->is_head;
 }
@@ -129,6 +129,18 @@ static void hand_over(struct lookup *from, struct lookup *to)
 	to->asked = from->asked;
 	to->leader = NULL;
 	lookup_hand_over(from, to);
+}
+
+void flight_dissolve(struct lookup *leader)
+{
+	struct lookup *w = take_waiters(leader), *next;
+
+	for (; w != NULL; w = next) {
+		next = w->next_waiter;
+		w->leader = NULL;
+		w->alone = true;
+		lookup_wake(w);
+	}
 }
 
 void flight_leave(struct lookup *lk)

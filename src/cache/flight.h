@@ -20,6 +20,8 @@ struct lookup;
 bool flight_join(struct lookup *);
 /* Its answer or failure is there: serve or wake the waiters. Before the leader itself is delivered. */
 void flight_land(struct lookup *);
+/* Its answer is too large to share: every waiter asks for itself, and alone. */
+void flight_dissolve(struct lookup *);
 /* It is being cancelled: leave the flight it waits on, hand on the one it leads. */
 void flight_leave(struct lookup *);
 

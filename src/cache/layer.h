@@ -44,7 +44,7 @@ struct lookup {
 	struct entry *made;		/* of a new answer, for those who wait; a reference */
 	struct job job;			/* the cache's, as is the rest */
 	bool walked;			/* only the last layer is left to ask */
-	bool flying, waited_across;	/* see cache/flight.h */
+	bool flying, waited_across, alone;	/* see cache/flight.h */
 	int64_t asked;			/* µs, when the flight began */
 	struct lookup *leader, *waiters, *next_waiter;
 	struct lookup *next;

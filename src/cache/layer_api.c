@@ -228,7 +228,7 @@ void talk_ask(struct talk *t)
 {
 	struct lookup *lk = t->lk;
 	bool stream = lk->req->bypass != NULL || lk->req->is_head;
-	struct api_sink sink = { .on_done = talk_on_done, .arg = t };
+	struct api_sink sink = { .on_done = talk_on_done, .on_large = talk_on_large, .arg = t };
 	struct buf validators;
 
 	leave_queue(t);

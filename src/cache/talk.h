@@ -74,6 +74,8 @@ void talk_note_refusal(const struct lookup *, int status);
 /* ---- talk_stream.c: what is not kept ---- */
 
 struct api_sink talk_stream_sink(struct talk *);
+/* An answer turns out too large to keep: it is passed on instead. As api_sink's on_large. */
+int talk_on_large(void *arg, struct answer *, struct api_sink *next);
 /* The write under way is given up: nobody will know whether it happened. */
 void talk_note_write(struct talk *);
 bool talk_is_write(const struct request *);

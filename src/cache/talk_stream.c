@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "cache/deliver.h"
+#include "cache/flight.h"
 #include "cache/talk.h"
 #include "github/answer.h"
 #include "github/api.h"
@@ -101,12 +102,25 @@ static void on_stream_done(void *arg, struct answer *a, const struct err *err)
 		talk_note_refusal(t->lk, status);
 	}
 	/* Without an answer, or with one that speaks of a fault, nobody knows whether the write happened. */
-	if (talk_is_write(t->lk->req) && (status < 400 || status >= 500))
+	if (t->lk->req->bypass != NULL && talk_is_write(t->lk->req) && (status < 400 || status >= 500))
 		talk_note_write(t);
 	t->lk->err = *err;
 	talk_finish(t);
 }
 
+int talk_on_large(void *arg, struct answer *a, struct api_sink *next)
+{
+	struct talk *t = arg;
+	struct err err;
+
+	if (a->head.status >= 500 && lookup_may_stand_in(t->lk))
+		return ERR_LIMIT;
+	err_init(&err);
+	flight_dissolve(t->lk);
+	*next = talk_stream_sink(t);
+	on_stream_head(t, &a->head);
+	return buf_len(&a->body) > 0 ? on_stream_body(t, buf_data(&a->body), buf_len(&a->body), &err) : 0;
+}
 
 struct api_sink talk_stream_sink(struct talk *t)
 {

@@ -106,7 +106,7 @@ void exchange_head(struct exchange *x, int status, struct span reason, const str
 		put_date(b);
 	choose_framing(x, status, length, b);
 	buf_adds(b, "\r\n");
-	conn_write(x->conn, buf_data(b), buf_len(b));
+	conn_stage(x->conn, buf_data(b), buf_len(b));
 	remember(x, buf_span(b));
 	x->head_sent = true;
 }
@@ -119,7 +119,7 @@ void exchange_body(struct exchange *x, const void *p, size_t n)
 	if (x->no_body || n == 0)
 		return;
 	if (x->chunked)
-		conn_write(x->conn, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", n));
+		conn_stage(x->conn, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", n));
 	conn_push(x->conn, parts, x->chunked ? 2 : 1);
 	exchange_arm(x, x->server->p.stall_ms);
 }
@@ -129,7 +129,7 @@ void exchange_body(struct exchange *x, const void *p, size_t n)
 void exchange_end(struct exchange *x)
 {
 	if (x->chunked && !x->no_body)
-		conn_write(x->conn, "0\r\n\r\n", 5);
+		conn_stage(x->conn, "0\r\n\r\n", 5);
 	if (conn_unsent(x->conn) > 0)
 		conn_push(x->conn, NULL, 0);
 	x->ended = true;

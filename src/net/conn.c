@@ -334,8 +334,13 @@ void conn_secure(struct conn *c, struct engine *e)
 
 int conn_write(struct conn *c, const void *p, size_t n)
 {
-	buf_add(&c->out, p, n);
 	c->drained = false;
+	return conn_stage(c, p, n);
+}
+
+int conn_stage(struct conn *c, const void *p, size_t n)
+{
+	buf_add(&c->out, p, n);
 	c->over = c->over && !c->timed_out;	/* a last word */
 	if (c->engine != NULL)
 		job_queue(c->loop, &c->kick);
@@ -386,8 +391,11 @@ int conn_push(struct conn *c, const struct span *parts, size_t n)
 		if (gone < parts[i].n)
 			conn_write(c, parts[i].p + gone, parts[i].n - gone);
 	}
-	if (c->engine == NULL && buf_len(&c->out) == 0)
-		c->drained = true;
+	/* Whoever saw bytes wait is owed a word when they have left, also if they left here. */
+	if (buf_len(&c->out) > 0)
+		c->drained = false;
+	else if (!c->drained)
+		job_queue(c->loop, &c->kick);
 	return c->out.failed ? ERR_LIMIT : 0;
 }
 

@@ -29,7 +29,7 @@ struct loop;
 enum conn_event {
 	CONN_SECURED,		/* the engine's handshake is over (only with an engine) */
 	CONN_DATAIN,		/* conn_in has more than before */
-	CONN_LOWAT,		/* what had to wait has left; not told of what left within conn_push */
+	CONN_LOWAT,		/* all that was written or had to wait has left */
 	CONN_EOF,		/* the peer ended the stream; conn_clean tells how */
 	CONN_TIMEOUT,		/* the deadline passed */
 	CONN_ERROR		/* conn_error says what */
@@ -51,6 +51,8 @@ void conn_secure(struct conn *, struct engine *);
 /* Queue bytes. ERR_LIMIT above CONN_OUT_MAX. */
 int conn_write(struct conn *, const void *, size_t);
 #define CONN_PARTS_MAX 3
+/* Queue bytes that a push will follow: no CONN_LOWAT is owed for them. */
+int conn_stage(struct conn *, const void *, size_t);
 /* What is queued and then these parts, as much as the socket takes now; the rest is queued. Of a conn with an
  * engine: conn_write. */
 int conn_push(struct conn *, const struct span *parts, size_t n);

@@ -217,7 +217,7 @@ static int push(struct fixture *f, const char *a, const char *b)
 	return rc;
 }
 
-/* At once, behind what was queued, and with no word about it. */
+/* At once, behind what was queued. */
 static void test_pushed(void **state)
 {
 	struct fixture *f = *state;
@@ -229,6 +229,13 @@ static void test_pushed(void **state)
 	assert_int_equal(push(f, "", "d"), 0);
 	peer_hears(f, "cd");
 	passes(f, 3);
+	story_is(f, "L");		/* for what was written */
+	assert_int_equal(conn_stage(f->c, "e", 1), 0);
+	assert_int_equal(push(f, "f", ""), 0);
+	peer_hears(f, "ef");
+	assert_int_equal(conn_stage(f->c, "g", 1), 0);
+	passes(f, 3);
+	peer_hears(f, "g");		/* also without a push */
 	story_is(f, "");
 	assert_int_equal(push(f, "", ""), 0);
 	passes(f, 3);
@@ -257,6 +264,30 @@ static void test_pushed_too_much(void **state)
 	}
 	assert_int_equal(got, BIG);
 	is_big(q, BIG, 0);
+	story_is(f, "L");
+	free(p);
+	free(q);
+}
+
+/* Who waits for what was queued hears of it, also when a later push took it along. */
+static void test_pushed_along(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *p = big_new(0), *q = malloc(BIG);
+	struct span all = span_make(p, BIG);
+	size_t got = 0, told = 0;
+
+	assert_int_equal(conn_push(f->c, &all, 1), 0);
+	assert_true(conn_unsent(f->c) > 0);
+	while (got < BIG || conn_unsent(f->c) > 0) {
+		ssize_t n = read(f->peer, q, BIG);
+
+		got += n > 0 ? (size_t)n : 0;
+		assert_int_equal(push(f, "", ""), 0);
+		assert_true(++told < 100000);
+	}
+	story_is(f, "");
+	passes(f, 2);
 	story_is(f, "L");
 	free(p);
 	free(q);
@@ -715,7 +746,7 @@ int main(void)
 		T(small_pieces),
 		T(pushed),
 		T(pushed_too_much),
-		T(pushed_to_nobody),
+		T(pushed_to_nobody), T(pushed_along),
 		T(pushed_through_an_engine),
 		T(not_consumed),
 		T(push_back),
