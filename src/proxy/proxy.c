@@ -283,14 +283,6 @@ static bool has_body(const struct http_head *h)
 	return http_field(h, "transfer-encoding").p != NULL || announced_length(h) >= 0;
 }
 
-/* Named by Connection: between the client and us alone (RFC 9110 §7.6.1). */
-static bool is_hop(const struct http_head *h, struct span name)
-{
-	char text[64];
-
-	return span_copy(text, sizeof(text), name) && http_field_has(h, "connection", text);
-}
-
 static size_t client_headers(struct visit *v, const struct http_head *h,
     struct http_header out[HTTP_FIELDS_MAX])
 {
@@ -299,7 +291,7 @@ static size_t client_headers(struct visit *v, const struct http_head *h,
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->nfields; i++) {
-		bool ours = is_hop(h, h->fields[i].name);
+		bool ours = rules_is_hop(h, h->fields[i].name);
 
 		for (size_t k = 0; k < sizeof(handled) / sizeof(handled[0]); k++)
 			ours = ours || span_ieq(h->fields[i].name, handled[k]);

@@ -69,6 +69,13 @@ bool rules_is_foreign_page(const struct http_head *h, struct span authority)
 	return !same;
 }
 
+bool rules_is_hop(const struct http_head *h, struct span name)
+{
+	char text[64];
+
+	return span_copy(text, sizeof(text), name) && http_field_has(h, "connection", text);
+}
+
 struct span rules_target(struct span target)
 {
 	if (span_eq(target, "/api/graphql") || span_eq(target, "/api/v3/graphql"))
