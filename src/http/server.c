@@ -247,7 +247,9 @@ static void on_body_data(struct exchange *x)
 static void on_last_byte(struct exchange *x)
 {
 	if (x->body_over || x->lingered > LINGER_MAX) {
-		dispose(x);
+		/* Callers look at the state once more: the loop disposes of it. */
+		exchange_enter(x, S_DEAD);
+		job_queue(x->server->p.loop, &x->step);
 		return;
 	}
 	conn_shutdown(x->conn);
@@ -288,7 +290,7 @@ static void after_answer(struct exchange *x)
 		return;
 	}
 	if (x->server->stopping && buf_len(conn_in(x->conn)) == 0)
-		dispose(x);
+		close_after_last_byte(x);
 	else
 		become_idle(x);
 }

@@ -96,6 +96,16 @@ def test_pipelined_and_half_closed(daemon):
     assert [a.status for a in got] == [200] * 30
 
 
+@pytest.mark.parametrize("rest", [b"", b"GET /half", head(REPO), head(ISSUES) * 3 + b"G"])
+def test_half_closed_behind_what_came_again(daemon, rest):
+    with line(daemon) as ask:
+        warm(ask, head(ISSUES))
+    for _ in range(5):
+        got = split(daemon.raw(head(ISSUES) * 3 + rest, half_close=True))
+        assert [a.status for a in got] == [200] * (3 + rest.count(b"\r\n\r\n"))
+    assert daemon.get(ISSUES).status == 200
+
+
 def test_every_way_is_counted_alike(daemon):
     with line(daemon) as ask:
         ask(head(ISSUES))
