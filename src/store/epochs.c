@@ -262,6 +262,7 @@ static int save(struct epochs *e, struct err *err)
 	/* A row of the far future, which a wrong clock wrote, would never leave. */
 	int64_t now = clock_wall(), oldest = now - EPOCHS_KEEP_S * CLOCK_SEC,
 		latest = now + EPOCHS_KEEP_S * CLOCK_SEC;
+	struct stat st;
 	struct buf b;
 	int rc;
 
@@ -273,6 +274,11 @@ static int save(struct epochs *e, struct err *err)
 	    ? ERR_LIMIT
 	    : file_write(store_dirfd(e->store), FILE_NAME, 0600, false, buf_data(&b), buf_len(&b), err);
 	buf_free(&b);
+	/* What we wrote under the lock we need not read: a full list would take 10 ms. */
+	if (rc == 0 && fstatat(store_dirfd(e->store), FILE_NAME, &st, 0) == 0) {
+		e->ino = st.st_ino;
+		e->mtime = st.st_mtim;
+	}
 	return rc;
 }
 
