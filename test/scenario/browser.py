@@ -65,6 +65,8 @@ class Browser:
         while True:
             got = self._receive(until)
             if got.get("id") == self.number:
+                if "navigated" in got.get("error", {}).get("message", ""):
+                    return {"result": {}}  # the page it was asked of has gone
                 assert "error" not in got, (method, got["error"])
                 return got["result"]
             if "method" in got:
