@@ -124,7 +124,9 @@ def test_a_half_closed_body(telling, ghoard, fake, unix, framing):
     assert not fake.find(ISSUES, status=201) and telling.get(REPO).cache["hit"] is True
 
 
-@pytest.mark.xfail(strict=True, reason="http/server drops what is half-closed or reset without a word in the log")
+@pytest.mark.xfail(
+    strict=True, reason="http/server drops what is half-closed or reset without a word in the log"
+)
 @pytest.mark.parametrize("body", [False, True], ids=["head", "body"])
 def test_a_half_closed_request_is_logged(telling, body):
     part = POST + HOST + b"Content-Length: 15\r\n\r\n{" if body else GET + HOST
@@ -147,7 +149,9 @@ def test_a_stalled_body_ends(telling, fake):
     assert not fake.find(ISSUES, status=201) and telling.get(REPO).cache["hit"] is True
 
 
-@pytest.mark.parametrize("chunk", [b"zz\r\n{}\r\n", b"-2\r\n{}\r\n", b"2\r\n{}XX", b"10000000000000002\r\n{}"])
+@pytest.mark.parametrize(
+    "chunk", [b"zz\r\n{}\r\n", b"-2\r\n{}\r\n", b"2\r\n{}XX", b"10000000000000002\r\n{}"]
+)
 def test_a_bad_chunk_is_logged(telling, ghoard, fake, chunk):
     body = POST.replace(ISSUES.encode(), b"/graphql") + HOST + AUTH + CHUNKED + b"\r\n" + chunk + HIDDEN
     assert client(telling, body).status == 400
@@ -164,8 +168,10 @@ LIES = {
     "close": "clos|end", "reset": "reset|clos", "cut-head": "clos|end|head", "cut": "clos|end|short|cut",
     "cut-abort": "clos|end|notify|cut|reset", "chunked-cut": "clos|end|chunk|cut",
     # garbage
-    "garbage": "HTTP", "status-line": "HTTP", "status-number": "HTTP|status", "nul": "NUL|byte|character|control",
-    "bare-cr": "CR|byte|character|control", "bare-lf": "LF|line", "fold": "fold|line", "space-colon": "name|colon",
+    "garbage": "HTTP", "status-line": "HTTP", "status-number": "HTTP|status",
+    "nul": "NUL|byte|character|control",
+    "bare-cr": "CR|byte|character|control", "bare-lf": "LF|line", "fold": "fold|line",
+    "space-colon": "name|colon",
     "no-colon": "colon|line|name", "chunked-bad-size": "chunk", "chunked-overflow": "chunk",
     "chunked-no-crlf": "chunk", "chunked-negative": "chunk", "big-head": "head|long|large|field",
     "endless-head": "head|long|large|field", "informational-endless": "clos|interim|head",

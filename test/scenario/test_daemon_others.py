@@ -6,7 +6,7 @@ import stat
 import subprocess
 
 import pytest
-from others import OTHER, PREFIX, ground, mode, needs_other, other  # noqa: F401
+from others import OTHER, PREFIX, mode, needs_other
 from rig import ISSUES
 
 SECRET = "/repos/octocat/secret"
@@ -14,14 +14,14 @@ CONTROL = ["", "stats", "status", "stop", "peers", "cache", "cache/forget", "cac
 
 
 @pytest.fixture
-def open_daemon(make_daemon, ground):  # noqa: F811
+def open_daemon(make_daemon, ground):
     """A daemon whose socket lies in a folder that everybody may look into."""
     return make_daemon(path=ground / "g.sock")
 
 
 # -- what another user reaches
 @needs_other
-def test_another_user_cannot_open_the_socket(open_daemon, other, fake):  # noqa: F811
+def test_another_user_cannot_open_the_socket(open_daemon, other, fake):
     path = open_daemon.socket
     paths = ["/_ghoard/health", "/_ghoard/stats", ISSUES]
     assert other.ask(path, *paths) == [("PermissionError", "")] * 3
@@ -31,7 +31,7 @@ def test_another_user_cannot_open_the_socket(open_daemon, other, fake):  # noqa:
 
 
 @needs_other
-def test_another_user_s_commands_find_no_daemon(open_daemon, other, ghoard):  # noqa: F811
+def test_another_user_s_commands_find_no_daemon(open_daemon, other, ghoard):
     own = {"XDG_CACHE_HOME": other.home / "cache", "GHOARD_SOCKET": open_daemon.socket}
     for command, rc in ((["status"], 1), (["stop"], 1), (["--json", "status"], 1)):
         run = other.run(other.binary, *command, env=own)
@@ -44,7 +44,7 @@ def test_another_user_s_commands_find_no_daemon(open_daemon, other, ghoard):  # 
 
 
 @needs_other
-def test_another_user_on_tcp_without_the_key(open_daemon, other, ghoard, fake):  # noqa: F811
+def test_another_user_on_tcp_without_the_key(open_daemon, other, ghoard, fake):
     open_daemon.get(SECRET)
     key = ghoard("--json", "status", "--socket", open_daemon.socket, rc=0).json["key"]
     fake.forget()
@@ -60,11 +60,13 @@ def test_another_user_on_tcp_without_the_key(open_daemon, other, ghoard, fake): 
 
 
 @needs_other
-def test_another_user_gets_github_as_a_stranger(open_daemon, other, fake):  # noqa: F811
+def test_another_user_gets_github_as_a_stranger(open_daemon, other, fake):
     open_daemon.get(SECRET)
     open_daemon.get("/user")
     fake.forget()
-    told = other.ask(open_daemon.port, SECRET, "/user", f"{SECRET}/issues", "/_ghoard/../repos/octocat/secret")
+    told = other.ask(
+        open_daemon.port, SECRET, "/user", f"{SECRET}/issues", "/_ghoard/../repos/octocat/secret"
+    )
     assert [status for status, _ in told][:3] == [404, 401, 404]
     assert not [b for _, b in told if "few eyes" in b or "alice" in b]
     cached = other.ask(open_daemon.port, SECRET, "/user", headers={"Cache-Control": "only-if-cached"})
@@ -73,7 +75,7 @@ def test_another_user_gets_github_as_a_stranger(open_daemon, other, fake):  # no
 
 
 @needs_other
-def test_the_key_is_not_lying_about(open_daemon, other, ghoard):  # noqa: F811
+def test_the_key_is_not_lying_about(open_daemon, other, ghoard):
     open_daemon.get(ISSUES)
     key = ghoard("--json", "status", "--socket", open_daemon.socket, rc=0).json["key"]
     found = other.run("/bin/sh", "-c", f"cat /proc/{open_daemon.pid}/cmdline; ls -l {open_daemon.socket}")
@@ -111,7 +113,7 @@ def test_our_own_loose_folder_is_tightened(make_daemon, ghoard, loose):
 
 @needs_other
 @pytest.mark.parametrize("command", [["serve", "--listen", "none"], ["api", ISSUES], ["stop"], ["status"]])
-def test_a_folder_of_another_user_is_not_used(ghoard, other, fake, command):  # noqa: F811
+def test_a_folder_of_another_user_is_not_used(ghoard, other, fake, command):
     """Not theirs, whatever its mode, nor ours through their symbolic link into it."""
     theirs = other.folder / "cache"
     for loose in ("700", "755", "777"):
@@ -124,7 +126,7 @@ def test_a_folder_of_another_user_is_not_used(ghoard, other, fake, command):  # 
 
 
 @needs_other
-def test_a_folder_of_root_that_others_can_write_is_not_used(other, fake):  # noqa: F811
+def test_a_folder_of_root_that_others_can_write_is_not_used(other, fake):
     folder = other.folder / "wide"
     folder.mkdir()
     folder.chmod(0o777)
@@ -143,7 +145,7 @@ def refused(run, path):
 
 
 @needs_other
-def test_a_stranger_s_living_socket_is_refused(ghoard, other):  # noqa: F811
+def test_a_stranger_s_living_socket_is_refused(ghoard, other):
     path = other.folder / "g.sock"
     one = other.listen(path)
     refused(ghoard("serve", "--listen", "none", "--socket", path), path)
@@ -152,8 +154,10 @@ def test_a_stranger_s_living_socket_is_refused(ghoard, other):  # noqa: F811
 
 
 @needs_other
-@pytest.mark.xfail(strict=True, reason="it says 'a daemon is already running', and not whose: 'stop' does not end it")
-def test_a_stranger_s_living_socket_is_called_a_stranger_s(ghoard, other):  # noqa: F811
+@pytest.mark.xfail(
+    strict=True, reason="it says 'a daemon is already running', and not whose: 'stop' does not end it"
+)
+def test_a_stranger_s_living_socket_is_called_a_stranger_s(ghoard, other):
     path = other.folder / "g.sock"
     other.listen(path)
     line = ghoard("serve", "--listen", "none", "--socket", path, rc=3).one_line()
@@ -162,7 +166,7 @@ def test_a_stranger_s_living_socket_is_called_a_stranger_s(ghoard, other):  # no
 
 @needs_other
 @pytest.mark.xfail(strict=True, reason="http/listen removes a dead socket whoever owns it, where it may")
-def test_a_stranger_s_dead_socket_is_refused(ghoard, other):  # noqa: F811
+def test_a_stranger_s_dead_socket_is_refused(ghoard, other):
     path = other.folder / "g.sock"
     other.heard(other.listen(path))
     process = ghoard.start("serve", "--listen", "none", "--idle-exit", "1", "--socket", path)
@@ -176,7 +180,7 @@ def test_a_stranger_s_dead_socket_is_refused(ghoard, other):  # noqa: F811
 
 @needs_other
 @pytest.mark.parametrize("to", ["file", "socket", "nothing"])
-def test_a_symbolic_link_is_refused(ghoard, other, make_daemon, to):  # noqa: F811
+def test_a_symbolic_link_is_refused(ghoard, other, make_daemon, to):
     """Not followed, not replaced, and what it leads to is as before."""
     path, target = other.folder / "g.sock", ghoard.home / "precious"
     if to == "file":
@@ -192,7 +196,7 @@ def test_a_symbolic_link_is_refused(ghoard, other, make_daemon, to):  # noqa: F8
 
 @needs_other
 @pytest.mark.parametrize("what", ["mkdir", "mkfifo", "touch"])
-def test_what_is_no_socket_is_refused(ghoard, other, what):  # noqa: F811
+def test_what_is_no_socket_is_refused(ghoard, other, what):
     path = other.folder / "g.sock"
     other.run(what, path)
     refused(ghoard("serve", "--listen", "none", "--socket", path), path)
@@ -204,7 +208,7 @@ def test_what_is_no_socket_is_refused(ghoard, other, what):  # noqa: F811
     strict=True, reason="the folder of --socket is not looked at: its owner can put a socket in place of ours"
 )
 @pytest.mark.parametrize("loose", ["755", "777"])
-def test_a_socket_in_another_user_s_folder_is_refused(ghoard, other, loose):  # noqa: F811
+def test_a_socket_in_another_user_s_folder_is_refused(ghoard, other, loose):
     folder = other.folder / "nest"
     other.run("mkdir", "-m", loose, folder)
     process = ghoard.start("serve", "--listen", "none", "--idle-exit", "1", "--socket", folder / "g.sock")
@@ -218,7 +222,7 @@ def test_a_socket_in_another_user_s_folder_is_refused(ghoard, other, loose):  # 
 # -- what our commands say to a stranger
 @needs_other
 @pytest.mark.parametrize("link", [False, True], ids=["socket", "link"])
-def test_a_stranger_s_socket_hears_nothing(ghoard, other, fake, link):  # noqa: F811
+def test_a_stranger_s_socket_hears_nothing(ghoard, other, fake, link):
     """Each command that looks for the daemon closes before a byte has left, and does its work itself."""
     path = other.folder / "real.sock"
     one = other.listen(path)
@@ -248,7 +252,7 @@ def test_our_own_socket_is_trusted(open_daemon, ghoard, fake):
 # -- the file with our number
 @needs_other
 @pytest.mark.parametrize("shape", ["file", "link"])
-def test_a_pid_file_of_another_user(make_daemon, ghoard, other, shape):  # noqa: F811
+def test_a_pid_file_of_another_user(make_daemon, ghoard, other, shape):
     """Nobody is ended by what it says, it is not written through, and it is replaced by our own."""
     bystander, precious = subprocess.Popen(["sleep", "60"]), ghoard.home / "precious"
     precious.write_text("precious")

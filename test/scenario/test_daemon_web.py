@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from browser import browser, needs_browser  # noqa: F401
+from browser import needs_browser
 from rig import ISSUES, REPO
 
 pytestmark = needs_browser
@@ -42,9 +42,10 @@ const form = (method, url, type) => {
     await read('fetch no-cors', body(fetch(u, { mode: 'no-cors' })));
     await read('fetch only-if-cached', body(fetch(u, { headers: { 'Cache-Control': 'only-if-cached' } })));
     await read('fetch with a token', body(fetch(u, { headers: { Authorization: 'token alice-token' } })));
+    const sent = '{"title":"evil"}';
     for (const m of ['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'])
-      await read('fetch ' + m, body(fetch(u, { method: m, body: m === 'HEAD' ? undefined : '{"title":"evil"}' })));
-    await read('fetch plain POST', body(fetch(u, { method: 'POST', mode: 'no-cors', body: '{"title":"evil"}' })));
+      await read('fetch ' + m, body(fetch(u, { method: m, body: m === 'HEAD' ? undefined : sent })));
+    await read('fetch plain POST', body(fetch(u, { method: 'POST', mode: 'no-cors', body: sent })));
     await read('xhr', new Promise((good, bad) => {
       const x = new XMLHttpRequest(); x.onload = () => good(x.responseText); x.onerror = bad;
       x.open('GET', u); x.send();
@@ -63,7 +64,7 @@ const form = (method, url, type) => {
       const w = new Worker(URL.createObjectURL(new Blob(['importScripts("' + u + '");postMessage(1)'])));
       w.onmessage = () => good('ran'); w.onerror = bad;
     }));
-    navigator.sendBeacon(u, '{"title":"evil"}');
+    navigator.sendBeacon(u, sent);
     form('get', u); form('post', u); form('post', u, 'text/plain'); form('post', u, 'multipart/form-data');
     const frame = document.createElement('iframe'); frame.src = u; document.body.append(frame);
     await wait(300);
@@ -74,6 +75,10 @@ const form = (method, url, type) => {
   document.title = 'over';
 })();
 </script>"""
+
+
+# Chromium's own fences around this machine: we must not need them.
+FENCES = "LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"
 
 
 class Site:
@@ -135,7 +140,9 @@ class Tap:
                 head = head.replace(target, path, 1)
                 if path == b"/page":
                     text = self.page().encode()
-                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + text)
+                    client.sendall(
+                        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + text
+                    )
                     return
             head = re.sub(rb"(?im)^(proxy-)?connection:.*\r\n", b"", head)
             head = head.removesuffix(b"\r\n") + b"Connection: close\r\n\r\n"
@@ -204,11 +211,10 @@ def nothing_told(talks, statuses, least):
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "evil.example"])
-def test_a_page_of_elsewhere(stage, browser, daemon, fake, host):  # noqa: F811
+def test_a_page_of_elsewhere(stage, browser, daemon, fake, host):
     """Another port, another name of this machine, another site: none reads, none causes a request."""
     site = stage.site(lambda: stage.page(f"http://127.0.0.1:{stage.tap.port}", stage.key))
-    shown = browser("--host-resolver-rules=MAP evil.example 127.0.0.1",
-                    "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests")  # fmt: skip
+    shown = browser("--host-resolver-rules=MAP evil.example 127.0.0.1", f"--disable-features={FENCES}")
     shown.go(f"http://{host}:{site.port}/")
     shown.wait("document.title === 'over'", 90)
     said = shown.js("[...document.querySelectorAll('li')].map(l => l.textContent)")
@@ -225,7 +231,7 @@ def test_a_page_of_elsewhere(stage, browser, daemon, fake, host):  # noqa: F811
 
 
 @pytest.mark.timeout(90)
-def test_a_link_on_a_page(stage, browser, daemon, fake):  # noqa: F811
+def test_a_link_on_a_page(stage, browser, daemon, fake):
     """Followed by hand it shows 403: whoever types the address has no such page behind him."""
     urls = [f"http://127.0.0.1:{stage.tap.port}{p}" for p in (ISSUES, "/_ghoard/stop", REPO)]
     links = "".join(f"<a id=l{n} href='{u}'>x</a>" for n, u in enumerate(urls))
@@ -247,9 +253,10 @@ def test_a_link_on_a_page(stage, browser, daemon, fake):  # noqa: F811
 
 @pytest.mark.timeout(90)
 @pytest.mark.xfail(
-    strict=True, reason="the browser asks for /favicon.ico of its own accord, and the daemon asks GitHub for it"
+    strict=True,
+    reason="the browser asks for /favicon.ico of its own accord, and the daemon asks GitHub for it",
 )
-def test_a_refused_link_makes_nobody_ask_github(stage, browser, daemon, fake):  # noqa: F811
+def test_a_refused_link_makes_nobody_ask_github(stage, browser, daemon, fake):
     """An anonymous request of the page's making comes out of the 60 an hour of this address."""
     url = f"http://127.0.0.1:{stage.tap.port}/_ghoard/"
     site = stage.site(lambda: f"<!doctype html><title>evil</title><a id=l href='{url}'>x</a>")
@@ -264,7 +271,7 @@ def test_a_refused_link_makes_nobody_ask_github(stage, browser, daemon, fake):  
 
 
 @pytest.mark.timeout(120)
-def test_a_name_that_is_resolved_anew(stage, browser, daemon, fake):  # noqa: F811
+def test_a_name_that_is_resolved_anew(stage, browser, daemon, fake):
     """DNS rebinding: the page's own name now leads here, so that to the browser all is of one origin."""
     tap = Tap(daemon.port, lambda: stage.page("", stage.key))
     try:

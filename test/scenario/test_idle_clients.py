@@ -1,4 +1,4 @@
-"""Nine hundred clients that keep their connection and ask nothing: what they cost, and what the next one gets."""
+"""Nine hundred clients that keep a connection and ask nothing: what they cost, and what the next one gets."""
 
 import os
 import pathlib

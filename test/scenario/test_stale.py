@@ -145,7 +145,9 @@ def test_a_window_of_0_is_none(make_daemon, ghoard, fake):
 def test_a_write_ends_it(short, fake, path):
     short.get(path)
     grow_old()
-    assert short.get(f"{ISSUES}/1", method="PATCH", body=b'{"title":"Renamed"}', token="bob-token").status == 200
+    assert (
+        short.get(f"{ISSUES}/1", method="PATCH", body=b'{"title":"Renamed"}', token="bob-token").status == 200
+    )
     answer = short.get(path)
     assert b"Renamed" in answer.body and "hit" not in answer.cache
 
