@@ -209,20 +209,17 @@ def test_an_upstream_s_lie_leaves_the_old_entry(make_daemon, ghoard, fake, kind)
 
 @pytest.mark.parametrize("kind", ["cut", "cut-abort", "chunked-cut", "until-abort"])
 def test_a_stream_that_breaks_off_is_logged(telling, ghoard, fake, kind):
-    """What is streamed has a status by then: the connection is cut, so that nobody takes it for whole."""
-    path = f"{REPO}/actions/jobs/1/logs"
-    body = b"x" * 100000
-    fake.trouble(path, "status", code=200, body=body, headers={"Content-Type": "text/plain"})
-    assert telling.get(path).body == body
-    fake.calm()
+    """What is streamed has a status by then: the connection is reset, so that nobody takes it for whole.
+    A reset may also overtake what was sent before it."""
     fake.trouble("/rate_limit", kind)
     got = telling.raw(b"GET /rate_limit HTTP/1.1\r\n" + HOST + AUTH + b"\r\n")
     head, _, rest = got.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 ") or head.startswith(b"HTTP/1.1 502 ")
-    if b" 200 " in head.split(b"\r\n")[0]:
-        size = re.search(rb"(?i)content-length: (\d+)", head)
+    size = re.search(rb"(?i)content-length: (\d+)", head)
+    if head.startswith(b"HTTP/1.1 200 "):
         assert len(rest) < int(size[1]) if size else not rest.endswith(b"0\r\n\r\n")
-    assert lines(telling, "rate_limit|cut|clos|end|notify")
+    else:
+        assert got == b"" or head.startswith(b"HTTP/1.1 502 ")
+    assert len(lines(telling, "/rate_limit: ")) == 1
     assert [(p.name, p.read_bytes()) for p, _ in ghoard.entries()] == telling.kept
 
 
