@@ -125,8 +125,8 @@ def test_a_pipelining_script(daemon, fake):
 # -- the limit of 100 at once
 @pytest.fixture
 def slow(fake):
-    """GitHub takes a second for each page."""
-    fake.trouble(ISSUES, "slow-head", delay=1)
+    """GitHub takes two seconds for each page."""
+    fake.trouble(ISSUES, "slow-head", delay=2)
     return lambda n, kind="": [f"{ISSUES}?per_page=1&page={i}{kind}" for i in range(n)]
 
 
@@ -134,8 +134,8 @@ def test_at_most_100_at_once(daemon, fake, slow, crowd):
     many = crowd(slow(115))
     assert many.over(100) == [200] * 115
     times = sorted(r.time for r in fake.requests)
-    assert times[99] - times[0] < 0.9, "a hundred leave together"
-    assert min(times[n + 100] - times[n] for n in range(15)) > 0.9, "the 101st when the first is back"
+    assert times[99] - times[0] < 1.8, "a hundred leave together"
+    assert min(times[n + 100] - times[n] for n in range(15)) > 1.8, "the 101st when the first is back"
 
 
 def test_hits_do_not_wait_for_the_limit(daemon, slow, crowd, fake):
@@ -160,8 +160,8 @@ def test_another_s_miss_beside_the_limit(daemon, fake, slow, crowd, token, crowd
     of the same token with those that wait."""
     crowd(slow(crowded))
     wait_until(lambda: fake.count() >= 100)
-    answer, seconds = timed(daemon, REPO, token, timeout=4)
-    assert answer.status == 200 and seconds < 2.5
+    answer, seconds = timed(daemon, REPO, token, timeout=5)
+    assert answer.status == 200 and seconds < 3.8
 
 
 @pytest.mark.xfail(
