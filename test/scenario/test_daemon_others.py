@@ -286,7 +286,6 @@ def test_status_tells_who_answers(make_daemon, ghoard):
         assert ghoard("--json", "status", "--socket", one.socket, rc=0).json["pid"] == one.pid
 
 
-@pytest.mark.xfail(strict=True, reason="status as text prints what the pid file says, --json who answers")
 def test_status_in_words_tells_who_answers(make_daemon, ghoard):
     daemon = make_daemon(path=ghoard.cache / "ghoard.sock")
     (ghoard.cache / "ghoard.pid").write_text("1\n")

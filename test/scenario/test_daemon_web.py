@@ -252,10 +252,6 @@ def test_a_link_on_a_page(stage, browser, daemon, fake):
 
 
 @pytest.mark.timeout(90)
-@pytest.mark.xfail(
-    strict=True,
-    reason="the browser asks for /favicon.ico of its own accord, and the daemon asks GitHub for it",
-)
 def test_a_refused_link_makes_nobody_ask_github(stage, browser, daemon, fake):
     """An anonymous request of the page's making comes out of the 60 an hour of this address."""
     url = f"http://127.0.0.1:{stage.tap.port}/_ghoard/"

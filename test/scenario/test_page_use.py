@@ -200,7 +200,6 @@ def test_rate_limits_by_token(page, daemon):
     page.wait("document.querySelectorAll('#limits tbody tr').length === 2", 3)
 
 
-@pytest.mark.xfail(strict=True, reason="chart() says 'at most 1 in 10 s' where there was nothing at all")
 def test_a_chart_of_nothing_says_nothing(page):
     page.go(page.address)
     page.wait("document.querySelector('#asked small')")
