@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -356,10 +358,25 @@ static int open_proxy(struct daemon *d, struct err *err)
 	return proxy_new(&p, &d->proxy, err);
 }
 
+/* Each client is a descriptor, and often one more towards GitHub; select() takes FD_SETSIZE of them. */
+static void raise_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= FD_SETSIZE)
+		return;
+	r.rlim_cur = r.rlim_max < FD_SETSIZE ? r.rlim_max : FD_SETSIZE;
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur < FD_SETSIZE)
+		log_warn("no more than %llu open files are allowed (ulimit -n): fewer than %d clients can be "
+			 "served at once",
+		    (unsigned long long)r.rlim_cur, MAX_CLIENTS);
+}
+
 static int open_daemon(struct daemon *d, const struct globals *g, struct err *err)
 {
 	int rc = app_open(&d->app, g, err);
 
+	raise_limit();
 	if (rc == 0 && v.upstream != NULL)
 		rc = settings_override(d->app.settings, "upstream.url", v.upstream, "--upstream", err);
 	if (rc == 0)

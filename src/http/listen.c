@@ -16,10 +16,14 @@
 #include "net/addr.h"
 
 #define BACKLOG 512
+#define PAUSE_MS 100		/* without descriptors, the waiting connections are left alone so long */
 
 struct listener {
 	struct io io;
 	struct listener *next;
+	struct loop *loop;
+	struct timer again;		/* set: paused */
+	bool told;			/* that descriptors are lacking; once an episode */
 	listen_fn *fn;
 	void *arg;
 	char *path;			/* of a unix socket */
@@ -34,8 +38,7 @@ static struct listener *of(struct io *io)
 
 static unsigned want(struct io *io)
 {
-	(void)io;
-	return LOOP_READ;
+	return of(io)->again.due == 0 ? LOOP_READ : 0;
 }
 
 static uid_t peer_of(int fd)
@@ -48,6 +51,26 @@ static uid_t peer_of(int fd)
 	return c.uid;
 }
 
+static void on_again(struct timer *t)
+{
+	(void)t;			/* it is not set any more: want() asks again */
+}
+
+/* The connection that cannot be taken stays ready: asking at once again would be all we do. */
+static void cannot_accept(struct listener *l, int code)
+{
+	if (code == EINTR || code == ECONNABORTED)
+		return;
+	if (code == EAGAIN) {
+		l->told = false;
+		return;
+	}
+	if (!l->told)
+		log_warn("accepting a connection: %s; clients wait until there is room", strerror(code));
+	l->told = true;
+	timer_set(l->loop, &l->again, loop_now(l->loop) + PAUSE_MS);
+}
+
 static void ready(struct io *io, unsigned got)
 {
 	struct listener *l = of(io);
@@ -58,8 +81,7 @@ static void ready(struct io *io, unsigned got)
 		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
-			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-				log_warn("accepting a connection: %s", strerror(errno));
+			cannot_accept(l, errno);
 			return;
 		}
 		if (l->path == NULL)
@@ -73,6 +95,7 @@ static void reap(struct io *io)
 	struct listener *l = of(io);
 	struct stat st;
 
+	timer_clear(l->loop, &l->again);
 	close(io->fd);
 	if (l->path != NULL && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
 		unlink(l->path);
@@ -96,6 +119,8 @@ static int hold(struct loop *loop, int fd, const char *path, listen_fn *fn, void
 		l->ino = st.st_ino;
 	}
 	l->io = (struct io){ .fd = fd, .want = want, .ready = ready, .reap = reap };
+	l->again.fire = on_again;
+	l->loop = loop;
 	l->fn = fn;
 	l->arg = arg;
 	if (loop_add(loop, &l->io, err) != 0)

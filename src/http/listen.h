@@ -1,5 +1,6 @@
 /*
- * Listening sockets: unix and TCP, accepted in the loop.
+ * Listening sockets: unix and TCP, accepted in the loop. Without a descriptor for one more connection, what
+ * waits is looked at again ten times a second.
  */
 #ifndef HTTP_LISTEN_H
 #define HTTP_LISTEN_H

@@ -12,6 +12,7 @@
 
 #define LINGER_MAX ((size_t)256 << 10)
 #define LINGER_MS 2000
+#define UPSTREAM_SPARE 32	/* descriptors clients leave to what is asked for them; of few, a quarter */
 
 static const char *const names[] = { "IDLE", "HEAD", "BODY", "ANSWER", "CLOSING", "DEAD" };
 
@@ -394,12 +395,20 @@ static void say_full(int fd)
 	listen_say(fd, span_make(text, sizeof(text) - 1));
 }
 
+static bool is_full(const struct server *s, int fd)
+{
+	int room = loop_room(s->p.loop);
+
+	return s->nclients >= s->p.max_clients ||
+	    fd >= room - (room > 4 * UPSTREAM_SPARE ? UPSTREAM_SPARE : room / 4);
+}
+
 static void on_accept(void *arg, int fd, bool is_unix, uid_t peer)
 {
 	struct server *s = arg;
 	struct exchange *x;
 
-	if (s->nclients >= s->p.max_clients) {
+	if (is_full(s, fd)) {
 		say_full(fd);
 		return;
 	}

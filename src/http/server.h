@@ -47,7 +47,7 @@ struct server_ops {
 
 struct server_params {
 	struct loop *loop;
-	size_t max_clients;		/* above: 503 and closed */
+	size_t max_clients;		/* above, or when descriptors run short: 503 and closed */
 	int64_t head_ms;		/* a head's first to last byte */
 	int64_t idle_ms;		/* between requests */
 	int64_t stall_ms;		/* without a byte of body, or of the answer taken */
