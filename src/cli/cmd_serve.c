@@ -85,6 +85,7 @@ struct daemon {
 	const char *resolve[OPT_LIST_MAX];
 	char socket[256];
 	char tcp[ADDR_TEXT_LEN];	/* the address taken; empty: none */
+	char upstream[600];		/* as commands compare it */
 	uint64_t seen;			/* exchanges, when last looked */
 	int64_t begun;			/* loop time of the start */
 	int64_t busy;			/* loop time of the last request */
@@ -147,6 +148,7 @@ static void write_status(void *arg, struct buf *b)
 		snprintf(url, sizeof(url), "http://%s", d->tcp);
 	json_put_int(o, "pid", getpid());
 	json_put_str(o, "socket", d->socket);
+	json_put_str(o, "upstream", d->upstream);
 	json_put_str(o, "url", d->tcp[0] != '\0' ? url : NULL);
 	json_put_str(o, "key", d->control.key);
 	json_put_int(o, "uptime", uptime(d));
@@ -390,6 +392,7 @@ static int open_daemon(struct daemon *d, const struct globals *g, struct err *er
 		d->resolve[i] = v.resolve.item[i].value;
 	d->app.env.resolve = d->resolve;
 	d->app.env.nresolve = v.resolve.n;
+	daemon_upstream(&d->app, d->upstream, sizeof(d->upstream));
 	if (rc == 0)
 		rc = open_proxy(d, err);
 	if (rc == 0)
