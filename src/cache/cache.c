@@ -275,8 +275,10 @@ static void offline(struct lookup *lk)
 
 static void not_cached(struct lookup *lk)
 {
+	struct span path = span_before(buf_span(&lk->req->target), '?');	/* a query may hold a secret */
+
 	err_set(&lk->err, ERR_NOTFOUND, "%.*s is not stored, and the request wants a stored answer",
-	    (int)buf_len(&lk->req->target), (const char *)buf_data(&lk->req->target));
+	    (int)path.n, path.p);
 	finish(lk);
 }
 
