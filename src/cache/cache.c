@@ -255,13 +255,13 @@ static void hit(struct lookup *lk, const char *detail)
 	lookup_done(lk);
 }
 
-/* An own answer, else anybody's: whoever runs this could read the files. */
+/* An own answer, else anybody's: whoever runs this, or may open the daemon's socket, could read the files. */
 static void offline(struct lookup *lk)
 {
 	struct span path = span_before(buf_span(&lk->req->target), '?');
 	bool own = lk->own != NULL;
 
-	if (!own && lk->candidate != NULL)
+	if (!own && lk->candidate != NULL && !lk->ask.own_only)
 		lookup_set_own(lk, entry_ref(lk->candidate), "disk");
 	if (lk->own != NULL) {
 		lk->at = 0;			/* nothing is written */

@@ -31,6 +31,7 @@ struct request;
 struct cache_ask {
 	bool refresh;			/* revalidate even if fresh (Cache-Control: no-cache) */
 	bool offline;			/* ask nobody; any token's stored answer will do */
+	bool own_only;			/* and yet the asking token's alone */
 	bool beside;			/* a renewal beside a stale answer: it is not answered with one */
 	bool no_store;			/* keep nothing of this answer */
 	bool only_if_cached;		/* ERR_UNAVAIL rather than asking GitHub */

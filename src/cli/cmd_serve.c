@@ -344,6 +344,7 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.http = d->app.http,
 		.upstream = &d->app.upstream,
 		.recent = d->recent = recent_new(),
+		.offline = d->app.globals->offline,
 		.max_body = (size_t)settings_int(d->app.settings, "cache.max_body"),
 		.ttl = ttl,
 		.control = control,

@@ -202,9 +202,10 @@ static void send_rewritten(struct visit *v)
 static void on_done(void *arg, const struct err *err)
 {
 	struct visit *v = arg;
+	int status = v->proxy->p.offline ? 504 : word_status(err);
 
 	v->lookup = NULL;
-	note(v, v->status != 0 ? v->status : word_status(err), v->status != 0,
+	note(v, v->status != 0 ? v->status : status, v->status != 0,
 	    err->cls != 0 ? "failed" : NULL);
 	if (err->cls == 0 && v->rewriting)
 		send_rewritten(v);
@@ -213,8 +214,10 @@ static void on_done(void *arg, const struct err *err)
 	else if (exchange_has_head(v->x))
 		exchange_abort(v->x);
 	else
-		word_say_status(v->x, word_status(err), err->msg,
-		    err->cls == ERR_NOTFOUND ? "ghoard; detail=only-if-cached" : "ghoard; fwd=uri-miss");
+		word_say_status(v->x, status, err->msg,
+		    err->cls == ERR_NOTFOUND   ? "ghoard; detail=only-if-cached"
+			: v->proxy->p.offline ? "ghoard; detail=offline"
+					      : "ghoard; fwd=uri-miss");
 	if (err->cls != 0)
 		log_info("%s", err->msg);
 	dispose(v);
@@ -337,14 +340,17 @@ static void start(struct visit *v)
 		.on_done = on_done,
 		.on_drained = on_upload_drained,
 		.arg = v };
-	struct cache_ask ask = { .max_age = -1 };
+	struct proxy *p = v->proxy;
+	struct cache_ask ask = {
+		.max_age = -1, .offline = p->p.offline, .own_only = !exchange_is_unix(v->x)
+	};
 	struct err err;
 
 	err_init(&err);
 	rules_cache_control(exchange_request(v->x), &ask);
 	if (make_request(v, &err) == 0) {
 		ask.if_none_match = v->if_none_match;
-		cache_start(v->proxy->p.cache, &v->req, &ask, &sink, &v->lookup, &err);
+		cache_start(p->p.cache, &v->req, &ask, &sink, &v->lookup, &err);
 	}
 	if (err.cls != 0) {
 		note(v, word_status(&err), false, "failed");
@@ -441,6 +447,11 @@ static void pass(struct visit *v)
 	struct err err;
 
 	err_init(&err);
+	if (v->proxy->p.offline) {
+		word_say_status(v->x, 504, "with --offline nobody is asked", "ghoard; detail=offline");
+		dispose(v);
+		return;
+	}
 	if (pass_start(v->proxy->p.http, v->x, rules_gets_auth(host, v->proxy->p.upstream), on_passed, v,
 		&v->pass, &err) == 0)
 		return;
