@@ -37,6 +37,7 @@
 
 #define LISTEN_DEFAULT "127.0.0.1:9014"
 #define MAX_CLIENTS 900
+#define RESERVE 16		/* for commands, where these are taken */
 #define HEAD_MS 10000
 #define IDLE_MS 75000
 #define STALL_MS 60000
@@ -305,6 +306,8 @@ static int open_server(struct daemon *d, struct err *err)
 {
 	struct server_params p = { .loop = d->app.loop,
 		.max_clients = MAX_CLIENTS,
+		.reserve = RESERVE,
+		.reserved_for = "/_ghoard/",
 		.head_ms = HEAD_MS,
 		.idle_ms = IDLE_MS,
 		.stall_ms = STALL_MS,

@@ -110,6 +110,9 @@ int daemon_ask(const char *socket, const char *method, const char *path, struct 
 	close(fd);
 	if (n < 0)
 		rc = err_set(err, ERR_UNAVAIL, "the daemon on %s did not answer", socket);
+	else if (head.status == 503)
+		rc = err_set(err, ERR_LIMIT, "the daemon on %s has all the connections that it takes",
+		    socket);
 	else if (head.status != 200)
 		rc = err_set(err, ERR_PROTO, "the daemon answered %s with %d", path, head.status);
 	else if (body != NULL)
@@ -156,8 +159,10 @@ void daemon_find(struct app *a)
 	if (daemon_socket(a, a->daemon, sizeof(a->daemon), &err) == 0 && check_upstream(a, &err) == 0)
 		return;
 	a->daemon[0] = '\0';
-	if (err.cls != ERR_UNAVAIL)
+	if (err.cls == ERR_CONFIG)
 		log_info("%s; doing without", err.msg);
+	else if (err.cls != ERR_UNAVAIL)
+		log_warn("%s; doing without", err.msg);
 }
 
 void daemon_forget(const struct app *a)
@@ -166,8 +171,11 @@ void daemon_forget(const struct app *a)
 	struct err err;
 
 	err_init(&err);
-	if (daemon_socket(a, socket, sizeof(socket), &err) == 0)
-		daemon_ask(socket, "POST", "/_ghoard/cache/forget", NULL, &err);
+	if (daemon_socket(a, socket, sizeof(socket), &err) != 0 ||
+	    daemon_ask(socket, "POST", "/_ghoard/cache/forget", NULL, &err) == 0)
+		return;
+	if (err.cls != ERR_UNAVAIL || daemon_is_ours(socket))
+		log_warn("%s: it may serve from memory what was changed; 'ghoard stop' ends it", err.msg);
 }
 
 void daemon_write_pid(const struct app *a)

@@ -22,9 +22,11 @@ bool daemon_is_ours(const char *socket);
 void daemon_find(struct app *);
 /* The upstream's address, as /_ghoard/status tells it. */
 void daemon_upstream(const struct app *, char *text, size_t size);
-/* One request; the body of a 200 is appended. ERR_UNAVAIL: nobody answers. */
+/* One request; the body of a 200 is appended. ERR_UNAVAIL: nobody answers; ERR_LIMIT:
+ * it has no room for one more. */
 int daemon_ask(const char *socket, const char *method, const char *path, struct buf *body, struct err *);
-/* After the store was changed beside it: its memory forgets. Silent where there is none. */
+/* After the store was changed beside it: its memory forgets. Silent where there is none; a warning where it
+ * cannot be told. */
 void daemon_forget(const struct app *);
 
 /* ghoard.pid in the cache folder. */

@@ -1,9 +1,11 @@
 """The daemon where something runs out: descriptors, places, memory."""
 
+import json
 import pathlib
 import resource
 import time
 
+import pytest
 from daemon import split
 from rig import ISSUES
 
@@ -56,3 +58,56 @@ def test_without_descriptors_it_waits(daemon):
     for sock in held:
         sock.close()
     first.close()
+
+
+# -- places
+@pytest.fixture
+def crowded(daemon):
+    """All places are taken by clients that say nothing."""
+    held = [daemon.plug() for _ in range(900)]
+    time.sleep(0.3)
+    (answer,) = split(daemon.raw(b""))
+    assert answer.status == 503
+    yield daemon
+    for sock in held:
+        sock.close()
+
+
+@pytest.mark.timeout(120)
+def test_the_owner_s_commands_still_reach_it(crowded, ghoard, fake):
+    run = ghoard.api(ISSUES, "--socket", crowded.socket, rc=0)
+    assert run.status == 200 and len(json.loads(run.body)) == 7
+    assert fake.count(ISSUES) == 1 and "doing without" in run.one_line()
+    posted = ghoard("api", ISSUES, "-f", "title=x", "--socket", crowded.socket, rc=0)
+    assert posted.json["title"] == "x" and fake.count(ISSUES) == 2, "asked once"
+    assert ghoard("cache", "clear", "--socket", crowded.socket, rc=0).err == ""
+    assert ghoard("status", "--json", "--socket", crowded.socket, rc=0).json["clients"] > 900
+    assert ghoard("stop", "--socket", crowded.socket, rc=0)
+    assert crowded.wait() == 0
+
+
+@pytest.mark.timeout(120)
+def test_the_reserve_is_for_control_alone(crowded):
+    for request in (b"", b"GET /user HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /_gh"):
+        begin = time.monotonic()
+        (answer,) = split(crowded.raw(request, unix=True))
+        assert answer.status == 503 and answer.headers["connection"] == "close"
+        assert time.monotonic() - begin < 3
+    (answer,) = split(crowded.raw(b"GET /_ghoard/health HTTP/1.1\r\nHost: localhost\r\n\r\n", unix=True))
+    assert answer.status == 200 and answer.headers["connection"] == "close", "one request each"
+    held = [crowded.plug(unix=True) for _ in range(16)]
+    for sock in held:
+        sock.sendall(b"GET /_ghoard/health HTTP/1.1\r\nHost: loca")
+    (answer,) = split(crowded.raw(b"GET /_ghoard/health HTTP/1.1\r\nHost: x\r\n\r\n", unix=True))
+    assert answer.status == 503, "the reserve is bounded"
+    for sock in held:
+        assert sock.recv(4096).startswith(b"HTTP/1.1 503 ")
+
+
+@pytest.mark.timeout(120)
+def test_memory_that_cannot_be_told_is_warned_of(crowded, ghoard):
+    held = [crowded.plug(unix=True) for _ in range(16)]
+    run = ghoard("cache", "clear", "--socket", crowded.socket, rc=0)
+    assert "memory" in run.one_line()
+    for sock in held:
+        sock.close()
