@@ -279,7 +279,8 @@ static void close_after_last_byte(struct exchange *x)
 static void become_idle(struct exchange *x)
 {
 	exchange_enter(x, S_IDLE);
-	exchange_arm(x, x->server->p.idle_ms);
+	/* who has yet to take the answer is not idle */
+	exchange_arm(x, conn_unsent(x->conn) > 0 ? x->server->p.stall_ms : x->server->p.idle_ms);
 	if (buf_len(conn_in(x->conn)) > 0)
 		job_queue(x->server->p.loop, &x->step);
 	else if (x->half_closed)
@@ -447,6 +448,7 @@ static void on_accept(void *arg, int fd, bool is_unix, uid_t peer)
 		return;
 	}
 	conn_half_open(x->conn);
+	conn_patience(x->conn, s->p.stall_ms);
 	x->server = s;
 	x->step.run = on_step;
 	x->is_unix = is_unix;

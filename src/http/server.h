@@ -54,7 +54,8 @@ struct server_params {
 	const char *reserved_for;
 	int64_t head_ms;		/* a head's first to last byte */
 	int64_t idle_ms;		/* between requests */
-	int64_t stall_ms;		/* without a byte of body, or of the answer taken */
+	int64_t stall_ms;		/* without a byte of body, or of the answer taken; while an answer
+					 * leaves, the others wait for it */
 	struct server_ops ops;
 };
 

@@ -264,7 +264,8 @@ static void on_connected(struct job *job)
 	finish(d, fd);
 }
 
-/* A connected socket, or -1. Asked of the very connection that is used: a file can be replaced between two. */
+/* A connected socket, or -1. Asked of the very connection that is used: a file can be replaced between two.
+ */
 static int connect_unix(const char *path, const struct sockaddr_un *a, struct err *err)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
