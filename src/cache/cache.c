@@ -275,7 +275,8 @@ static void offline(struct lookup *lk)
 
 static void not_cached(struct lookup *lk)
 {
-	struct span path = span_before(buf_span(&lk->req->target), '?');	/* a query may hold a secret */
+	/* a query may hold a secret */
+	struct span path = span_before(buf_span(&lk->req->target), '?');
 
 	err_set(&lk->err, ERR_NOTFOUND, "%.*s is not stored, and the request wants a stored answer",
 	    (int)path.n, path.p);

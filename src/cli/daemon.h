@@ -17,8 +17,8 @@ struct err;
 int daemon_socket(const struct app *, char *path, size_t size, struct err *);
 /* Alive, and its peer has our uid or is root: only such a one is sent anything. */
 bool daemon_is_ours(const char *socket);
-/* Set app->daemon if one of ours is alive on the socket and asks the same upstream; a token for one is not for
- * another. After app_open_cache. */
+/* Set app->daemon if one of ours is alive on the socket and asks the same upstream; a token for one is not
+ * for another. After app_open_cache. */
 void daemon_find(struct app *);
 /* The upstream's address, as /_ghoard/status tells it. */
 void daemon_upstream(const struct app *, char *text, size_t size);

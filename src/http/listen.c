@@ -159,9 +159,10 @@ bool listen_alive(const char *path)
 	return alive;
 }
 
-/* Between the look whether somebody answers and our own bind() another daemon must not do the same: both would
- * run, one of them without a file. The lock's own file may be removed by who held it before: then again. A
- * stranger who holds it (the socket may lie in a folder for everybody) is not waited for without end. */
+/* Between the look whether somebody answers and our own bind() another daemon must not do the same: both
+ * would run, one of them without a file. The lock's own file may be removed by who held it before: then
+ * again. A stranger who holds it (the socket may lie in a folder for everybody) is not waited for without
+ * end. */
 static int lock_beside(const char *path, char *lock, size_t size, struct err *err)
 {
 	snprintf(lock, size, "%s.lock", path);

@@ -22,7 +22,8 @@ enum rules_host {
 };
 
 /* Of a Host value or an absolute target's authority, without port: the upstream's own name, loopback names
- * (and, where the upstream is on this machine, api.github.com); uploads.github.com, github.com, codeload.github.com (archives), *.githubusercontent.com,
+ * (and, where the upstream is on this machine, api.github.com); uploads.github.com, github.com,
+ * codeload.github.com (archives), *.githubusercontent.com,
  * *.actions.githubusercontent.com, *.blob.core.windows.net. */
 enum rules_host rules_host(struct span host, const struct upstream *);
 /* May Authorization and Cookie go to this host, may methods other than GET and HEAD? */
