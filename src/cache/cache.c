@@ -486,6 +486,13 @@ void cache_pause(struct lookup *lk, bool pause)
 		streaming(lk)->pause(streaming(lk), lk, pause);
 }
 
+bool cache_next_limit(const struct cache *c, unsigned *at, const char **tag, const struct ratelimit **limit)
+{
+	const struct cache_layer *last = c->p.layers[c->p.nlayers - 1];
+
+	return last->next_limit != NULL && last->next_limit(last, at, tag, limit);
+}
+
 int cache_new(const struct cache_params *p, struct cache **out, struct err *err)
 {
 	struct cache *c = calloc(1, sizeof(*c));

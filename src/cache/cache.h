@@ -25,6 +25,7 @@ struct http_head;
 struct loop;
 struct lookup;
 struct metrics;
+struct ratelimit;
 struct request;
 
 /* How a client asks; zero is the ordinary way. */
@@ -85,5 +86,9 @@ void cache_pause(struct lookup *, bool);
 /* What a write makes stale, for every token: the item, the lists above it, its alias (FORMATS §2). Also for a
  * method unknown to us. */
 void cache_note_write(struct cache *, struct span target);
+
+/* GitHub's limits as last told, by the tag of a token ("public": without one) and resource, one a call; *at
+ * from 0. false: no more. */
+bool cache_next_limit(const struct cache *, unsigned *at, const char **tag, const struct ratelimit **);
 
 #endif

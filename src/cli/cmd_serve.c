@@ -21,6 +21,7 @@
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/daemon.h"
+#include "cli/serve_stats.h"
 #include "config/layers.h"
 #include "http/listen.h"
 #include "http/server.h"
@@ -79,6 +80,7 @@ struct daemon {
 	struct timer tick;
 	struct job sweep;		/* a slice of a collection */
 	struct gc *gc;
+	struct serve_stats stats;
 	struct {
 		const struct route *route;
 		int64_t seconds;
@@ -98,8 +100,9 @@ struct daemon {
 
 static void gauges(struct daemon *d, struct report_gauges *g)
 {
-	*g = (struct report_gauges){ .entries = (int64_t)mem_count(d->app.mem),
-		.bytes = (int64_t)mem_bytes(d->app.mem),
+	serve_stats_count(&d->stats);
+	*g = (struct report_gauges){ .entries = d->stats.entries,
+		.bytes = d->stats.bytes,
 		.connected_peers = -1,
 		.cache_dir = d->app.cache_dir,
 		.version = strchr(cli_agent(), '/') + 1 };
@@ -128,6 +131,7 @@ static void write_stats(void *arg, struct buf *b)
 	json_put_int(o, "repeats", (int64_t)server_repeats(d->server));
 	json_put_int(o, "memory_entries", (int64_t)mem_count(d->app.mem));
 	json_put_int(o, "memory_bytes", (int64_t)mem_bytes(d->app.mem));
+	serve_stats_limits(&d->stats, o);
 	recent_write(d->recent, o, loop_now(d->app.loop));
 	json_print(o, false, b);
 	json_free(o);
@@ -154,6 +158,23 @@ static void write_status(void *arg, struct buf *b)
 	json_put_str(o, "key", d->control.key);
 	json_put_int(o, "uptime", uptime(d));
 	json_put_int(o, "clients", (int64_t)server_clients(d->server));
+	json_print(o, false, b);
+	json_free(o);
+}
+
+/* Nobody yet. */
+static void write_peers(void *arg, struct buf *b)
+{
+	(void)arg;
+	buf_adds(b, "{\"peers\":[]}");
+}
+
+static void write_cache(void *arg, struct buf *b)
+{
+	struct daemon *d = arg;
+	struct json *o = json_object();
+
+	serve_stats_cache(&d->stats, o);
 	json_print(o, false, b);
 	json_free(o);
 }
@@ -354,7 +375,14 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.arg = d };
 
 	p.nbody_paths = settings_list(d->app.settings, "cache.copilot_paths", &p.body_paths);
-	d->control = (struct control){ write_stats, write_metrics, write_status, forget, stop, d, "" };
+	d->control = (struct control){ .stats = write_stats,
+		.metrics = write_metrics,
+		.status = write_status,
+		.peers = write_peers,
+		.cache = write_cache,
+		.forget = forget,
+		.stop = stop,
+		.arg = d };
 	if (d->recent == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory for the daemon");
 	if (control_make_key(&d->control, err) != 0)
@@ -396,6 +424,7 @@ static int open_daemon(struct daemon *d, const struct globals *g, struct err *er
 		d->resolve[i] = v.resolve.item[i].value;
 	d->app.env.resolve = d->resolve;
 	d->app.env.nresolve = v.resolve.n;
+	serve_stats_init(&d->stats, &d->app);
 	daemon_upstream(&d->app, d->upstream, sizeof(d->upstream));
 	if (rc == 0)
 		rc = open_proxy(d, err);
@@ -407,6 +436,7 @@ static int open_daemon(struct daemon *d, const struct globals *g, struct err *er
 static void close_daemon(struct daemon *d)
 {
 	gc_free(d->gc);
+	serve_stats_wipe(&d->stats);
 	server_free(d->server);
 	proxy_free(d->proxy);
 	recent_free(d->recent);
