@@ -202,11 +202,10 @@ static void send_own(struct lookup *lk)
 {
 	struct delivery d;
 	const struct entry *e = lk->own;
-	struct cache_layer *last = lk->cache->p.layers[lk->cache->p.nlayers - 1];
 
 	lk->outcome.age = (lk->now - e->timestamp) / CLOCK_SEC;
 	lk->outcome.length = (int64_t)e->body.n;
-	deliver_entry(&d, e, &lk->outcome, last->limits != NULL ? last->limits(last, lk) : NULL);
+	deliver_entry(&d, e, &lk->outcome, cache_limits(lk->cache, lk->req));
 	lk->sink.on_head(lk->sink.arg, &d.head, &lk->outcome);
 	if (!lk->req->is_head && e->body.n > 0)
 		lk->sink.on_body(lk->sink.arg, e->body.p, e->body.n, &lk->err);
@@ -417,6 +416,13 @@ static void on_job(struct job *job)
 		fly(lk);
 	else
 		walk(lk);
+}
+
+const struct ratelimit *cache_limits(const struct cache *c, const struct request *req)
+{
+	const struct cache_layer *last = c->p.layers[c->p.nlayers - 1];
+
+	return last->limits != NULL ? last->limits(last, req) : NULL;
 }
 
 int cache_start(struct cache *c, const struct request *req, const struct cache_ask *ask,

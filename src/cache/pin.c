@@ -70,7 +70,7 @@ bool cache_pin(struct lookup *lk, struct cache_pin *p)
 	    strcmp(o->detail, "memory") != 0 || lk->own->body.n > PIN_BODY_MAX)
 		return false;
 	snprintf(route, sizeof(route), "route.%s", lk->req->route->op);
-	limit = last(lk->cache)->limits != NULL ? last(lk->cache)->limits(last(lk->cache), lk) : NULL;
+	limit = cache_limits(lk->cache, lk->req);
 	*p = (struct cache_pin){ .entry = entry_ref(lk->own),
 		.from = lk->now,
 		.until = lk->own->timestamp + (o->age + 1) * CLOCK_SEC,

@@ -140,6 +140,14 @@ static void remember(struct visit *v)
 	exchange_remember(v->x, repeat_new(v->lookup, &seen, !v->dropped));
 }
 
+/* There If-None-Match is the write's own condition (RFC 9110 §13.1.2), and GitHub's to judge. */
+static bool talks_of_a_write(const struct visit *v)
+{
+	struct span m = exchange_request(v->x)->method;
+
+	return !span_eq(m, "GET") && !span_eq(m, "HEAD");
+}
+
 static void on_head(void *arg, const struct http_head *h, const struct cache_outcome *o)
 {
 	struct visit *v = arg;
@@ -148,7 +156,8 @@ static void on_head(void *arg, const struct http_head *h, const struct cache_out
 	readdress_head(&v->addresses, h, &head);
 	v->status = head.status;
 	v->outcome = *o;
-	if (h->status == 200 && rules_etag_in(v->if_none_match, http_field(h, "etag"))) {
+	if (h->status == 200 && !talks_of_a_write(v) &&
+	    rules_etag_in(v->if_none_match, http_field(h, "etag"))) {
 		v->dropped = true;
 		v->status = 304;
 		remember(v);
@@ -213,11 +222,10 @@ static void on_done(void *arg, const struct err *err)
 		exchange_end(v->x);
 	else if (exchange_has_head(v->x))
 		exchange_abort(v->x);
+	else if (v->proxy->p.offline)
+		word_offline(v->x, err->msg);
 	else
-		word_say_status(v->x, status, err->msg,
-		    err->cls == ERR_NOTFOUND   ? "ghoard; detail=only-if-cached"
-			: v->proxy->p.offline ? "ghoard; detail=offline"
-					      : "ghoard; fwd=uri-miss");
+		word_fail(v->x, err, cache_limits(v->proxy->p.cache, &v->req));
 	if (err->cls != 0)
 		log_info("%s", err->msg);
 	dispose(v);
@@ -281,9 +289,13 @@ static int64_t announced_length(const struct http_head *h)
 	return span_u64(http_field(h, "content-length"), INT64_MAX, &n) ? (int64_t)n : -1;
 }
 
+/* A GET that says it has none of it is a GET without. */
 static bool has_body(const struct http_head *h)
 {
-	return http_field(h, "transfer-encoding").p != NULL || announced_length(h) >= 0;
+	int64_t n = announced_length(h);
+
+	return http_field(h, "transfer-encoding").p != NULL || n > 0 ||
+	    (n == 0 && !span_eq(h->method, "GET") && !span_eq(h->method, "HEAD"));
 }
 
 static size_t client_headers(struct visit *v, const struct http_head *h,
@@ -448,7 +460,7 @@ static void pass(struct visit *v)
 
 	err_init(&err);
 	if (v->proxy->p.offline) {
-		word_say_status(v->x, 504, "with --offline nobody is asked", "ghoard; detail=offline");
+		word_offline(v->x, "with --offline nobody is asked");
 		dispose(v);
 		return;
 	}

@@ -3,8 +3,9 @@
  * prefix, time) makes every older entry it matches stale, at once and for all processes.
  *
  * Text, one row a line: time in µs, a tab, a token's tag or `*`, a tab, the prefix. A prefix matches whole
- * segments, `*` in it any one segment; the query does not count. At most EPOCHS_MAX rows, the oldest dropped;
- * rows older than EPOCHS_KEEP go at each write.
+ * segments, `*` in it any one segment; the query does not count. At most EPOCHS_MAX rows: when
+ * they are full the oldest quarter becomes one, for everybody and everything; rows older than EPOCHS_KEEP go
+ * at each write.
  */
 #ifndef STORE_EPOCHS_H
 #define STORE_EPOCHS_H

@@ -221,7 +221,6 @@ def test_a_304_again(daemon, fake):
         head(ISSUES, more=["Cache-Control: no-cache"]),
         head(ISSUES, more=["Connection: close"]),
         head(ISSUES, more=["X-Long: " + "x" * 2100]),
-        head(ISSUES, more=["Content-Length: 0"]),
     ],
 )
 def test_what_is_never_repeated(daemon, data):
