@@ -163,18 +163,19 @@ static void count(const struct lookup *lk)
 	const struct cache_outcome *o = &lk->outcome;
 	struct metrics *m = lk->cache->p.metrics;
 	char route[METRICS_NAME_MAX + 1];
+	bool stale = o->served_entry && (o->fwd == FWD_NONE ? o->ttl < 0 : o->fwd_status != 304);
 
+	if (lk->ask.beside)	/* nobody's request: the one that was answered meanwhile has been counted */
+		return;
 	snprintf(route, sizeof(route), "route.%s", lk->req->route->op);
 	metrics_add_named(m, route, 1);
 	if (o->fwd == FWD_BYPASS || o->fwd == FWD_METHOD) {
 		metrics_add(m, M_BYPASS, 1);
-	} else if (o->collapsed) {
+	} else if (o->collapsed && !stale) {
 		metrics_add(m, M_CALLS_SAVED, 1);
 	} else if (!o->served_entry) {
 		metrics_add(m, M_MISS, 1);
 	} else {
-		bool stale = o->fwd == FWD_NONE ? o->ttl < 0 : o->fwd_status != 304;
-
 		metrics_add(m, M_CALLS_SAVED, 1);
 		metrics_add(m, M_BYTES_SAVED, lk->own->body.n);
 		if (stale)
@@ -441,7 +442,8 @@ int cache_start(struct cache *c, const struct request *req, const struct cache_a
 	err_init(&lk->err);
 	lk->next = c->lookups;
 	c->lookups = lk;
-	metrics_add(c->p.metrics, M_REQUESTS, 1);
+	if (!ask->beside)
+		metrics_add(c->p.metrics, M_REQUESTS, 1);
 	job_queue(c->p.loop, &lk->job);
 	*out = lk;
 	return 0;
