@@ -163,18 +163,19 @@ static void count(const struct lookup *lk)
 	const struct cache_outcome *o = &lk->outcome;
 	struct metrics *m = lk->cache->p.metrics;
 	char route[METRICS_NAME_MAX + 1];
+	bool stale = o->served_entry && (o->fwd == FWD_NONE ? o->ttl < 0 : o->fwd_status != 304);
 
+	if (lk->ask.beside)	/* nobody's request: the one that was answered meanwhile has been counted */
+		return;
 	snprintf(route, sizeof(route), "route.%s", lk->req->route->op);
 	metrics_add_named(m, route, 1);
 	if (o->fwd == FWD_BYPASS || o->fwd == FWD_METHOD) {
 		metrics_add(m, M_BYPASS, 1);
-	} else if (o->collapsed) {
+	} else if (o->collapsed && !stale) {
 		metrics_add(m, M_CALLS_SAVED, 1);
 	} else if (!o->served_entry) {
 		metrics_add(m, M_MISS, 1);
 	} else {
-		bool stale = o->fwd == FWD_NONE ? o->ttl < 0 : o->fwd_status != 304;
-
 		metrics_add(m, M_CALLS_SAVED, 1);
 		metrics_add(m, M_BYTES_SAVED, lk->own->body.n);
 		if (stale)
@@ -254,13 +255,13 @@ static void hit(struct lookup *lk, const char *detail)
 	lookup_done(lk);
 }
 
-/* An own answer, else anybody's: whoever runs this could read the files. */
+/* An own answer, else anybody's: whoever runs this, or may open the daemon's socket, could read the files. */
 static void offline(struct lookup *lk)
 {
 	struct span path = span_before(buf_span(&lk->req->target), '?');
 	bool own = lk->own != NULL;
 
-	if (!own && lk->candidate != NULL)
+	if (!own && lk->candidate != NULL && !lk->ask.own_only)
 		lookup_set_own(lk, entry_ref(lk->candidate), "disk");
 	if (lk->own != NULL) {
 		lk->at = 0;			/* nothing is written */
@@ -274,8 +275,11 @@ static void offline(struct lookup *lk)
 
 static void not_cached(struct lookup *lk)
 {
+	/* a query may hold a secret */
+	struct span path = span_before(buf_span(&lk->req->target), '?');
+
 	err_set(&lk->err, ERR_NOTFOUND, "%.*s is not stored, and the request wants a stored answer",
-	    (int)buf_len(&lk->req->target), (const char *)buf_data(&lk->req->target));
+	    (int)path.n, path.p);
 	finish(lk);
 }
 
@@ -438,7 +442,8 @@ int cache_start(struct cache *c, const struct request *req, const struct cache_a
 	err_init(&lk->err);
 	lk->next = c->lookups;
 	c->lookups = lk;
-	metrics_add(c->p.metrics, M_REQUESTS, 1);
+	if (!ask->beside)
+		metrics_add(c->p.metrics, M_REQUESTS, 1);
 	job_queue(c->p.loop, &lk->job);
 	*out = lk;
 	return 0;
@@ -487,6 +492,13 @@ void cache_pause(struct lookup *lk, bool pause)
 {
 	if (streaming(lk) != NULL)
 		streaming(lk)->pause(streaming(lk), lk, pause);
+}
+
+bool cache_next_limit(const struct cache *c, unsigned *at, const char **tag, const struct ratelimit **limit)
+{
+	const struct cache_layer *last = c->p.layers[c->p.nlayers - 1];
+
+	return last->next_limit != NULL && last->next_limit(last, at, tag, limit);
 }
 
 int cache_new(const struct cache_params *p, struct cache **out, struct err *err)

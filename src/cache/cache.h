@@ -32,6 +32,7 @@ struct request;
 struct cache_ask {
 	bool refresh;			/* revalidate even if fresh (Cache-Control: no-cache) */
 	bool offline;			/* ask nobody; any token's stored answer will do */
+	bool own_only;			/* and yet the asking token's alone */
 	bool beside;			/* a renewal beside a stale answer: it is not answered with one */
 	bool no_store;			/* keep nothing of this answer */
 	bool only_if_cached;		/* ERR_UNAVAIL rather than asking GitHub */
@@ -89,5 +90,9 @@ void cache_pause(struct lookup *, bool);
 /* What a write makes stale, for every token: the item, the lists above it, its alias (FORMATS §2). Also for a
  * method unknown to us. */
 void cache_note_write(struct cache *, struct span target);
+
+/* GitHub's limits as last told, by the tag of a token ("public": without one) and resource, one a call; *at
+ * from 0. false: no more. */
+bool cache_next_limit(const struct cache *, unsigned *at, const char **tag, const struct ratelimit **);
 
 #endif

@@ -94,6 +94,10 @@ static void share(struct lookup *w, const struct lookup *leader)
 	w->outcome.fwd = leader->outcome.fwd;
 	w->outcome.fwd_status = leader->outcome.fwd_status;
 	w->outcome.collapsed = true;
+	w->outcome.ttl = leader->outcome.ttl;
+	/* of an answer that stands in, both say so */
+	w->outcome.detail =
+	    leader->serve_own && leader->outcome.fwd_status != 304 ? leader->outcome.detail : NULL;
 	w->now = leader->now;
 	w->answer = leader->answer;
 	w->serve_own = leader->serve_own;

@@ -66,6 +66,9 @@ struct cache_layer {
 	/* GitHub's limits as last told to this token; NULL: not known. */
 	const struct ratelimit *(*limits)(const struct cache_layer *, const struct request *);
 	uint64_t (*changes)(const struct cache_layer *);	/* a number that changes with them */
+	/* All of them, see cache_next_limit; NULL: none are known. */
+	bool (*next_limit)(const struct cache_layer *, unsigned *at, const char **tag,
+	    const struct ratelimit **);
 };
 
 /* A pending layer has finished: err is set, or serve_own, or answer, or (streamed) head_sent. The lookup is

@@ -264,6 +264,12 @@ static const struct ratelimit *limits(const struct cache_layer *l, const struct 
 	return governor_limits(&((const struct layer_api *)(const void *)l)->governor, r);
 }
 
+static bool next_limit(const struct cache_layer *l, unsigned *at, const char **tag,
+    const struct ratelimit **limit)
+{
+	return governor_next(&((const struct layer_api *)(const void *)l)->governor, at, tag, limit);
+}
+
 static enum layer_result lookup(struct cache_layer *l, struct lookup *lk)
 {
 	struct talk *t = calloc(1, sizeof(*t));
@@ -320,6 +326,7 @@ struct cache_layer *layer_api_new(const struct layer_api_params *p)
 		.hand_over = hand_over,
 		.limits = limits,
 		.changes = changes,
+		.next_limit = next_limit,
 		.stream = talk_stream,
 		.pause = talk_pause,
 		.unsent = talk_unsent };

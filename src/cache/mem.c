@@ -147,6 +147,12 @@ void mem_put(struct mem *m, struct entry *e)
 	m->bytes += size;
 }
 
+void mem_each(const struct mem *m, void (*fn)(void *arg, const struct entry *), void *arg)
+{
+	for (const struct node *n = m->newest; n != NULL; n = n->older)
+		fn(arg, n->entry);
+}
+
 size_t mem_count(const struct mem *m)
 {
 	return m->count;

@@ -205,3 +205,17 @@ const struct ratelimit *governor_limits(const struct governor *g, const struct r
 
 	return row != NULL && row->limit.known ? &row->limit : NULL;
 }
+
+bool governor_next(const struct governor *g, unsigned *at, const char **tag, const struct ratelimit **limit)
+{
+	while (*at < GOVERNOR_ROWS) {
+		const struct governor_row *r = &g->rows[(*at)++];
+
+		if (r->limit.known) {
+			*tag = r->tag;
+			*limit = &r->limit;
+			return true;
+		}
+	}
+	return false;
+}

@@ -73,5 +73,7 @@ bool governor_note(struct governor *, const struct request *, const struct ratel
 void governor_freeze(struct governor *, const struct request *, int64_t until, int64_t now);
 /* The last known limits for what this request would use; NULL: none. */
 const struct ratelimit *governor_limits(const struct governor *, const struct request *);
+/* All that are known, one a call: *at from 0. false: no more. */
+bool governor_next(const struct governor *, unsigned *at, const char **tag, const struct ratelimit **);
 
 #endif

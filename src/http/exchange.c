@@ -132,6 +132,7 @@ void exchange_end(struct exchange *x)
 		conn_stage(x->conn, "0\r\n\r\n", 5);
 	if (conn_unsent(x->conn) > 0)
 		conn_push(x->conn, NULL, 0);
+	conn_pause(x->conn, false);	/* whoever held the body back has its answer: the next head is read */
 	x->ended = true;
 	x->app = NULL;
 	if (!x->body_over)

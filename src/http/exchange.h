@@ -28,6 +28,7 @@ struct exchange {
 	struct conn *conn;
 	struct job step;		/* look at the buffer again */
 	bool is_unix;
+	bool reserved;			/* one above the limit: for control alone */
 	uid_t peer;
 	void *app;
 	/* the request */

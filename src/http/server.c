@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -12,6 +13,8 @@
 
 #define LINGER_MAX ((size_t)256 << 10)
 #define LINGER_MS 2000
+#define RESERVED_MS 500			/* for the head on a reserved connection */
+#define UPSTREAM_SPARE 32	/* descriptors clients leave to what is asked for them; of few, a quarter */
 
 static const char *const names[] = { "IDLE", "HEAD", "BODY", "ANSWER", "CLOSING", "DEAD" };
 
@@ -87,7 +90,7 @@ static bool start_body(struct exchange *x)
 	}
 	http_chunk_init(&x->chunk);
 	x->body_over = x->framing == HTTP_BODY_NONE;
-	x->keep = !http_field_has(&x->head, "Connection", "close") &&
+	x->keep = !x->reserved && !http_field_has(&x->head, "Connection", "close") &&
 	    (x->head.minor == 1 || http_field_has(&x->head, "Connection", "keep-alive"));
 	x->no_body = x->chunked = x->head_sent = x->ended = false;
 	if (!x->body_over && http_field_has(&x->head, "Expect", "100-continue"))
@@ -276,7 +279,8 @@ static void close_after_last_byte(struct exchange *x)
 static void become_idle(struct exchange *x)
 {
 	exchange_enter(x, S_IDLE);
-	exchange_arm(x, x->server->p.idle_ms);
+	/* who has yet to take the answer is not idle */
+	exchange_arm(x, conn_unsent(x->conn) > 0 ? x->server->p.stall_ms : x->server->p.idle_ms);
 	if (buf_len(conn_in(x->conn)) > 0)
 		job_queue(x->server->p.loop, &x->step);
 	else if (x->half_closed)
@@ -295,21 +299,36 @@ static void after_answer(struct exchange *x)
 		become_idle(x);
 }
 
+static void say_no_room(struct exchange *x)
+{
+	refuse(x, 503, "the daemon has all the connections that it takes");
+}
+
+static bool is_turned_away(const struct exchange *x)
+{
+	return x->reserved && !span_starts(x->head.target, x->server->p.reserved_for);
+}
+
 static void on_head_data(struct exchange *x)
 {
-	if (answered_again(x))
+	if (!x->reserved && answered_again(x)) {
 		become_idle(x);
-	else if (take_head(x))
-		begin(x);
-	else if (x->st == S_HEAD && x->half_closed)	/* half a head: there is nothing to answer */
+	} else if (take_head(x)) {
+		if (is_turned_away(x))
+			say_no_room(x);
+		else
+			begin(x);
+	} else if (x->st == S_HEAD && x->half_closed) {	/* half a head: there is nothing to answer */
 		close_after_last_byte(x);
+	}
 }
 
 static void on_data(struct exchange *x)
 {
 	if (x->st == S_IDLE && buf_len(conn_in(x->conn)) > 0 && conn_unsent(x->conn) <= EXCHANGE_AHEAD_MAX) {
 		exchange_enter(x, S_HEAD);
-		exchange_arm(x, x->server->p.head_ms);
+		if (!x->reserved)
+			exchange_arm(x, x->server->p.head_ms);
 	}
 	if (x->st == S_HEAD)
 		on_head_data(x);
@@ -333,7 +352,9 @@ static void on_step(struct job *job)
 
 static void on_timeout(struct exchange *x)
 {
-	if (x->st == S_HEAD)
+	if (x->reserved && (x->st == S_IDLE || x->st == S_HEAD))
+		say_no_room(x);
+	else if (x->st == S_HEAD)
 		refuse(x, 408, "the request did not come in time");
 	else
 		drop(x);
@@ -394,12 +415,28 @@ static void say_full(int fd)
 	listen_say(fd, span_make(text, sizeof(text) - 1));
 }
 
+static bool is_full(const struct server *s, int fd)
+{
+	int room = loop_room(s->p.loop);
+
+	return s->nclients >= s->p.max_clients ||
+	    fd >= room - (room > 4 * UPSTREAM_SPARE ? UPSTREAM_SPARE : room / 4);
+}
+
+/* 900 connections of anybody must not keep the owner's commands out. */
+static bool has_reserve(const struct server *s, int fd, bool is_unix, uid_t peer)
+{
+	return is_unix && (peer == geteuid() || peer == 0) && fd < loop_room(s->p.loop) &&
+	    s->nclients < s->p.max_clients + s->p.reserve;
+}
+
 static void on_accept(void *arg, int fd, bool is_unix, uid_t peer)
 {
 	struct server *s = arg;
 	struct exchange *x;
+	bool full = is_full(s, fd);
 
-	if (s->nclients >= s->p.max_clients) {
+	if (full && !has_reserve(s, fd, is_unix, peer)) {
 		say_full(fd);
 		return;
 	}
@@ -411,9 +448,11 @@ static void on_accept(void *arg, int fd, bool is_unix, uid_t peer)
 		return;
 	}
 	conn_half_open(x->conn);
+	conn_patience(x->conn, s->p.stall_ms);
 	x->server = s;
 	x->step.run = on_step;
 	x->is_unix = is_unix;
+	x->reserved = full;
 	x->peer = peer;
 	x->body_over = true;
 	buf_init(&x->text, HTTP_HEAD_MAX);
@@ -423,7 +462,7 @@ static void on_accept(void *arg, int fd, bool is_unix, uid_t peer)
 		x->next->link = &x->next;
 	s->clients = x;
 	s->nclients++;
-	exchange_arm(x, s->p.idle_ms);
+	exchange_arm(x, full ? RESERVED_MS : s->p.idle_ms);
 }
 
 int server_listen_unix(struct server *s, const char *path, struct err *err)

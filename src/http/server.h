@@ -47,10 +47,15 @@ struct server_ops {
 
 struct server_params {
 	struct loop *loop;
-	size_t max_clients;		/* above: 503 and closed */
+	size_t max_clients;		/* above, or when descriptors run short: 503 and closed */
+	/* Above that, this many more on the unix socket from our own uid or root, each for one request whose
+	 * target begins so and comes at once; for others they get the 503. */
+	size_t reserve;
+	const char *reserved_for;
 	int64_t head_ms;		/* a head's first to last byte */
 	int64_t idle_ms;		/* between requests */
-	int64_t stall_ms;		/* without a byte of body, or of the answer taken */
+	int64_t stall_ms;		/* without a byte of body, or of the answer taken; while an answer
+					 * leaves, the others wait for it */
 	struct server_ops ops;
 };
 

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 
 #include "base/clock.h"
@@ -13,7 +14,18 @@ struct loop {
 	int64_t soonest;		/* no timer is due before; 0: not known */
 	int64_t now;
 	uint64_t pass;
+	int room;			/* descriptors below it are held */
 };
+
+static int find_room(void)
+{
+	struct rlimit r;
+	int n = FD_SETSIZE;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < FD_SETSIZE)
+		n = (int)r.rlim_cur;
+	return n > 2 * LOOP_FILES ? n - LOOP_FILES : n / 2;
+}
 
 int loop_new(struct loop **out, struct err *err)
 {
@@ -23,6 +35,7 @@ int loop_new(struct loop **out, struct err *err)
 		return err_set(err, ERR_INTERNAL, "no memory for the event loop");
 	l->jobs_end = &l->jobs;
 	l->now = clock_mono();
+	l->room = find_room();
 	*out = l;
 	return 0;
 }
@@ -55,9 +68,9 @@ int loop_add(struct loop *l, struct io *io, struct err *err)
 {
 	struct io **at = &l->ios;
 
-	if (io->fd < 0 || io->fd >= FD_SETSIZE)
+	if (io->fd < 0 || io->fd >= l->room)
 		return err_set(err, ERR_LIMIT, "too many open files: descriptor %d is above the limit of %d",
-		    io->fd, FD_SETSIZE - 1);
+		    io->fd, l->room - 1);
 	io->dead = false;
 	io->next = NULL;
 	while (*at != NULL)	/* at the end: no link that reap_if stands on is moved */
@@ -118,6 +131,11 @@ void job_cancel(struct loop *l, struct job *j)
 int64_t loop_now(const struct loop *l)
 {
 	return l->now;
+}
+
+int loop_room(const struct loop *l)
+{
+	return l->room;
 }
 
 uint64_t loop_pass(const struct loop *l)

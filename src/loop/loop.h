@@ -47,8 +47,13 @@ int loop_new(struct loop **, struct err *);
 /* Reaps what is still held, dead or not. */
 void loop_free(struct loop *);
 
-/* Hold an io until it is dead. ERR_LIMIT if fd >= FD_SETSIZE: the caller closes it. */
+#define LOOP_FILES 16		/* descriptors that are left to files, which the loop does not hold */
+
+/* Hold an io until it is dead. ERR_LIMIT if fd >= loop_room: the caller closes it. */
 int loop_add(struct loop *, struct io *, struct err *);
+/* Descriptors below this number may be held: what select() and, when the loop was made, the process's limit
+ * allow, less LOOP_FILES. The kernel gives the lowest number that is free, so that files always find some. */
+int loop_room(const struct loop *);
 
 /* Fire once at `due` (ms of loop_now's clock); setting it again moves it. Clearing one that is not set is
  * fine. */

@@ -29,6 +29,7 @@ struct conn {
 	bool drained;			/* CONN_LOWAT was told for what was written */
 	struct buf in, out, early;	/* plaintext both ways; raw bytes for a new engine */
 	struct err err;
+	int64_t patience, moved;	/* ms; when what waits last grew less */
 	conn_fn *fn;
 	void *arg;
 };
@@ -124,8 +125,14 @@ static void read_plain(struct conn *c)
 
 static void write_plain(struct conn *c)
 {
-	if (buf_len(&c->out) > 0)
-		buf_consume(&c->out, send_some(c, buf_data(&c->out), buf_len(&c->out)));
+	size_t sent;
+
+	if (buf_len(&c->out) == 0)
+		return;
+	sent = send_some(c, buf_data(&c->out), buf_len(&c->out));
+	buf_consume(&c->out, sent);
+	if (sent > 0)
+		c->moved = loop_now(c->loop);
 }
 
 static size_t pump_net_out(struct conn *c)
@@ -259,9 +266,16 @@ static void on_kick(struct job *job)
 	ready(&CONN_OF(kick, job)->io, 0);
 }
 
+/* A peer that takes what it gets, however slowly, is not late. */
 static void on_deadline(struct timer *t)
 {
-	tell(CONN_OF(deadline, t), CONN_TIMEOUT);
+	struct conn *c = CONN_OF(deadline, t);
+	int64_t due = c->moved + c->patience;
+
+	if (c->patience > 0 && due > loop_now(c->loop) && conn_unsent(c) > 0)
+		timer_set(c->loop, t, due);
+	else
+		tell(c, CONN_TIMEOUT);
 }
 
 static void reap(struct io *io)
@@ -392,10 +406,12 @@ int conn_push(struct conn *c, const struct span *parts, size_t n)
 			conn_write(c, parts[i].p + gone, parts[i].n - gone);
 	}
 	/* Whoever saw bytes wait is owed a word when they have left, also if they left here. */
-	if (buf_len(&c->out) > 0)
+	if (buf_len(&c->out) > 0) {
 		c->drained = false;
-	else if (!c->drained)
+		c->moved = loop_now(c->loop);
+	} else if (!c->drained) {
 		job_queue(c->loop, &c->kick);
+	}
 	return c->out.failed ? ERR_LIMIT : 0;
 }
 
@@ -434,6 +450,11 @@ void conn_deadline(struct conn *c, int64_t due)
 		timer_clear(c->loop, &c->deadline);
 	else
 		timer_set(c->loop, &c->deadline, due);
+}
+
+void conn_patience(struct conn *c, int64_t ms)
+{
+	c->patience = ms;
 }
 
 bool conn_clean(const struct conn *c)

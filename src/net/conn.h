@@ -69,6 +69,8 @@ void conn_pause(struct conn *, bool);
 
 /* One deadline, in loop time; 0 clears. */
 void conn_deadline(struct conn *, int64_t due);
+/* While bytes wait to leave a plain conn, a deadline is put off until none has left for so many ms. */
+void conn_patience(struct conn *, int64_t ms);
 
 /* After CONN_EOF: the end was announced (TLS close_notify), or the stream is plain. */
 bool conn_clean(const struct conn *);

@@ -211,9 +211,10 @@ static void send_rewritten(struct visit *v)
 static void on_done(void *arg, const struct err *err)
 {
 	struct visit *v = arg;
+	int status = v->proxy->p.offline ? 504 : word_status(err);
 
 	v->lookup = NULL;
-	note(v, v->status != 0 ? v->status : word_status(err), v->status != 0,
+	note(v, v->status != 0 ? v->status : status, v->status != 0,
 	    err->cls != 0 ? "failed" : NULL);
 	if (err->cls == 0 && v->rewriting)
 		send_rewritten(v);
@@ -221,6 +222,8 @@ static void on_done(void *arg, const struct err *err)
 		exchange_end(v->x);
 	else if (exchange_has_head(v->x))
 		exchange_abort(v->x);
+	else if (v->proxy->p.offline)
+		word_offline(v->x, err->msg);
 	else
 		word_fail(v->x, err, cache_limits(v->proxy->p.cache, &v->req));
 	if (err->cls != 0)
@@ -349,14 +352,17 @@ static void start(struct visit *v)
 		.on_done = on_done,
 		.on_drained = on_upload_drained,
 		.arg = v };
-	struct cache_ask ask = { .max_age = -1 };
+	struct proxy *p = v->proxy;
+	struct cache_ask ask = {
+		.max_age = -1, .offline = p->p.offline, .own_only = !exchange_is_unix(v->x)
+	};
 	struct err err;
 
 	err_init(&err);
 	rules_cache_control(exchange_request(v->x), &ask);
 	if (make_request(v, &err) == 0) {
 		ask.if_none_match = v->if_none_match;
-		cache_start(v->proxy->p.cache, &v->req, &ask, &sink, &v->lookup, &err);
+		cache_start(p->p.cache, &v->req, &ask, &sink, &v->lookup, &err);
 	}
 	if (err.cls != 0) {
 		note(v, word_status(&err), false, "failed");
@@ -457,6 +463,11 @@ static void pass(struct visit *v)
 	struct err err;
 
 	err_init(&err);
+	if (v->proxy->p.offline) {
+		word_offline(v->x, "with --offline nobody is asked");
+		dispose(v);
+		return;
+	}
 	if (pass_start(v->proxy->p.http, v->x, rules_gets_auth(host, v->proxy->p.upstream), on_passed, v,
 		&v->pass, &err) == 0)
 		return;

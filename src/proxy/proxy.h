@@ -29,6 +29,7 @@ struct proxy_params {
 	struct http_client *http;		/* for what is passed through */
 	const struct upstream *upstream;
 	struct recent *recent;			/* told of every answer that ended; NULL: nobody is */
+	bool offline;		/* nobody is asked; clients of the unix socket get any token's answers */
 	enum proxy_rewrite rewrite;
 	size_t max_body;			/* of an answer that is rewritten */
 	const char *const *body_paths;

@@ -21,8 +21,9 @@ enum rules_host {
 	RULES_FOREIGN		/* anything else: 421 */
 };
 
-/* Of a Host value or an absolute target's authority, without port: api.github.com, uploads.github.com, the
- * upstream's own name, loopback names; github.com, codeload.github.com (archives), *.githubusercontent.com,
+/* Of a Host value or an absolute target's authority, without port: the upstream's own name, loopback names
+ * (and, where the upstream is on this machine, api.github.com); uploads.github.com, github.com,
+ * codeload.github.com (archives), *.githubusercontent.com,
  * *.actions.githubusercontent.com, *.blob.core.windows.net. */
 enum rules_host rules_host(struct span host, const struct upstream *);
 /* May Authorization and Cookie go to this host, may methods other than GET and HEAD? */

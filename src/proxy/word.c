@@ -35,6 +35,14 @@ void word_say(struct exchange *x, int status, const char *sentence)
 	say(x, status, sentence, &h);
 }
 
+void word_offline(struct exchange *x, const char *sentence)
+{
+	struct http_head h = { .nfields = 0 };
+
+	add(&h, "Cache-Status", span_of("ghoard; detail=offline"));
+	say(x, 504, sentence, &h);
+}
+
 void word_fail(struct exchange *x, const struct err *err, const struct ratelimit *limits)
 {
 	struct delivery d = { .head.nfields = 0 };

@@ -515,6 +515,45 @@ static void test_deadline(void **state)
 	story_is(f, "");
 }
 
+/* What waits for a peer that takes it puts the deadline off; a peer that stops taking is late. */
+static void test_patience(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *big = big_new(0);
+	char sink[4096];
+
+	conn_patience(f->c, 150);
+	conn_says(f, big, BIG / 4);
+	conn_deadline(f->c, loop_now(f->loop) + 150);
+	for (unsigned i = 0; i < 40; i++) {
+		int64_t until = clock_mono() + 10;
+
+		passes(f, 2);
+		assert_true(recv(f->peer, sink, sizeof(sink), 0) > 0);
+		while (clock_mono() < until)
+			passes(f, 1);
+	}
+	assert_int_equal(f->n, 0);		/* 400 ms */
+	assert_true(conn_unsent(f->c) > 0);
+	run_to(f, 'T');
+	story_is(f, "T");
+	free(big);
+}
+
+/* With nothing waiting it is a deadline like any other. */
+static void test_patience_without_need(void **state)
+{
+	struct fixture *f = *state;
+	int64_t begin = clock_mono();
+
+	conn_patience(f->c, 60000);
+	conn_says(f, "x", 1);
+	run_to(f, 'L');
+	conn_deadline(f->c, loop_now(f->loop) + 30);
+	run_to(f, 'T');
+	assert_true(clock_mono() - begin < 2000);
+}
+
 static void test_deadline_cleared(void **state)
 {
 	struct fixture *f = *state;
@@ -758,6 +797,8 @@ int main(void)
 		T(free_outside),
 		T(deadline),
 		T(deadline_cleared),
+		T(patience),
+		T(patience_without_need),
 		T(retarget),
 		T(limits),
 		T(engine),
