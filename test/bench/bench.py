@@ -259,7 +259,12 @@ def main():
     if options.write:
         pathlib.Path(options.write).write_text(report(line, bench.rows))
     missed = [r[0] for r in bench.rows if r[3] == "SHORT"]
-    print(f"{len(missed)} targets missed: {'; '.join(missed)}" if missed else "All targets are met.")
+    skipped = [r[0] for r in bench.rows if r[1].startswith("not measured")]
+    for what, which in (("missed", missed), ("not measured", skipped)):
+        if which:
+            print(f"{len(which)} {what}: {'; '.join(which)}")
+    if not missed and not skipped:
+        print("All targets are met.")
 
 
 if __name__ == "__main__":
