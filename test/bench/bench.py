@@ -19,6 +19,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+from hits import hits  # noqa: E402
 from runs import Command, side_by_side  # noqa: E402
 from serving import Serving  # noqa: E402
 from standin import StandIn  # noqa: E402
@@ -186,7 +187,7 @@ class Bench:
             "command-gh": self.beside_gh,
             "command-store": self.big_store,
             "command-work": self.one_mib,
-            "daemon-hits": serving.hits,
+            "daemon-hits": lambda: hits(serving),
             "daemon-latency": serving.latency,
             "daemon-memory": serving.memory,
             "daemon-crowd": serving.crowd,

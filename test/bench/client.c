@@ -3,7 +3,7 @@
  * runs. Answers must be 200 with a Content-Length; all times are printed in ns.
  *
  *   client each WHERE FIELDS WANT <PATHS         one connection, one request after the other: a time a line
- *   client steady WHERE FIELDS PATH CONNS RATE SECONDS
+ *   client steady WHERE FIELDS CONNS RATE SECONDS <PATHS     the paths in turn
  *       RATE requests a second in all, sent when they are due and not when the last answer is there; a time
  *       counts from when its request was due, so that a server that stalls pays for all who wait: prints
  *       median, 99th percentile and longest
@@ -33,6 +33,7 @@
 
 #define HEAD_MAX 65536
 #define CONNS_MAX 1000
+#define PATHS_MAX 1000
 #define BILLION 1000000000LL
 
 static char fields[4096];
@@ -198,12 +199,30 @@ static struct conn {
 	int64_t due;		/* of the request it waits for; 0: it waits for none */
 } *conns;
 
+static struct text {
+	char *p;
+	size_t n;
+} texts[PATHS_MAX];
+
+/* The requests of the paths on stdin; returns how many. */
+static int read_texts(void)
+{
+	char path[2048], text[8192];
+	int count = 0;
+	while (count < PATHS_MAX && fgets(path, sizeof path, stdin)) {
+		path[strcspn(path, "\n")] = '\0';
+		texts[count].n = request(text, sizeof text, path);
+		texts[count++].p = strdup(text);
+	}
+	if (count == 0)
+		bad("no paths on stdin");
+	return count;
+}
+
 static void steady(const char *where, char **arg)
 {
-	int count = atoi(arg[1]);
-	int64_t rate = atoll(arg[2]), total = rate * atoll(arg[3]), sent = 0, done = 0;
-	char text[8192];
-	size_t n = request(text, sizeof text, arg[0]);
+	int count = atoi(arg[0]), paths = read_texts();
+	int64_t rate = atoll(arg[1]), total = rate * atoll(arg[2]), sent = 0, done = 0;
 	if (count < 1 || count > CONNS_MAX || rate < 1)
 		bad("CONNS or RATE");
 	struct pollfd *polls = calloc((size_t)count, sizeof *polls);
@@ -224,7 +243,7 @@ static void steady(const char *where, char **arg)
 				next = (next + 1) % count;
 			conns[next].due = due;
 			answer_clear(&conns[next].answer);
-			send_all(polls[next].fd, text, n);
+			send_all(polls[next].fd, texts[sent % paths].p, texts[sent % paths].n);
 			next = (next + 1) % count;
 			due = begin + ++sent * BILLION / rate;
 		}
@@ -292,7 +311,7 @@ int main(int argc, char **argv)
 	read_fields(argv[3]);
 	if (!strcmp(argv[1], "each"))
 		each(argv[2], argv[4]);
-	else if (!strcmp(argv[1], "steady") && argc == 8)
+	else if (!strcmp(argv[1], "steady") && argc == 7)
 		steady(argv[2], argv + 4);
 	else if (!strcmp(argv[1], "begin") && argc > 5)
 		begin(argv[2], argv + 4);

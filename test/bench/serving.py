@@ -1,10 +1,5 @@
-"""The daemon beside nginx and Varnish, and what it costs to be one of many clients (see bench.py).
+"""The daemon's load and what it does with it: one client, many clients, memory, start (see bench.py)."""
 
-Server and load generator have a core each.  What is compared is the processor time of the server's processes
-for a request, for the machine may have other work: the servers take turns, and medians are compared.
-"""
-
-import contextlib
 import hashlib
 import json
 import os
@@ -19,17 +14,12 @@ import time
 import urllib.request
 
 import crowd
-from servers import CLIENT_CORE, Ghoard, Nginx, Varnish, at_once, before_all
+from servers import CLIENT_CORE, Ghoard, at_once, before_all
 from standin import PLAIN
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOKENS = [f"bench-token-{n}" for n in range(4)]
 CONTENTS = "/repos/octocat/hello-world/contents"
-SIZES = {"2 KB": 2048, "32 KB": 32768}
-# What GitHub sends and ghoard does not keep.  The rivals would pass it on, a tenth of nginx's time for 2 KB;
-# so it is left out, and all three send nearly the same.
-NOT_KEPT = """X-OAuth-Scopes X-Accepted-OAuth-Scopes X-GitHub-Request-Id Access-Control-Expose-Headers
-Access-Control-Allow-Origin Strict-Transport-Security X-Content-Type-Options Referrer-Policy""".split()
 CONNECTIONS = 64
 MANY_CLIENTS, MOST_CLIENTS = 800, 900
 FIELDS = "Authorization: token {}\r\nUser-Agent: bench\r\nAccept: application/vnd.github+json\r\n"
@@ -96,13 +86,21 @@ class Serving:
         return Ghoard(self.binary, self.folder / name, self.upstream, env)
 
     # -- load
-    def wrk(self, server, path, seconds):
-        """(processor µs a request, requests a second, 99th percentile in ms, wrk's own share of its core)"""
+    def wrk(self, server, paths, seconds):
+        """As fast as it can, these paths in turn.
+
+        (processor µs a request, requests a second, 99th percentile in ms, wrk's own share of its core)
+        """
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "--latency"]
         for field in FIELDS.format(TOKENS[0]).splitlines():
             command += ["-H", field]
+        command.append(f"http://127.0.0.1:{server.port}{paths[0]}")
+        if len(paths) > 1:
+            names = self.folder / "paths"
+            names.write_text("".join(f"{p}\n" for p in paths))
+            command[1:1] = ["-s", HERE / "in_turn.lua"]
+            command += ["--", names]
         before = server.cpu()
-        command.append(f"http://127.0.0.1:{server.port}{path}")
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=begin_load)
         said = process.stdout.read()
         _, process.returncode, own = os.wait4(process.pid, 0)
@@ -115,10 +113,11 @@ class Serving:
         busy = (own.ru_utime + own.ru_stime) / float(took)
         return used / int(count) * 1e6, int(count) / float(took), late, busy
 
-    def steady(self, server, path, rate, seconds):
+    def steady(self, server, paths, rate, seconds):
         """99th percentile in ms of requests that come at that rate, whatever the server does."""
-        args = [path, CONNECTIONS, rate, seconds]
-        line = self.run_client("steady", server.port, self.fields(TOKENS[0]), *args)
+        text = "".join(f"{p}\n" for p in paths)
+        where = [server.port, self.fields(TOKENS[0])]
+        line = self.run_client("steady", *where, CONNECTIONS, rate, seconds, text=text)
         return int(line.split()[1]) / 1e6
 
     def each(self, where, token, want, paths):
@@ -140,68 +139,6 @@ class Serving:
         if done.returncode:
             raise OSError((done.stderr.strip() or "the client ended").splitlines()[0])
         return done.stdout
-
-    # -- hits, side by side
-    def hits(self, rounds=7, seconds=2):
-        with contextlib.ExitStack() as stack:
-            memory = pathlib.Path("/dev/shm")
-            parent = memory if os.access(memory, os.W_OK) else self.folder
-            fast = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=parent)))
-            servers = [
-                self.ghoard("hits"),
-                Nginx(fast / "nginx", self.upstream),
-                Varnish(fast / "varnish", self.upstream),
-            ]
-            for server in servers:
-                stack.enter_context(server)
-            self.control("alter", path=f"{CONTENTS}/body-*", remove=NOT_KEPT)
-            for size, wanted in SIZES.items():
-                self.compare(size, self.put(f"body-{wanted}", wanted), servers, rounds, seconds)
-
-    def compare(self, size, path, servers, rounds, seconds):
-        bodies = {self.ask(f"http://127.0.0.1:{s.port}", path)[1] for s in servers for _ in range(2)}
-        if len(bodies) != 1:
-            raise OSError(f"not the same answer from all caches for {path}")
-        for server in servers:
-            self.wrk(server, path, 1)
-        before = self.standin.count()
-        found = {s.name: [] for s in servers}
-        for n in range(rounds):
-            for server in servers[n % 3 :] + servers[: n % 3]:
-                found[server.name].append(self.wrk(server, path, seconds))
-        cost = {name: [f[0] for f in all] for name, all in found.items()}
-        speed = {name: middle(f[1] for f in all) for name, all in found.items()}
-        row = self.bench.row
-        for name in found:
-            row(
-                f"{name}, {size} hit, {CONNECTIONS} connections: processor time a request",
-                f"{middle(cost[name]):.1f} µs ({min(cost[name]):.1f} to {max(cost[name]):.1f}), "
-                f"{speed[name]:,.0f}/s, wrk {middle(f[3] for f in found[name]):.0%} busy",
-            )
-        for name, least in (("nginx", 1.4), ("Varnish", 2.0)) if size == "2 KB" else (("nginx", 0.9),):
-            ratios = [theirs / ours for theirs, ours in zip(cost[name], cost["ghoard"])]
-            ratio = middle(ratios)
-            measured = f"{ratio:.2f} times ({min(ratios):.2f} to {max(ratios):.2f})"
-            claim = f"{size}: {name} / ghoard, processor time a request"
-            row(claim, measured, f"at least {least}", ratio >= least)
-        ours, theirs = (middle(f[2] for f in found[name]) for name in ("ghoard", "nginx"))
-        row(f"{size}: 99th percentile, as fast as they can", f"{ours:.2f} ms, nginx {theirs:.2f} ms")
-        # half of what the dearer one could do on a core of its own, and not more than the client can
-        rate = min(20_000, int(0.5e6 / max(middle(cost["ghoard"]), middle(cost["nginx"]))))
-        self.at_equal_rate(size, path, servers[:2], rate, rounds)
-        if self.standin.count() != before:
-            raise OSError("requests reached the stand-in: these were not all hits")
-
-    def at_equal_rate(self, size, path, servers, rate, rounds):
-        late = {s.name: [] for s in servers}
-        for n in range(rounds):
-            for server in servers[:: 1 if n % 2 else -1]:
-                with server.before_all():
-                    late[server.name].append(self.steady(server, path, rate, 1))
-        ours, theirs = (round(middle(late[name]), 2) for name in ("ghoard", "nginx"))
-        claim = f"{size}: 99th percentile at {rate:,} requests a second for both"
-        measured = f"{ours:.2f} ms, nginx {theirs:.2f} ms"
-        self.bench.row(claim, measured, "no worse than nginx", ours <= theirs)
 
     # -- one client
     def latency(self, rounds=5, count=4000):
@@ -280,13 +217,13 @@ class Serving:
     def idle_clients(self, server, rounds, seconds):
         path = self.put("idle", 2048)
         self.ask(f"http://127.0.0.1:{server.port}", path)
-        self.wrk(server, path, 1)
+        self.wrk(server, [path], 1)
         alone, among = [], []
         for n in range(rounds):
             for many in (False, True) if n % 2 else (True, False):
                 with crowd.Crowd(server.port, MANY_CLIENTS if many else 0) as clients:
                     clients.ask(self.request(path))
-                    (among if many else alone).append(self.wrk(server, path, seconds)[:2])
+                    (among if many else alone).append(self.wrk(server, [path], seconds)[:2])
         cost = middle(b[0] / a[0] for a, b in zip(alone, among)) - 1
         loss = 1 - middle(b[1] / a[1] for a, b in zip(alone, among))
         claim = f"{MANY_CLIENTS} idle clients beside {CONNECTIONS} busy ones:"
