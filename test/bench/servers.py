@@ -71,7 +71,7 @@ def at_once(core):
 def before_all(pids=(0,), real_time=True):
     """Nothing else of the machine runs before these, where that is allowed: for times a client sees.
 
-    Only for what leaves its core idle now and then: Linux halts real-time work that does not.
+    Linux halts real-time work that leaves its core to nobody for a twentieth of the time.
     """
     policy = os.SCHED_RR if real_time else os.SCHED_OTHER
     for pid in pids:
