@@ -11,7 +11,7 @@ PREFIX       ?= /usr/local
 FUZZ_SECONDS ?= 5
 VENDOR       ?=
 export RELEASE
-# T=name narrows `make unit` and `make scenario`
+# T=name narrows `make unit`, `make scenario`, `make bench`
 T            ?=
 PYTEST_FLAGS ?=
 GH_CURRENT   ?= 1
@@ -224,8 +224,8 @@ test: all build/deps/test ## everything; installs what the tests need
 fuzz: $(FUZZERS:test/fuzz/%.c=build/fuzz/bin/%) ## every parser, FUZZ_SECONDS=5 each
 	$(Q)sh test/fuzz/run.sh $(FUZZ_SECONDS) $^
 
-bench: all build/deps/bench build/venv/ready ## side by side with what one would use instead
-	$(Q)sh test/bench/run.sh
+bench: all build/deps/bench build/venv/ready ## side by side with others; T=daemon for some
+	$(Q)sh test/bench/run.sh $(T)
 
 demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub
 	$(Q)$(PYTHON) test/demo.py $(if $(LIVE),--live)
