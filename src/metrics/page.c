@@ -182,7 +182,8 @@ const char page_html[] =
 	      "p.style.fill = fill;\n"
 	      "svg.append(p);\n"
 	    "}\n"
-	    "return [svg, el('small', text + ', at most ' + num(most) + ' in 10 s')];\n"
+	    "const peak = Math.max(0, ...samples.map(back));\n"
+	    "return [svg, el('small', text + (peak ? ', at most ' + num(peak) + ' in 10 s' : ''))];\n"
 	  "});\n"
 	"}\n"
 

@@ -427,6 +427,10 @@ static bool turned_away(struct proxy *p, struct exchange *x, const struct http_h
 		word_say(x, 421, "this is not a host that ghoard answers for");
 		return true;
 	}
+	if (span_eq(h->target, "/favicon.ico")) {	/* browsers ask of their own accord */
+		word_say(x, 404, "there is none");
+		return true;
+	}
 	return span_starts(h->target, "/_ghoard") &&
 	    rules_host(rules_name(host), p->p.upstream) == RULES_API && p->p.control(p->p.arg, x, h->target);
 }
