@@ -332,6 +332,7 @@ static int open_server(struct daemon *d, struct err *err)
 		.head_ms = HEAD_MS,
 		.idle_ms = IDLE_MS,
 		.stall_ms = STALL_MS,
+		.max_body = (uint64_t)settings_int(d->app.settings, "daemon.max_request_body"),
 		.ops = { proxy_on_request, proxy_on_body, proxy_on_body_end, proxy_on_drained, proxy_on_gone,
 		    proxy_on_again, proxy_forget, d->proxy } };
 	const char *tcp = v.listen != NULL ? v.listen : LISTEN_DEFAULT;
