@@ -6,8 +6,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "http/exchange.h"
-#include "http/listen.h"
 #include "net/conn.h"
+#include "net/listen.h"
 
 #define LINGER_MAX ((size_t)256 << 10)
 #define LINGER_MS 2000

@@ -1,8 +1,8 @@
 /*
  * Listening sockets: unix and TCP, accepted in the loop.
  */
-#ifndef HTTP_LISTEN_H
-#define HTTP_LISTEN_H
+#ifndef NET_LISTEN_H
+#define NET_LISTEN_H
 
 #include <stdbool.h>
 #include <stdint.h>
