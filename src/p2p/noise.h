@@ -39,7 +39,7 @@ struct noise_identity {
 	struct peerid id;
 	uint8_t static_key[X25519_LEN], static_pub[X25519_LEN];
 	uint8_t payload[NOISE_PAYLOAD_MAX];
-	size_t npayload;
+	size_t npayload, nplain;		/* all of it; without the muxer at its end */
 };
 
 /* One signature. With `static_key` NULL a random one; ERR_IO: no entropy. */
