@@ -72,6 +72,8 @@ struct message {
 	struct span key, cid;
 	/* cache_response */
 	enum message_result result;
+	bool has_result;
+	uint64_t size;			/* of the body; also entries[0].size */
 	int64_t retry_ms;
 	struct span file;		/* raw JSON object; message_entry_image makes an entry's file of it */
 	/* error */

@@ -71,7 +71,10 @@ struct wire_reader {
 	size_t max;			/* a sealed header's */
 	bool body;			/* records are awaited, not a header */
 	uint64_t left;			/* of the body */
-	struct buf in;			/* one record */
+	struct buf in;			/* one record, and what was in it */
+	uint8_t len[9];
+	size_t nlen, need;		/* need == 0: the length is not known yet */
+	bool told;			/* the last call gave what is in `in` */
 	const char *why;		/* after -1: a sentence without subject */
 	bool unsealed;			/* after -1: it was the seal (another group, or forged) */
 };

@@ -63,7 +63,7 @@ struct yamux_stream {
 	uint64_t credit;	/* bytes that may be sent */
 	uint32_t window;	/* bytes the peer may still send */
 	uint32_t consumed;	/* not yet given back */
-	uint16_t pending;	/* flags to go with the next frame: SYN or ACK */
+	uint16_t pending;	/* ACK: goes with the next frame */
 	bool ours, fin_in, fin_out, reset, starved;
 };
 
@@ -77,16 +77,16 @@ struct yamux_event {
 struct yamux {
 	struct buf out;
 	/* private from here on */
-	bool dialer, bad, ended;
+	bool dialer, ended, ping_sent;
+	const char *why;		/* not NULL: bad */
 	uint32_t next_id, ping;
-	bool ping_sent;
 	uint8_t header[YAMUX_HEADER_LEN];
 	size_t nheader;
 	uint32_t left;			/* of the body being passed on */
-	uint16_t todo;			/* flags of this frame that no event has told yet */
+	unsigned todo;			/* events of this frame not yet told */
+	uint32_t value;			/* theirs */
 	struct yamux_stream *stream;	/* of this frame; NULL: unknown, its body is dropped */
 	unsigned inbound, outbound;
-	const char *why;
 	struct yamux_stream streams[YAMUX_INBOUND_MAX + YAMUX_OUTBOUND_MAX];
 };
 
