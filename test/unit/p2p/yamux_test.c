@@ -105,7 +105,8 @@ static void test_opening(void **state)
 	assert_int_equal(yamux_open(&y, NULL)->id, 2);
 }
 
-/* As go, js and py open one: WindowUpdate|SYN, then data. The first frame back acknowledges, whatever it is. */
+/* As go, js and py open one: WindowUpdate|SYN, then data. The first frame back acknowledges, whatever it is.
+ */
 static void test_accepting(void **state)
 {
 	struct yamux_event ev;
@@ -181,8 +182,13 @@ static void test_unknown(void **state)
 {
 	(void)state;
 	begin(true);
-	assert_int_equal(feed("000000000000000400000003616263" "000100000000000800000100" "000100040000000600000000"
-			      "000000080000000200000001ff" "000000000000000500000000").type, YAMUX_NONE);
+	assert_int_equal(feed("000000000000000400000003616263"
+			      "000100000000000800000100"
+			      "000100040000000600000000"
+			      "000000080000000200000001ff"
+			      "000000000000000500000000")
+			     .type,
+	    YAMUX_NONE);
 	assert_int_equal(feed("000200010000000000000001").type, YAMUX_PINGED);
 	expect_out("000200020000000000000001");
 }
@@ -281,7 +287,10 @@ static void test_rules(void **state)
 	begin(true);
 	assert_int_equal(feed_bad("000100010000000100000000", "id of ours"), ERR_PROTO);
 	begin(true);
-	assert_int_equal(feed_bad("000100010000000200000000" "000000010000000200000000", "that is open"), ERR_PROTO);
+	assert_int_equal(feed_bad("000100010000000200000000"
+				  "000000010000000200000000",
+			     "that is open"),
+	    ERR_PROTO);
 	begin(true);
 	assert_int_equal(feed_bad("010100010000000200000000", "version"), ERR_PROTO);
 	begin(true);
@@ -415,7 +424,8 @@ static void test_both(void **state)
 
 		for (size_t i = 0; i < sizeof(block); i++)
 			block[i] = (uint8_t)((sent + i) * 31 >> 2);
-		sent += yamux_write(&a, s, block, total - sent < sizeof(block) ? (size_t)(total - sent) : sizeof(block));
+		sent += yamux_write(&a, s, block,
+		    total - sent < sizeof(block) ? (size_t)(total - sent) : sizeof(block));
 		for (unsigned d = 0; d < 2; d++)
 			while (buf_len(&from[d]->out) > 0) {
 				struct yamux_event ev;
