@@ -88,7 +88,7 @@ endif
 
 # ---- build ----
 
-.PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench demo interop \
+.PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench bench-engines demo interop \
 	reproducible dist check-static vendor-bump exact
 
 all: build/ghoard ## the program: build/ghoard (default)
@@ -226,6 +226,13 @@ fuzz: $(FUZZERS:test/fuzz/%.c=build/fuzz/bin/%) ## every parser, FUZZ_SECONDS=5 
 
 bench: all build/deps/bench build/venv/ready ## side by side with what one would use instead
 	$(Q)sh test/bench/run.sh
+
+bench-engines: build/engines ## how fast the peers' engines move a body, without a socket
+	$(Q)./build/engines
+
+build/engines: build/obj/test/bench/engines.o $(PART:%.c=build/obj/%.o) $(LIBS:%=build/lib/%.a)
+	$(call say,LINK,$@)
+	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
 
 demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub
 	$(Q)$(PYTHON) test/demo.py $(if $(LIVE),--live)
