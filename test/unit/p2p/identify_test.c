@@ -120,6 +120,11 @@ static void test_odd_peers(void **state)
 	identify_reader_free(&r);
 	assert_int_equal(end_of("80", &id, &r), ERR_PROTO);
 	identify_reader_free(&r);
+	/* cut where a field ends, and behind the first byte of a second length */
+	assert_int_equal(end_of("0a3203616263", &id, &r), ERR_PROTO);
+	identify_reader_free(&r);
+	assert_int_equal(end_of("05320361626380", &id, &r), ERR_PROTO);
+	identify_reader_free(&r);
 }
 
 static void test_limits(void **state)

@@ -363,6 +363,12 @@ static void test_bad_identities(void **state)
 	make_identity(&b, seed_a, static_b);
 	dial_with(&f, span_make(b.payload, b.npayload));
 	assert_int_equal(verdict(&f, "bad signature"), ERR_DENIED);
+	memcpy(key, a.payload + 40, 64);
+	dial_with(&f, payload_of(&room, span_make(a.payload + 2, 36), key, 65));
+	assert_int_equal(verdict(&f, "bad signature"), ERR_DENIED);
+	dial_with(&f, payload_of(&room, span_make(a.payload + 2, 36), key, 64));
+	assert_int_equal(verdict(&f, NULL), 0);
+	memset(key, 0, sizeof(key));
 	dial_with(&f, payload_of(&room, span_make(a.payload + 2, 36), a.payload + 40, 63));
 	assert_int_equal(verdict(&f, "bad signature"), ERR_DENIED);
 	dial_with(&f, payload_of(&room, span_make(a.payload + 2, 35), a.payload + 40, 64));
