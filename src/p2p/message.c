@@ -196,7 +196,7 @@ static bool take_retry(struct message *m, struct span v)
 
 static bool take_response(struct message *m, struct span key, struct span v)
 {
-	if (jscan_str_eq(key, "result"))
+	if (jscan_str_eq(key, "answer"))
 		return take_result(m, v);
 	if (jscan_str_eq(key, "retry_ms"))
 		return take_retry(m, v);
@@ -424,7 +424,7 @@ int message_put_hit(struct buf *b, struct span image, uint64_t size)
 {
 	if (!span_ends(image, DATA_MARK) || image.p[0] != '{')
 		return ERR_DAMAGED;
-	buf_addf(b, "{\"type\":\"cache_response\",\"result\":\"hit\",\"size\":%" PRIu64 ",\"entry\":", size);
+	buf_addf(b, "{\"type\":\"cache_response\",\"answer\":\"hit\",\"size\":%" PRIu64 ",\"entry\":", size);
 	buf_addspan(b, span_sub(image, 0, image.n - (sizeof(DATA_MARK) - 1)));
 	buf_adds(b, "}}");
 	return 0;
@@ -432,12 +432,12 @@ int message_put_hit(struct buf *b, struct span image, uint64_t size)
 
 void message_put_miss(struct buf *b)
 {
-	buf_adds(b, "{\"type\":\"cache_response\",\"result\":\"miss\"}");
+	buf_adds(b, "{\"type\":\"cache_response\",\"answer\":\"miss\"}");
 }
 
 void message_put_busy(struct buf *b, int64_t retry_ms)
 {
-	buf_addf(b, "{\"type\":\"cache_response\",\"result\":\"busy\",\"retry_ms\":%" PRId64 "}", retry_ms);
+	buf_addf(b, "{\"type\":\"cache_response\",\"answer\":\"busy\",\"retry_ms\":%" PRId64 "}", retry_ms);
 }
 
 void message_put_error(struct buf *b, const char *code, const char *text)
@@ -448,13 +448,37 @@ void message_put_error(struct buf *b, const char *code, const char *text)
 	buf_addc(b, '}');
 }
 
+/* Those of the object's members that have these names, in this order, as they are written there. */
+static void put_members(struct buf *b, struct span object, const char *const *names)
+{
+	struct span v;
+
+	for (; *names != NULL; names++) {
+		if (jscan_member(object, *names, &v) != 1)
+			continue;
+		buf_addf(b, "\"%s\":", *names);
+		buf_addspan(b, v);
+		buf_addc(b, ',');
+	}
+}
+
 void message_entry_image(struct buf *b, struct span file, struct span body)
 {
-	struct span encoding;
-	bool base64 = jscan_path(file, "ghoard.encoding", &encoding) == 1 && jscan_str_eq(encoding, "base64");
+	/* The order of FORMATS §1, whatever the peer's: `encoding` and `data` stand last. */
+	static const char *const outer[] = { "cache_key", "timestamp", "ttl", "content_hash",
+		"validation_fields", NULL };
+	static const char *const inner[] = { "v", "cid", "status", "url", "variant", "auth", "proof",
+		"headers", NULL };
+	struct span ours = span_of("{}"), encoding;
+	bool base64;
 
-	buf_addspan(b, span_sub(file, 0, file.n - 1));
-	buf_adds(b, base64 ? DATA_MARK "\"" : DATA_MARK);
+	jscan_member(file, "ghoard", &ours);
+	base64 = jscan_member(ours, "encoding", &encoding) == 1 && jscan_str_eq(encoding, "base64");
+	buf_addc(b, '{');
+	put_members(b, file, outer);
+	buf_adds(b, "\"ghoard\":{");
+	put_members(b, ours, inner);
+	buf_addf(b, "\"encoding\":\"%s\"}" DATA_MARK "%s", base64 ? "base64" : "json", base64 ? "\"" : "");
 	if (base64)
 		b64_encode(b, body.p, body.n);
 	else

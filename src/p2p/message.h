@@ -1,20 +1,20 @@
 /*
  * The JSON headers of /github-cache/1.0.0 (FORMATS §4), out of structs and into them. Pure.
  *
- *   {"type":"peer_info","network_id":S,"agent":S,"addrs":[MULTIADDR…],"peers":[MULTIADDR/p2p/ID…],"time":T}
+ *   {"type":"peer_info","network_id":S,"agent":S,"addrs":[M…],"peers":[M…],"time":T}
  *   {"type":"cache_entry","entries":[E…]}
  *       E = {"key":S,"url":S,"cid":S,"auth":S,"proof":S,"timestamp":T,"ttl":N,"size":N,"hops":N}
  *   {"type":"invalidate","prefixes":[S…],"time":T}
  *   {"type":"cache_request","key":S}        or  {"type":"cache_request","cid":S}
- *   {"type":"cache_response","result":"hit","size":N,"entry":F}
+ *   {"type":"cache_response","answer":"hit","size":N,"entry":F}
  *       F = the entry's file without its data member; the body follows
- *   {"type":"cache_response","result":"miss"}
- *   {"type":"cache_response","result":"busy","retry_ms":N}
+ *   {"type":"cache_response","answer":"miss"}
+ *   {"type":"cache_response","answer":"busy","retry_ms":N}
  *   {"type":"error","code":S,"message":S}
  *
- * T is seconds with a fraction, as in an entry's file. A peer without a known address stands in `peers` as
- * /p2p/ID. Members unknown to us are passed over, as is an unknown type (MESSAGE_UNKNOWN); a member of a
- * wrong type is an error. The spans of a parsed message live in it.
+ * T is seconds with a fraction, as in an entry's file; M a multiaddr that ends in /p2p/ID. A peer without a
+ * known address stands in `peers` as /p2p/ID. Members unknown to us are passed over, as is an unknown type
+ * (MESSAGE_UNKNOWN); a member of a wrong type is an error. The spans of a parsed message live in it.
  */
 #ifndef P2P_MESSAGE_H
 #define P2P_MESSAGE_H
@@ -102,8 +102,9 @@ void message_put_miss(struct buf *);
 void message_put_busy(struct buf *, int64_t retry_ms);
 void message_put_error(struct buf *, const char *code, const char *text);
 
-/* The file of an entry again: what message_put_hit took from it, then the body as its data member (as it is
- * if `encoding` says json, else in base64). What comes out is not yet checked: entry_parse does that. */
+/* The file of an entry again: the members that message_put_hit took from it, in the file's order, whatever
+ * the peer's, then the body as its data member (as it is, or in base64 if `encoding` says so). What comes out
+ * is not yet checked: entry_parse does that. */
 void message_entry_image(struct buf *, struct span file, struct span body);
 
 #endif

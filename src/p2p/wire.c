@@ -7,7 +7,7 @@
 #include "crypto/kdf.h"
 #include "p2p/wire.h"
 
-#define AAD_LEN (1 + sizeof(WIRE_PROTOCOL) - 1 + 2)
+#define AAD_LEN sizeof(WIRE_PROTOCOL)	/* the kind in place of the NUL */
 
 /* ---- sealing ---- */
 
@@ -40,9 +40,7 @@ void wire_keys_wipe(struct wire_keys *k)
 
 static struct span aad_of(enum wire_kind kind, uint8_t room[static AAD_LEN])
 {
-	room[0] = sizeof(WIRE_PROTOCOL) - 1;
-	memcpy(room + 1, WIRE_PROTOCOL, sizeof(WIRE_PROTOCOL) - 1);
-	room[AAD_LEN - 2] = 1;
+	memcpy(room, WIRE_PROTOCOL, AAD_LEN - 1);
 	room[AAD_LEN - 1] = (uint8_t)kind;
 	return span_make(room, AAD_LEN);
 }
@@ -70,7 +68,7 @@ int wire_seal(const struct wire_keys *k, enum wire_kind kind, struct span payloa
     struct err *err)
 {
 	uint8_t nonce[AEAD_NONCE_LEN];
-	size_t most = kind == WIRE_HEADER ? WIRE_HEADER_MAX - WIRE_OVERHEAD : WIRE_RECORD_MAX;
+	size_t most = kind == WIRE_HEADER ? WIRE_HEADER_MAX : WIRE_RECORD_MAX;
 	int rc;
 
 	if (payload.n > most)
@@ -116,7 +114,7 @@ static ssize_t bad(struct wire_reader *r, const char *why)
 
 static bool on_length(struct wire_reader *r, uint8_t byte)
 {
-	size_t most = r->body ? WIRE_RECORD_MAX + WIRE_OVERHEAD : r->max;
+	size_t most = (r->body ? WIRE_RECORD_MAX : r->max) + WIRE_OVERHEAD;
 	uint64_t v;
 	int n;
 

@@ -7,8 +7,10 @@
  *   sealed  = 01 ‖ nonce(12) ‖ AES-256-GCM of (kind ‖ payload) ‖ tag(16)
  *   key     = HKDF(group key, salt = field(dialer's id) ‖ field(listener's id),
  *             info = "/github-cache/1.0.0 i" for what the dialer sends, "… r" for what the listener sends)
- *   AAD     = field("/github-cache/1.0.0") ‖ field(kind), on every protocol id
+ *   AAD     = "/github-cache/1.0.0" ‖ kind, on every protocol id
  *   field(x) = uvarint(length) ‖ x
+ *
+ * Limits count the payload; what is sealed is WIRE_OVERHEAD longer.
  *
  * A stream whose first bytes are WIRE_FERNET_MARK is the reference's form and never comes in here.
  */
@@ -33,7 +35,7 @@ struct err;
 #define WIRE_GROUP_KEY_LEN 32
 #define WIRE_VERSION 0x01
 #define WIRE_OVERHEAD (1 + AEAD_NONCE_LEN + 1 + AEAD_TAG_LEN)	/* sealed, less the payload */
-#define WIRE_EARLY_MAX ((size_t)16 << 10)	/* a sealed message before peer_info */
+#define WIRE_EARLY_MAX ((size_t)16 << 10)	/* a message before peer_info */
 #define WIRE_REQUEST_MAX ((size_t)4 << 10)
 #define WIRE_HEADER_MAX ((size_t)64 << 10)
 #define WIRE_RECORD_MAX ((size_t)16 << 10)	/* payload of a body record */
@@ -68,7 +70,7 @@ enum wire_event {
 
 struct wire_reader {
 	const struct wire_keys *keys;
-	size_t max;			/* a sealed header's */
+	size_t max;			/* a header's */
 	bool body;			/* records are awaited, not a header */
 	uint64_t left;			/* of the body */
 	struct buf in;			/* one record, and what was in it */

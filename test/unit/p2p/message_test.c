@@ -3,6 +3,7 @@
 #include "base/jscan.h"
 #include "bytes.h"
 #include "p2p/message.h"
+#include "store/entry.h"
 
 #define ID "12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq"
 #define CID "bafkreif2pall7dybz7vecqka3zo24irdwabwdi4wc55jznaq75q7eaavvu"
@@ -127,7 +128,7 @@ static void test_small_ones(void **state)
 	message_put_busy(&b, 200);
 	assert_int_equal(parse(buf_cstr(&b)), 0);
 	assert_true(m.result == MESSAGE_BUSY && m.retry_ms == 200);
-	assert_int_equal(parse("{\"type\":\"cache_response\",\"result\":\"busy\",\"retry_ms\":99999}"), 0);
+	assert_int_equal(parse("{\"type\":\"cache_response\",\"answer\":\"busy\",\"retry_ms\":99999}"), 0);
 	assert_int_equal(m.retry_ms, MESSAGE_RETRY_MAX);
 	buf_clear(&b);
 	message_put_error(&b, "too_large", "more than 4 KiB");
@@ -177,6 +178,65 @@ static void test_hit(void **state)
 	buf_free(&file);
 }
 
+/* A real entry crosses and is itself again, its proof good; so it is if the peer sorts members. */
+static void test_real_entry(void **state)
+{
+	static const uint8_t key[ENTRY_PROOF_KEY_LEN] = { 7 };
+	static const struct entry_header etag = { { "etag", 4 }, { "\"x\"", 3 } };
+	struct entry_parts parts = { .key = span_of("op:/x:v"),
+		.url = span_of("https://h/x"),
+		.auth = span_of("0123456789abcdef0123456789abcdef"),
+		.variant = span_of("{\"accept\":\"json\"}"),
+		.proof_key = key,
+		.timestamp = 1795353600250000,
+		.ttl = 60,
+		.status = 200,
+		.headers = &etag,
+		.nheaders = 1 };
+	const char *bodies[] = { "{\"a\": [1, 2]}", "not JSON \x01" };
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct entry *e, *back;
+		struct buf b, file;
+
+		parts.body = span_of(bodies[i % 2]);
+		assert_int_equal(entry_build(&parts, &e, NULL), 0);
+		buf_init(&b, 8192);
+		buf_init(&file, 8192);
+		struct span image = buf_span(&e->image);
+		size_t front = (size_t)(e->data.p - image.p);
+		assert_int_equal(message_put_hit(&b, span_sub(image, 0, front), parts.body.n), 0);
+		assert_int_equal(parse(buf_cstr(&b)), 0);
+		assert_true(span_same(m.entries[0].cid, e->cid) && span_same(m.entries[0].auth, e->auth));
+		assert_int_equal(m.entries[0].timestamp, parts.timestamp);
+		if (i >= 2) {		/* as a sorting writer has it */
+			struct span ours;
+
+			buf_clear(&file);
+			assert_int_equal(jscan_member(m.file, "ghoard", &ours), 1);
+			buf_adds(&file, "{\"ghoard\":");
+			buf_addspan(&file, ours);
+			buf_adds(&file,
+			    ",\"ttl\":60,\"validation_fields\":null,\"content_hash\":null,\"cache_key\":"
+			    "\"op:/x:v\",\"timestamp\":1795353600.25}");
+			buf_clear(&b);
+			message_entry_image(&b, buf_span(&file), parts.body);
+		} else {
+			buf_clear(&b);
+			message_entry_image(&b, m.file, parts.body);
+			assert_true(span_same(buf_span(&b), image));
+		}
+		assert_int_equal(entry_parse(&b, &back, NULL), 0);
+		assert_true(entry_cid_ok(back) && entry_proof_ok(back, key) &&
+		    span_same(back->body, parts.body));
+		entry_unref(back);
+		entry_unref(e);
+		buf_free(&b);
+		buf_free(&file);
+	}
+}
+
 static void test_malformed(void **state)
 {
 	static const char *const bad[] = { "", "[]", "{}", "null", "{\"type\":\"cache_entry\"}",
@@ -204,10 +264,10 @@ static void test_malformed(void **state)
 		"{\"type\":\"invalidate\",\"prefixes\":[null],\"time\":1}", "{\"type\":\"cache_request\"}",
 		"{\"type\":\"cache_request\",\"key\":\"\"}",
 		"{\"type\":\"cache_request\",\"key\":\"k\",\"cid\":\"c\"}", "{\"type\":\"cache_response\"}",
-		"{\"type\":\"cache_response\",\"result\":\"perhaps\"}",
-		"{\"type\":\"cache_response\",\"result\":\"hit\"}",
-		"{\"type\":\"cache_response\",\"result\":\"hit\",\"entry\":{}}",
-		"{\"type\":\"cache_response\",\"result\":\"miss\",\"retry_ms\":-1}" };
+		"{\"type\":\"cache_response\",\"answer\":\"perhaps\"}",
+		"{\"type\":\"cache_response\",\"answer\":\"hit\"}",
+		"{\"type\":\"cache_response\",\"answer\":\"hit\",\"entry\":{}}",
+		"{\"type\":\"cache_response\",\"answer\":\"miss\",\"retry_ms\":-1}" };
 	struct err err;
 
 	(void)state;
@@ -261,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_peer_info),
 		cmocka_unit_test(test_small_ones),
 		cmocka_unit_test(test_hit),
+		cmocka_unit_test(test_real_entry),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_limits),
 	};
