@@ -62,9 +62,6 @@ static void on_answer(struct multistream *m, struct span text, struct buf *out)
 
 static void on_proposal(struct multistream *m, struct span text, struct buf *out)
 {
-	if (!m->header_sent)
-		put(out, MULTISTREAM_HEADER);
-	m->header_sent = true;
 	for (size_t i = 0; i < m->nprotocols; i++) {
 		if (!span_eq(text, m->protocols[i]))
 			continue;
@@ -79,6 +76,15 @@ static void on_proposal(struct multistream *m, struct span text, struct buf *out
 		put(out, "na");
 }
 
+/* Answered at once: py sends no proposal before it has seen our header. */
+static void on_header(struct multistream *m, struct buf *out)
+{
+	m->greeted = true;
+	if (!m->header_sent)
+		put(out, MULTISTREAM_HEADER);
+	m->header_sent = true;
+}
+
 static void on_message(struct multistream *m, struct buf *out)
 {
 	struct span text = span_make(m->message, m->want - 1);
@@ -88,7 +94,7 @@ static void on_message(struct multistream *m, struct buf *out)
 	else if (!m->greeted && !span_eq(text, MULTISTREAM_HEADER))
 		bad(m, "it does not begin with " MULTISTREAM_HEADER);
 	else if (!m->greeted)
-		m->greeted = true;
+		on_header(m, out);
 	else if (m->dialer)
 		on_answer(m, text, out);
 	else

@@ -46,8 +46,8 @@ struct multistream {
 
 /* The table is borrowed until the agreement. The header and protocols[0] go to `out`. */
 void multistream_dial(struct multistream *, const char *const *protocols, size_t n, struct buf *out);
-/* `greet`: send the header now (a new connection); else it goes with the first answer, in one piece (a
- * stream). */
+/* `greet`: send the header now (a new connection); else when the dialer's has come (a stream), so that it and
+ * the answer to a proposal that came along leave in one piece. */
 void multistream_listen(struct multistream *, const char *const *protocols, size_t n, bool greet,
     struct buf *out);
 

@@ -71,16 +71,16 @@ static const struct {
 	    HEADER NA NA NA "\x03/b\n" },
 	{ false, noise, 1, true, "", MULTISTREAM_RUNNING, 0, 0, HEADER },
 	{ false, noise, 1, false, "", MULTISTREAM_RUNNING, 0, 0, "" },
-	{ false, noise, 1, false, HEADER, MULTISTREAM_RUNNING, 0, 0, "" },
+	{ false, noise, 1, false, HEADER, MULTISTREAM_RUNNING, 0, 0, HEADER },
 	{ false, noise, 1, true,
 	    "GET / HTTP/1.1\r\nHost: of a server that is not here\r\nAccept: anything at all\r\n\r\n",
 	    MULTISTREAM_BAD, 0, 0, HEADER },
 	{ false, noise, 1, false, "\x13/multistream/1.0.1\n", MULTISTREAM_BAD, 0, 0, "" },
 	{ false, noise, 1, false, "\x12/multistream/1.0.0", MULTISTREAM_BAD, 0, 0, "" },
-	{ false, noise, 1, false, HEADER "\x07/noisex", MULTISTREAM_BAD, 0, 0, "" },
+	{ false, noise, 1, false, HEADER "\x07/noisex", MULTISTREAM_BAD, 0, 0, HEADER },
 	/* lengths: 1025, three bytes, not the shortest */
-	{ false, noise, 1, false, HEADER "\x81\x08", MULTISTREAM_BAD, 0, 0, "" },
-	{ false, noise, 1, false, HEADER "\x80\x80\x01", MULTISTREAM_BAD, 0, 0, "" },
+	{ false, noise, 1, false, HEADER "\x81\x08", MULTISTREAM_BAD, 0, 0, HEADER },
+	{ false, noise, 1, false, HEADER "\x80\x80\x01", MULTISTREAM_BAD, 0, 0, HEADER },
 	{ false, noise, 1, false, "\x93\x80\x00", MULTISTREAM_BAD, 0, 0, "" }
 };
 
