@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "http/exchange.h"
 #include "http/heads.h"
-#include "http/listen.h"
 #include "net/conn.h"
+#include "net/listen.h"
 
 #define LINGER_MAX ((size_t)256 << 10)
 #define CUT_SHORT "the request was not sent to its end"
