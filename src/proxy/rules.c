@@ -93,6 +93,38 @@ bool rules_is_authority(const struct upstream *u, struct span host)
 	    origin.p[origin.n - host.n - 1] == '/';
 }
 
+bool rules_answers_for(const struct http_head *h, bool is_unix, const struct upstream *u)
+{
+	struct span host = rules_name(http_field(h, "host"));
+
+	switch (rules_host(host, u)) {
+	case RULES_API:
+		return true;
+	case RULES_PASS:
+		return is_unix &&
+		    (!rules_read_only(host) || span_eq(h->method, "GET") || span_eq(h->method, "HEAD"));
+	case RULES_FOREIGN:
+		return false;
+	}
+	return false;
+}
+
+int64_t rules_length(const struct http_head *h)
+{
+	uint64_t n;
+
+	return span_u64(http_field(h, "content-length"), INT64_MAX, &n) ? (int64_t)n : -1;
+}
+
+/* A GET that says it has none of it is a GET without. */
+bool rules_has_body(const struct http_head *h)
+{
+	int64_t n = rules_length(h);
+
+	return http_field(h, "transfer-encoding").p != NULL || n > 0 ||
+	    (n == 0 && !span_eq(h->method, "GET") && !span_eq(h->method, "HEAD"));
+}
+
 bool rules_is_hop(const struct http_head *h, struct span name)
 {
 	char text[64];
