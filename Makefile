@@ -11,7 +11,7 @@ PREFIX       ?= /usr/local
 FUZZ_SECONDS ?= 5
 VENDOR       ?=
 export RELEASE
-# T=name narrows `make unit` and `make scenario`
+# T=name narrows `make unit`, `make scenario`, `make bench`
 T            ?=
 PYTEST_FLAGS ?=
 GH_CURRENT   ?= 1
@@ -48,14 +48,15 @@ PART     := $(filter-out src/main.c,$(SRC))
 TESTS    := $(sort $(wildcard test/unit/*/*_test.c))
 HELPERS  := $(sort $(wildcard test/unit/*.c))
 FUZZERS  := $(filter-out test/fuzz/replay.c,$(sort $(wildcard test/fuzz/*.c)))
-LIBS     := bearssl cjson libyaml
+LIBS     := bearssl cjson libsodium libyaml
 UNPACKED := build/vendor/unpacked
 
 # ---- flags ----
 
 # Only the libraries' headers are -isystem: their warnings are not ours.
 CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -Isrc -isystem build/vendor/src/bearssl/inc \
-	-isystem build/vendor/src/cjson -isystem build/vendor/src/libyaml/include
+	-isystem build/vendor/src/cjson -isystem build/vendor/src/libyaml/include \
+	-isystem build/vendor/src/libsodium/src/libsodium/include/sodium
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wvla \
 	-Wmissing-prototypes -Werror
 
@@ -87,7 +88,7 @@ endif
 
 # ---- build ----
 
-.PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench demo interop \
+.PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench bench-engines demo interop \
 	reproducible dist check-static vendor-bump exact
 
 all: build/ghoard ## the program: build/ghoard (default)
@@ -224,8 +225,15 @@ test: all build/deps/test ## everything; installs what the tests need
 fuzz: $(FUZZERS:test/fuzz/%.c=build/fuzz/bin/%) ## every parser, FUZZ_SECONDS=5 each
 	$(Q)sh test/fuzz/run.sh $(FUZZ_SECONDS) $^
 
-bench: all build/deps/bench build/venv/ready ## side by side with what one would use instead
-	$(Q)sh test/bench/run.sh
+bench: all build/deps/bench build/venv/ready ## side by side with others; T=daemon for some
+	$(Q)sh test/bench/run.sh $(T)
+
+bench-engines: build/engines ## how fast the peers' engines move a body, without a socket
+	$(Q)./build/engines
+
+build/engines: build/obj/test/bench/engines.o $(PART:%.c=build/obj/%.o) $(LIBS:%=build/lib/%.a)
+	$(call say,LINK,$@)
+	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
 
 demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub
 	$(Q)$(PYTHON) test/demo.py $(if $(LIVE),--live)

@@ -24,6 +24,7 @@ for page in src/man/*.[15]; do
 done
 install -m 644 "$src/bearssl/LICENSE.txt" "$tmp/$program/licenses/BearSSL"
 install -m 644 "$src/cjson/LICENSE" "$tmp/$program/licenses/cJSON"
+install -m 644 "$src/libsodium/LICENSE" "$tmp/$program/licenses/libsodium"
 install -m 644 "$src/libyaml/License" "$tmp/$program/licenses/libyaml"
 # musl is linked in too; it comes with the compiler, not from vendor/
 for text in /usr/share/doc/musl/copyright /usr/share/doc/musl-dev/copyright \

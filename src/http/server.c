@@ -8,10 +8,11 @@
 #include "base/log.h"
 #include "http/exchange.h"
 #include "http/heads.h"
-#include "http/listen.h"
 #include "net/conn.h"
+#include "net/listen.h"
 
 #define LINGER_MAX ((size_t)256 << 10)
+#define CUT_SHORT "the request was not sent to its end"
 #define LINGER_MS 2000
 #define TOO_LONG "its body is longer than daemon.max_request_body"
 #define RESERVED_MS 500			/* for the head on a reserved connection */
@@ -70,7 +71,7 @@ static void refuse(struct exchange *x, int status, const char *why)
 	x->head.method = span_of("GET");
 	x->head.minor = 1;
 	x->keep = false;
-	x->body_over = false;
+	x->body_over = x->half_closed;	/* else it may go on sending: see on_last_byte */
 	exchange_enter(x, S_ANSWER);
 	exchange_reply(x, status, "text/plain; charset=utf-8", span_make(text, n > 0 ? (size_t)n : 0));
 }
@@ -335,8 +336,8 @@ static void on_head_data(struct exchange *x)
 			say_no_room(x);
 		else
 			begin(x);
-	} else if (x->st == S_HEAD && x->half_closed) {	/* half a head: there is nothing to answer */
-		close_after_last_byte(x);
+	} else if (x->st == S_HEAD && x->half_closed) {
+		refuse(x, 400, CUT_SHORT);
 	}
 }
 
@@ -386,6 +387,12 @@ static void on_half_closed(struct exchange *x)
 	x->half_closed = true;
 	if (x->st == S_ANSWER || (pending && (x->st == S_CLOSING || x->st == S_IDLE)))
 		return;
+	if (x->st == S_HEAD || (x->st == S_BODY && !x->head_sent)) {
+		if (is_held(x))
+			x->server->p.ops.on_gone(x->server->p.ops.arg, x);
+		refuse(x, 400, CUT_SHORT);
+		return;
+	}
 	drop(x);
 }
 

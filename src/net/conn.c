@@ -404,6 +404,7 @@ int conn_stage(struct conn *c, const void *p, size_t n)
 	if (c->lent.n > 0)
 		take_over(c);
 	buf_add(&c->out, p, n);
+	loop_stir(c->loop, &c->io);
 	c->over = c->over && !c->timed_out;	/* a last word */
 	if (c->engine != NULL)
 		job_queue(c->loop, &c->kick);
@@ -489,6 +490,8 @@ void conn_shutdown(struct conn *c)
 void conn_pause(struct conn *c, bool pause)
 {
 	c->paused = pause;
+	if (!pause)
+		loop_stir(c->loop, &c->io);
 }
 
 void conn_deadline(struct conn *c, int64_t due)

@@ -314,7 +314,7 @@ static int make_request(struct visit *v, struct err *err)
 		.has_body = rules_has_body(h),
 		.body = v->streaming ? span_of("") : buf_span(&v->body),
 		.streamed = v->streaming,
-		.length = rules_length(h),
+		.length = rules_body_length(h),
 		.body_paths = p->body_paths,
 		.nbody_paths = p->nbody_paths };
 	int rc;

@@ -109,27 +109,26 @@ bool rules_answers_for(const struct http_head *h, bool is_unix, const struct ups
 	return false;
 }
 
-int64_t rules_length(const struct http_head *h)
+bool rules_is_hop(const struct http_head *h, struct span name)
+{
+	char text[64];
+
+	return span_copy(text, sizeof(text), name) && http_field_has(h, "connection", text);
+}
+
+int64_t rules_body_length(const struct http_head *h)
 {
 	uint64_t n;
 
 	return span_u64(http_field(h, "content-length"), INT64_MAX, &n) ? (int64_t)n : -1;
 }
 
-/* A GET that says it has none of it is a GET without. */
 bool rules_has_body(const struct http_head *h)
 {
-	int64_t n = rules_length(h);
+	int64_t n = rules_body_length(h);
 
 	return http_field(h, "transfer-encoding").p != NULL || n > 0 ||
 	    (n == 0 && !span_eq(h->method, "GET") && !span_eq(h->method, "HEAD"));
-}
-
-bool rules_is_hop(const struct http_head *h, struct span name)
-{
-	char text[64];
-
-	return span_copy(text, sizeof(text), name) && http_field_has(h, "connection", text);
 }
 
 struct span rules_target(struct span target)

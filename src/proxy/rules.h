@@ -38,14 +38,15 @@ bool rules_is_authority(const struct upstream *, struct span authority);
 /* Is a request answered at all? Other hosts are passed to on the unix socket alone, the read-only ones with
  * GET and HEAD alone. */
 bool rules_answers_for(const struct http_head *, bool is_unix, const struct upstream *);
-/* Content-Length, -1: none; is there a body? */
-int64_t rules_length(const struct http_head *);
-bool rules_has_body(const struct http_head *);
 
 /* Did a web page of another origin send this (Origin, Sec-Fetch-Site)? `authority` is what the client calls
  * us. */
 bool rules_is_foreign_page(const struct http_head *, struct span authority);
 
+/* Content-Length; -1: none, or not a number. */
+int64_t rules_body_length(const struct http_head *);
+/* A GET that says it has none of it is a GET without. */
+bool rules_has_body(const struct http_head *);
 /* Named by the message's Connection: between the client and us alone (RFC 9110 §7.6.1). */
 bool rules_is_hop(const struct http_head *, struct span name);
 

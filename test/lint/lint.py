@@ -122,6 +122,11 @@ def layers(tree):
 # What, as a pattern; where it may stand; what stands for it elsewhere.
 SEAMS = [
     (r"bearssl|\bbr_\w+", r"src/(crypto|tls)/.*", "BearSSL is behind crypto/ and tls/"),
+    (
+        r"\b(fe|ge|sc)25519_\w+|\bsodium_|<private/",
+        r"src/crypto/(x25519\.c|ed25519\.c|curve25519\.[ch])",
+        "libsodium is behind crypto/ed25519.h and x25519.h",
+    ),
     (r"\bcJSON", r"src/base/json\.c", "cJSON is behind base/json.h"),
     (
         r"<yaml\.h>|\byaml_(parser|event|token|document|node|emitter|mark)_\w+",

@@ -56,6 +56,7 @@ BAD = [
     ("layers", "src/extra/new.c", "int x;\n", "not in src/LAYERS"),
     ("seams", "src/net/conn.c", "#include <bearssl.h>\n", "BearSSL"),
     ("seams", "src/net/conn.c", "cJSON *doc;\n", "cJSON"),
+    ("seams", "src/net/conn.c", "sc25519_reduce(k);\n", "libsodium"),
     ("seams", "src/net/conn.c", "yaml_parser_t p;\n", "libyaml"),
     ("seams", "src/net/conn.c", "int n = select (0, 0, 0, 0, 0);\n", "loop"),
     ("seams", "src/net/conn.c", 'char *s = getenv("X");\n', "environment"),
