@@ -417,6 +417,7 @@ static bool lend(struct conn *c, struct span rest, const struct conn_lender *l)
 		return false;
 	c->release = l->release;
 	c->lent = rest;
+	loop_stir(c->loop, &c->io);
 	return true;
 }
 
