@@ -93,6 +93,22 @@ bool rules_is_authority(const struct upstream *u, struct span host)
 	    origin.p[origin.n - host.n - 1] == '/';
 }
 
+bool rules_answers_for(const struct http_head *h, bool is_unix, const struct upstream *u)
+{
+	struct span host = rules_name(http_field(h, "host"));
+
+	switch (rules_host(host, u)) {
+	case RULES_API:
+		return true;
+	case RULES_PASS:
+		return is_unix &&
+		    (!rules_read_only(host) || span_eq(h->method, "GET") || span_eq(h->method, "HEAD"));
+	case RULES_FOREIGN:
+		return false;
+	}
+	return false;
+}
+
 bool rules_is_hop(const struct http_head *h, struct span name)
 {
 	char text[64];

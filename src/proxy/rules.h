@@ -35,6 +35,10 @@ struct span rules_name(struct span authority);
 /* Is this authority, with its port, the upstream's own? For tests that is a loopback name as well. */
 bool rules_is_authority(const struct upstream *, struct span authority);
 
+/* Is a request answered at all? Other hosts are passed to on the unix socket alone, the read-only ones with
+ * GET and HEAD alone. */
+bool rules_answers_for(const struct http_head *, bool is_unix, const struct upstream *);
+
 /* Did a web page of another origin send this (Origin, Sec-Fetch-Site)? `authority` is what the client calls
  * us. */
 bool rules_is_foreign_page(const struct http_head *, struct span authority);
