@@ -372,6 +372,7 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.recent = d->recent = recent_new(),
 		.offline = d->app.globals->offline,
 		.max_body = (size_t)settings_int(d->app.settings, "cache.max_body"),
+		.any_ip = v.listen_any,
 		.ttl = ttl,
 		.control = control,
 		.arg = d };

@@ -264,7 +264,8 @@ static void note_own(struct visit *v, const struct http_head *h)
 	struct span host = http_field(h, "host");
 	struct url url = { .host = rules_name(host), .v6 = span_chr(host, '[') >= 0 };
 
-	if (v->proxy->p.rewrite == REWRITE_NONE || !url_is_loopback(&url) ||
+	if (v->proxy->p.rewrite == REWRITE_NONE ||
+	    !(url_is_loopback(&url) || (v->proxy->p.any_ip && url_is_ip(&url))) ||
 	    rules_is_authority(v->proxy->p.upstream, host))
 		return;
 	readdress_to(&v->addresses, host, span_starts(h->target, "/api/v3/") ? "/api/v3" : "");
@@ -405,7 +406,7 @@ static bool turned_away(struct proxy *p, struct exchange *x, const struct http_h
 		word_say(x, 403, "requests of web pages are not answered");
 		return true;
 	}
-	if (h->target.p[0] != '/' || !rules_answers_for(h, exchange_is_unix(x), p->p.upstream)) {
+	if (h->target.p[0] != '/' || !rules_answers_for(h, exchange_is_unix(x), p->p.upstream, p->p.any_ip)) {
 		log_msg(log_ration(&p->said), "a request %s was refused with 421: it is for another host",
 		    exchange_is_unix(x) ? "on the unix socket" : "on TCP");
 		word_say(x, 421, "this is not a host that ghoard answers for");
@@ -416,7 +417,8 @@ static bool turned_away(struct proxy *p, struct exchange *x, const struct http_h
 		return true;
 	}
 	return span_starts(h->target, "/_ghoard") &&
-	    rules_host(rules_name(host), p->p.upstream) == RULES_API && p->p.control(p->p.arg, x, h->target);
+	    rules_meaning(h, p->p.upstream, p->p.any_ip) == RULES_API &&
+	    p->p.control(p->p.arg, x, h->target);
 }
 
 static void on_passed(void *arg)
@@ -431,6 +433,7 @@ static void on_passed(void *arg)
 static void pass(struct visit *v)
 {
 	struct span host = rules_name(http_field(exchange_request(v->x), "host"));
+	const char *origin = NULL;
 	struct err err;
 
 	err_init(&err);
@@ -439,8 +442,10 @@ static void pass(struct visit *v)
 		dispose(v);
 		return;
 	}
-	if (pass_start(v->proxy->p.http, v->x, rules_gets_auth(host, v->proxy->p.upstream), on_passed, v,
-		&v->pass, &err) == 0)
+	if (rules_is_authority(v->proxy->p.upstream, http_field(exchange_request(v->x), "host")))
+		origin = v->proxy->p.upstream->origin;
+	if (pass_start(v->proxy->p.http, v->x, origin, rules_gets_auth(host, v->proxy->p.upstream), on_passed,
+		v, &v->pass, &err) == 0)
 		return;
 	word_say(v->x, word_status(&err), err.msg);
 	dispose(v);
@@ -461,7 +466,7 @@ void proxy_on_request(void *arg, struct exchange *x)
 			dispose(v);
 		return;
 	}
-	if (rules_host(rules_name(http_field(h, "host")), p->p.upstream) == RULES_PASS) {
+	if (rules_meaning(h, p->p.upstream, p->p.any_ip) == RULES_PASS) {
 		pass(v);
 		return;
 	}
