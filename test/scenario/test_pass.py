@@ -103,8 +103,8 @@ def server(make_daemon, make_ghoard):
     upstream.close()
 
 
-BESIDE = ["/api/uploads/repos/o/r/releases/1/assets?name=a", "/o/r/archive/main.zip", "/_codeload/o/r/zip/main"]
-BESIDE += ["/o/r/releases/download/v1/a", "/storage/x"]
+BESIDE = ["/api/uploads/repos/o/r/releases/1/assets?name=a", "/o/r/archive/main.zip", "/storage/x"]
+BESIDE += ["/o/r/releases/download/v1/a", "/_codeload/o/r/zip/main"]
 
 
 @pytest.mark.parametrize("target", BESIDE)
