@@ -12,7 +12,8 @@
 
 #include "base/str.h"
 
-enum wild_answer { WILD_NO, WILD_YES, WILD_UNSURE };	/* unsure: it would take too long to know */
+enum wild_answer { WILD_NO, WILD_YES, WILD_UNSURE };	/* unsure: it would take too long to know, or
+						   two stars in a component, where gits differ */
 
 struct wild {
 	struct span pattern;		/* borrowed, without a leading and a trailing '/' */
