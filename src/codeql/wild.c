@@ -43,10 +43,11 @@ static bool in_class(struct span name, unsigned char c)
 	const struct {
 		const char *name;
 		bool yes;
-	} classes[] = { { "alpha", lower || upper }, { "digit", digit }, { "alnum", alnum }, { "lower", lower },
-		{ "upper", upper }, { "space", c == ' ' || (c >= '\t' && c <= '\r') },
-		{ "blank", c == ' ' || c == '\t' }, { "punct", graph && !alnum }, { "print", graph || c == ' ' },
-		{ "graph", graph }, { "cntrl", c < ' ' || c == 127 }, { "xdigit", hex } };
+	} classes[] = { { "alpha", lower || upper }, { "digit", digit }, { "alnum", alnum },
+		{ "lower", lower }, { "upper", upper }, { "space", c == ' ' || (c >= '\t' && c <= '\r') },
+		{ "blank", c == ' ' || c == '\t' }, { "punct", graph && !alnum },
+		{ "print", graph || c == ' ' }, { "graph", graph }, { "cntrl", c < ' ' || c == 127 },
+		{ "xdigit", hex } };
 
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
 		if (span_eq(name, classes[i].name))

@@ -54,7 +54,8 @@ struct level {
 
 static int walk_folder(struct walk *, struct level *, const struct gitattr_file *outer);
 
-int worktree_refuse(struct fingerprint *fp, enum fingerprint_reason reason, struct span path, const char *detail)
+int worktree_refuse(struct fingerprint *fp, enum fingerprint_reason reason, struct span path,
+    const char *detail)
 {
 	if (fp->reason == FP_USABLE) {
 		fp->reason = reason;
@@ -179,7 +180,8 @@ static int read_link(struct walk *w, struct level *l, struct subject *s, size_t 
 
 	if (n < 0)
 		return errno == ENOENT ? 1 : refuse(w, FP_CHANGING, "it changes while it is read");
-	if ((size_t)n == sizeof(target) || treelink_leaves(w->top, span_make(w->path, folder), span_make(target, (size_t)n)))
+	if ((size_t)n == sizeof(target) ||
+	    treelink_leaves(w->top, span_make(w->path, folder), span_make(target, (size_t)n)))
 		return refuse(w, FP_LINK_OUT, "the link leads out of the tree");
 	objid_blob(s->id, w->hash.format, target, (size_t)n);
 	return 0;
@@ -451,7 +453,8 @@ static int enter(struct walk *w, struct level *l, const char *name, size_t until
 	int rc;
 
 	if (fd < 0)
-		return errno == ENOENT ? refuse(w, FP_CHANGING, "it changes while it is read") : refuse_errno(w);
+		return errno == ENOENT ? refuse(w, FP_CHANGING, "it changes while it is read")
+				       : refuse_errno(w);
 	if (w->depth >= WORKTREE_DEPTH_MAX) {
 		close(fd);
 		return refuse(w, FP_LIMIT, "folders are nested too deep");
@@ -620,7 +623,8 @@ static bool in_index(const struct walk *w, const struct level *l, const char *na
 }
 
 /* The folder's own .gitattributes before `outer`; NULL with *rc < 0: no memory. */
-static struct gitattr_file *own_attributes(struct walk *w, struct level *l, const struct gitattr_file *outer, int *rc)
+static struct gitattr_file *own_attributes(struct walk *w, struct level *l, const struct gitattr_file *outer,
+    int *rc)
 {
 	static const char name[] = ".gitattributes";
 	struct gitattr_file *f = NULL;
@@ -632,8 +636,8 @@ static struct gitattr_file *own_attributes(struct walk *w, struct level *l, cons
 	if (dirlist_find(&w->names, &l->names, span_of(name), false, &n)) {
 		buf_init(&text, GITATTR_FILE_MAX);
 		if (n.type == DT_REG && file_read_at(l->fd, name, GITATTR_FILE_MAX, &text, NULL, NULL) == 0)
-			f = gitattr_parse(buf_span(&text), span_make(w->path + l->part->at, w->len - l->part->at),
-			    outer);
+			f = gitattr_parse(buf_span(&text),
+			    span_make(w->path + l->part->at, w->len - l->part->at), outer);
 		else
 			f = gitattr_unsure(outer);
 		buf_free(&text);
@@ -685,8 +689,8 @@ static int compile_ignore(struct walk *w)
 	return 0;
 }
 
-int worktree_walk(const struct fingerprint_options *opt, const struct gitrepo *repo, const struct indexfile *index,
-    struct fingerprint *fp, struct err *err)
+int worktree_walk(const struct fingerprint_options *opt, const struct gitrepo *repo,
+    const struct indexfile *index, struct fingerprint *fp, struct err *err)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 	struct part p = { .repo = repo, .index = index ? &index->index : NULL, .file = index };

@@ -23,16 +23,17 @@ static void expect_bytes(const char *path, struct span bytes)
 #define S(text) { text, sizeof(text) - 1 }
 static const struct span contents[] = { S(""), S("lf\nlf\n"), S("crlf\r\ncrlf\r\n"), S("mixed\r\nmixed\n"),
 	S("lone\rcr\r\n"), S("bin\0ary\r\n"), S("no end\r\nno end"), S("\r\n"), S("\r"), S("ends\r"),
-	S("$Id$ \r\n$Id: abc $\n"), S("$Id: never\n$Id: x$ $Id:$$Id$\r\n"), S("$Id: no end"), S("dos\r\n\032"),
-	S("\001\002\003\r\n"), S("esc\033\b\014\t\r\n"),
-	S("\177\177\177\177\177\177 text text text text text text text text text text text text text text\r\n") };
+	S("$Id$ \r\n$Id: abc $\n"), S("$Id: never\n$Id: x$ $Id:$$Id$\r\n"), S("$Id: no end"),
+	S("dos\r\n\032"), S("\001\002\003\r\n"), S("esc\033\b\014\t\r\n"),
+	S("\177\177\177\177\177\177 text text text text text text text text text text text text text "
+	  "text\r\n") };
 
-static const char *const attributes[] = { "", "* text=auto", "* text", "* -text", "* text eol=crlf", "* text eol=lf",
-	"* text=auto eol=crlf", "* eol=crlf", "* eol=lf", "* ident", "* ident text=auto", "* text ident", "* crlf",
-	"* -crlf", "* crlf=input", "* binary", "* -text eol=crlf" };
+static const char *const attributes[] = { "", "* text=auto", "* text", "* -text", "* text eol=crlf",
+	"* text eol=lf", "* text=auto eol=crlf", "* eol=crlf", "* eol=lf", "* ident", "* ident text=auto",
+	"* text ident", "* crlf", "* -crlf", "* crlf=input", "* binary", "* -text eol=crlf" };
 
-static const char *const settings[] = { ":", "git config core.autocrlf true", "git config core.autocrlf input",
-	"git config core.eol crlf" };
+static const char *const settings[] = { ":", "git config core.autocrlf true",
+	"git config core.autocrlf input", "git config core.eol crlf" };
 
 /*
  * A file is put into the index under these attributes, then touched, then changed: git says whether it is
@@ -47,16 +48,15 @@ static void test_against_git(void **state)
 			    strstr(attributes[i], "binary");
 			bool converts = !plain || (i == 0 && (j == 1 || j == 2));
 
-			sh("rm -rf r; git init -q r; cd r; %s; echo '%s' >.gitattributes", settings[j], attributes[i]);
+			sh("rm -rf r; git init -q r; cd r; %s; echo '%s' >.gitattributes", settings[j],
+			    attributes[i]);
 			for (size_t k = 0; k < COUNT(contents); k++) {
 				char name[20];
 
 				snprintf(name, sizeof(name), "r/f%02zu", k);
 				put(name, contents[k]);
 			}
-			sh("cd r; git add .; sleep 0.02; touch .git/index");
-			expect_like_git("r");
-			sh("cd r; touch -d 2026-01-01 *");
+			sh("cd r; git add .; touch -d 2026-01-01 *");
 			expect_like_git("r");
 			for (size_t k = 0; k < COUNT(contents); k++) {
 				char name[20];
@@ -90,7 +90,8 @@ static void test_two_checkouts(void **state)
 	assert_int_equal(rec("f").flags, MANIFEST_TRACKED | MANIFEST_BYTES);
 	expect_like_git("w");
 	/* the same through the user's own settings, an include of them, and attributes of the user */
-	sh("rm -rf w; printf '[include]\\n\\tpath = ~/more\\n' >.gitconfig; printf '[core]\\n\\tautocrlf = true\\n' >more; "
+	sh("rm -rf w; printf '[include]\\n\\tpath = ~/more\\n' >.gitconfig; printf '[core]\\n\\tautocrlf = "
+	   "true\\n' >more; "
 	   "git clone -q r w");
 	take("w");
 	expect_bytes("f", span_of("1\r\n2\r\n"));
@@ -104,7 +105,8 @@ static void test_two_checkouts(void **state)
 	take("v");
 	expect_bytes("f", span_of("1\r\n2\r\n"));
 	/* .gitattributes that is in the index and not on disk: git would ask the index */
-	sh("rm -rf w; git init -q w; cd w; echo '* text eol=crlf' >.gitattributes; printf '1\\n' >f; git add .; "
+	sh("rm -rf w; git init -q w; cd w; echo '* text eol=crlf' >.gitattributes; printf '1\\n' >f; git add "
+	   ".; "
 	   "rm f; git checkout -q f; rm .gitattributes; sleep 0.02; touch .git/index");
 	take("w");
 	expect_bytes("f", span_of("1\r\n"));
@@ -113,10 +115,12 @@ static void test_two_checkouts(void **state)
 static void test_filters(void **state)
 {
 	(void)state;
-	sh("git init -q r; cd r; git config filter.lfs.clean 'f=$(mktemp); cat >$f; [ -s $f ] || exit 0; grep -q ^version $f && exec cat $f; printf "
+	sh("git init -q r; cd r; git config filter.lfs.clean 'f=$(mktemp); cat >$f; [ -s $f ] || exit 0; "
+	   "grep -q ^version $f && exec cat $f; printf "
 	   "\"version https://git-lfs.github.com/spec/v1\\noid sha256:%%s\\nsize %%s\\n\" "
 	   "$(sha256sum <$f | cut -c1-64) $(wc -c <$f)'; git config filter.up.clean 'tr a-z A-Z'; "
-	   "printf '*.bin filter=lfs -text\\n*.up filter=up\\n*.enc working-tree-encoding=UTF-16LE\\n*.x filter=none\\n' "
+	   "printf '*.bin filter=lfs -text\\n*.up filter=up\\n*.enc working-tree-encoding=UTF-16LE\\n*.x "
+	   "filter=none\\n' "
 	   ">.gitattributes; echo big >a.bin; : >empty.bin; echo up >a.up; echo x >a.x; "
 	   "printf 'e\\0n\\0c\\0\\n\\0' >a.enc; git add .; git commit -qm f; sleep 0.02; touch .git/index");
 	expect_like_git("r");

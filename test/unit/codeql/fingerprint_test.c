@@ -11,8 +11,10 @@ static void test_shapes(void **state)
 		{ "", "git update-index --index-version 4" },
 		{ "--object-format=sha256", ":" },
 		{ "--object-format=sha256", "git update-index --index-version 4" },
-		{ "", "git update-index --split-index; echo n >new; git add new; git rm -q --cached d.c; echo 9 >z;"
-		      " git add z" },
+		{ "",
+		    "git update-index --split-index; echo n >new; git add new; git rm -q --cached d.c; echo "
+		    "9 >z;"
+		    " git add z" },
 		{ "", "git update-index --index-version 4 --split-index; echo n >0new; git add 0new" },
 		{ "--object-format=sha256", "git update-index --split-index; echo n >d/new; git add d/new" },
 		{ "", "git add new; " NO_HASH },
@@ -31,7 +33,8 @@ static void test_shapes(void **state)
 		sh("cd r; echo new >new; %s", shapes[i].change);
 		expect_like_git("r");
 		/* changed, gone, new and touched, in the tick of the index and long after */
-		sh("cd r; echo A >a; rm d/b; mkdir d/dir; echo n >d/dir/n; touch d/e/c; chmod +x d-y; ln -sf z link");
+		sh("cd r; echo A >a; rm d/b; mkdir d/dir; echo n >d/dir/n; touch d/e/c; chmod +x d-y; ln -sf "
+		   "z link");
 		expect_like_git("r");
 		sh("cd r; touch -d '2026-01-01' a z d/empty; rm -r d; echo file >d");
 		expect_like_git("r");
@@ -42,7 +45,8 @@ static void test_shapes(void **state)
 static void test_known_key(void **state)
 {
 	(void)state;
-	sh("mkdir -p t/d; printf 'hello\\n' >t/a; printf '#!/bin/sh\\n' >t/d/run; chmod 755 t/d/run; ln -s ../a t/d/l");
+	sh("mkdir -p t/d; printf 'hello\\n' >t/a; printf '#!/bin/sh\\n' >t/d/run; chmod 755 t/d/run; ln -s "
+	   "../a t/d/l");
 	chmod("t/a", 0644);
 	take("t");
 	expect_usable();
@@ -51,24 +55,34 @@ static void test_known_key(void **state)
 }
 
 /* A tree that has one of each input of a scan. */
-#define EVERY_INPUT \
-	"mkdir -p src .github/workflows .github/codeql/extensions/x .mvn .cargo gradle docs vendor tool; " \
-	"for f in src/a.py src/a.js src/A.java src/a.go src/a.rs src/a.swift src/a.c src/a.h src/a.inc src/A.cs " \
-	"src/a.rb src/a.kt src/a.kts src/a.ts src/a.mjs src/a.hxx src/page.html src/view.erb src/a.vue src/a.xml " \
-	"src/app.config src/a.properties src/a.json src/a.yaml src/a.sql src/query.ql src/lib.qll src/suite.qls " \
-	"qlpack.yml codeql-pack.lock.yml .github/codeql/codeql-config.yml .github/codeql/extensions/x/model.yml " \
-	".github/codeql/notes.md .github/workflows/codeql.yml action.yml .gitmodules .gitattributes .gitignore " \
-	"CMakeLists.txt Makefile configure meson.build conanfile.txt vcpkg.json compile_commands.json go.mod go.sum " \
-	"go.work pom.xml build.gradle gradle/libs.versions.toml .mvn/jvm.config package.json tsconfig.json .eslintrc " \
-	"package-lock.json setup.py setup.cfg pyproject.toml requirements.txt requirements-dev.txt Pipfile poetry.lock " \
-	"Gemfile Gemfile.lock Rakefile Cargo.toml Cargo.lock .cargo/config.toml build.rs Package.swift app.csproj " \
-	"app.sln nuget.config global.json Directory.Build.props vendor/lib.js unknown.xyz noextension; do " \
-	"echo $f >$f; done; printf '#!/usr/bin/env node\n' >tool/script; printf '#!/bin/sh\n' >tool/run; " \
-	"chmod +x tool/run; ln -s ../src/a.py tool/link; for f in README.md docs/a.rst docs/logo.png docs/a.pdf " \
+#define EVERY_INPUT                                                                                          \
+	"mkdir -p src .github/workflows .github/codeql/extensions/x .mvn .cargo gradle docs vendor tool; "   \
+	"for f in src/a.py src/a.js src/A.java src/a.go src/a.rs src/a.swift src/a.c src/a.h src/a.inc "     \
+	"src/A.cs "                                                                                          \
+	"src/a.rb src/a.kt src/a.kts src/a.ts src/a.mjs src/a.hxx src/page.html src/view.erb src/a.vue "     \
+	"src/a.xml "                                                                                         \
+	"src/app.config src/a.properties src/a.json src/a.yaml src/a.sql src/query.ql src/lib.qll "          \
+	"src/suite.qls "                                                                                     \
+	"qlpack.yml codeql-pack.lock.yml .github/codeql/codeql-config.yml "                                  \
+	".github/codeql/extensions/x/model.yml "                                                             \
+	".github/codeql/notes.md .github/workflows/codeql.yml action.yml .gitmodules .gitattributes "        \
+	".gitignore "                                                                                        \
+	"CMakeLists.txt Makefile configure meson.build conanfile.txt vcpkg.json compile_commands.json "      \
+	"go.mod go.sum "                                                                                     \
+	"go.work pom.xml build.gradle gradle/libs.versions.toml .mvn/jvm.config package.json tsconfig.json " \
+	".eslintrc "                                                                                         \
+	"package-lock.json setup.py setup.cfg pyproject.toml requirements.txt requirements-dev.txt Pipfile " \
+	"poetry.lock "                                                                                       \
+	"Gemfile Gemfile.lock Rakefile Cargo.toml Cargo.lock .cargo/config.toml build.rs Package.swift "     \
+	"app.csproj "                                                                                        \
+	"app.sln nuget.config global.json Directory.Build.props vendor/lib.js unknown.xyz noextension; do "  \
+	"echo $f >$f; done; printf '#!/usr/bin/env node\n' >tool/script; printf '#!/bin/sh\n' >tool/run; "   \
+	"chmod +x tool/run; ln -s ../src/a.py tool/link; for f in README.md docs/a.rst docs/logo.png "       \
+	"docs/a.pdf "                                                                                        \
 	"docs/a.txt docs/font.woff2; do echo $f >$f; done; "
 
-static const char *const languages[] = { "actions", "c-cpp", "csharp", "go", "java-kotlin", "javascript-typescript",
-	"python", "ruby", "rust", "swift" };
+static const char *const languages[] = { "actions", "c-cpp", "csharp", "go", "java-kotlin",
+	"javascript-typescript", "python", "ruby", "rust", "swift" };
 
 static const char *narrow_key(const char *dir, const char *language, bool built)
 {
@@ -83,7 +97,8 @@ static const char *narrow_key(const char *dir, const char *language, bool built)
 	return memcpy(key, fp.narrow, sizeof(fp.narrow));
 }
 
-/* Every input of a scan that lies in the tree is changed, one at a time, and each must change the whole key. */
+/* Every input of a scan that lies in the tree is changed, one at a time, and each must change the whole key.
+ */
 static void test_mutations(void **state)
 {
 	char key[FINGERPRINT_LEN + 1];
@@ -115,8 +130,9 @@ static void test_mutations(void **state)
 	assert_string_equal(key, key_of("r"));
 	assert_true(n > 300);
 	free((void *)(uintptr_t)list.p);
-	static const char *const more[] = { "echo new >src/new.py", "echo new >src/new.unknown", "mkdir g; echo 1 >g/.1",
-		"ln -s a.py src/second", "cp -a src src2", "mv src/a.py src/b.py", "echo 1 >docs/unseen.md" };
+	static const char *const more[] = { "echo new >src/new.py", "echo new >src/new.unknown",
+		"mkdir g; echo 1 >g/.1", "ln -s a.py src/second", "cp -a src src2", "mv src/a.py src/b.py",
+		"echo 1 >docs/unseen.md" };
 	for (size_t i = 0; i < COUNT(more); i++) {
 		sh("cd r; %s", more[i]);
 		assert_string_not_equal(key, key_of("r"));
@@ -131,20 +147,28 @@ static void test_narrow_mutations(void **state)
 	static const struct {
 		const char *language, *counts, *denied;
 	} cases[] = {
-		{ "python", "src/a.py tool/script tool/run noextension setup.py requirements-dev.txt pyproject.toml "
-			    ".gitattributes .gitmodules src/query.ql .github/codeql/notes.md unknown.xyz src/a.sql "
-			    ".github/workflows/codeql.yml src/a.inc Pipfile",
-		    "README.md docs/a.rst docs/a.txt docs/logo.png src/A.java src/a.go src/a.js src/a.c src/a.rb" },
-		{ "javascript-typescript", "src/a.js src/a.ts src/a.mjs src/page.html src/a.vue src/a.json src/a.xml "
-					   "tool/script .eslintrc package.json tsconfig.json src/a.yaml noextension",
+		{ "python",
+		    "src/a.py tool/script tool/run noextension setup.py requirements-dev.txt pyproject.toml "
+		    ".gitattributes .gitmodules src/query.ql .github/codeql/notes.md unknown.xyz src/a.sql "
+		    ".github/workflows/codeql.yml src/a.inc Pipfile",
+		    "README.md docs/a.rst docs/a.txt docs/logo.png src/A.java src/a.go src/a.js src/a.c "
+		    "src/a.rb" },
+		{ "javascript-typescript",
+		    "src/a.js src/a.ts src/a.mjs src/page.html src/a.vue src/a.json src/a.xml "
+		    "tool/script .eslintrc package.json tsconfig.json src/a.yaml noextension",
 		    "README.md docs/font.woff2 src/a.py src/A.java src/a.rs docs/a.pdf" },
-		{ "ruby", "src/a.rb src/view.erb Gemfile Gemfile.lock Rakefile", "src/a.py README.md src/a.js" },
-		{ "java-kotlin", "src/A.java src/a.kt src/a.kts pom.xml build.gradle gradle/libs.versions.toml "
-				 "src/a.properties src/a.xml docs/a.txt .mvn/jvm.config src/a.js",
+		{ "ruby", "src/a.rb src/view.erb Gemfile Gemfile.lock Rakefile",
+		    "src/a.py README.md src/a.js" },
+		{ "java-kotlin",
+		    "src/A.java src/a.kt src/a.kts pom.xml build.gradle gradle/libs.versions.toml "
+		    "src/a.properties src/a.xml docs/a.txt .mvn/jvm.config src/a.js",
 		    "README.md src/a.py docs/logo.png" },
-		{ "csharp", "src/A.cs app.csproj app.sln nuget.config src/app.config docs/a.txt Directory.Build.props",
+		{ "csharp",
+		    "src/A.cs app.csproj app.sln nuget.config src/app.config docs/a.txt "
+		    "Directory.Build.props",
 		    "README.md src/A.java" },
-		{ "actions", ".github/workflows/codeql.yml action.yml .github/codeql/notes.md src/a.yaml noextension",
+		{ "actions",
+		    ".github/workflows/codeql.yml action.yml .github/codeql/notes.md src/a.yaml noextension",
 		    "README.md src/a.py src/a.js src/A.java" },
 		/* a compiler may open any file */
 		{ "c-cpp", "src/a.c src/a.inc README.md docs/logo.png src/a.py Makefile", "" },
@@ -185,7 +209,8 @@ static void test_narrow_mutations(void **state)
 
 static void test_language_sets(void **state)
 {
-	struct span two[] = { span_of("python"), span_of("ruby") }, turned[] = { span_of("ruby"), span_of("python") };
+	struct span two[] = { span_of("python"), span_of("ruby") },
+		    turned[] = { span_of("ruby"), span_of("python") };
 	struct fingerprint_options o = { .source = "r", .languages = two, .nlanguages = 2 };
 	char key[FINGERPRINT_LEN + 1], whole[FINGERPRINT_LEN + 1];
 
@@ -212,7 +237,8 @@ static void test_language_sets(void **state)
 		for (size_t j = 0; j < i; j++)
 			assert_string_not_equal(narrow_key("r", languages[i], false),
 			    narrow_key("r", languages[j], false));
-	assert_string_equal(narrow_key("r", "typescript", false), narrow_key("r", "javascript-typescript", false));
+	assert_string_equal(narrow_key("r", "typescript", false),
+	    narrow_key("r", "javascript-typescript", false));
 	assert_string_equal(narrow_key("r", "kotlin", false), narrow_key("r", "java", false));
 	/* a path that the configuration names counts whatever its kind */
 	static const char *const always[] = { "docs/", "README.md" };
@@ -230,15 +256,27 @@ static void test_language_sets(void **state)
 static void test_no_effect(void **state)
 {
 	static const char *const same[] = {
-		"find r -path r/.git -prune -o -type f -exec touch {} +", "find r -exec touch -h -d 2020-02-02 {} +",
-		"git clone -q r copy; rm -rf r; mv copy r", "git clone -q --depth 1 file://$PWD/r copy; rm -rf r; mv copy r",
+		"find r -path r/.git -prune -o -type f -exec touch {} +",
+		"find r -exec touch -h -d 2020-02-02 {} +",
+		"git clone -q r copy; rm -rf r; mv copy r",
+		"git clone -q --depth 1 file://$PWD/r copy; rm -rf r; mv copy r",
 		"mkdir -p other/path; mv r other/path/r; ln -s other/path/r r; rm r; mv other/path/r r",
-		"cp -a r copy; rm -rf r; mv copy r", "cp -r --preserve=mode,links r copy; rm -rf r; mv copy r",
-		"tar cf t.tar r; rm -rf r; tar xf t.tar; rm t.tar", "git -C r commit -q --allow-empty -m empty",
-		"git -C r checkout -q -b branch", "git -C r checkout -q --detach", "git -C r gc -q", "rm r/.git/index; "
-		"git -C r reset -q", "git -C r update-index --index-version 4", "git -C r status",
-		"chmod -R g+w,o-r r; chmod -R g-w,o+r r", "mkdir r/empty", "umask 077; cp -r r copy; rm -rf r; mv copy r",
-		"cd r; git mv src/a.py src/x.py; git commit -qm away; git mv src/x.py src/a.py; git commit -qm back",
+		"cp -a r copy; rm -rf r; mv copy r",
+		"cp -r --preserve=mode,links r copy; rm -rf r; mv copy r",
+		"tar cf t.tar r; rm -rf r; tar xf t.tar; rm t.tar",
+		"git -C r commit -q --allow-empty -m empty",
+		"git -C r checkout -q -b branch",
+		"git -C r checkout -q --detach",
+		"git -C r gc -q",
+		"rm r/.git/index; "
+		"git -C r reset -q",
+		"git -C r update-index --index-version 4",
+		"git -C r status",
+		"chmod -R g+w,o-r r; chmod -R g-w,o+r r",
+		"mkdir r/empty",
+		"umask 077; cp -r r copy; rm -rf r; mv copy r",
+		"cd r; git mv src/a.py src/x.py; git commit -qm away; git mv src/x.py src/a.py; git commit "
+		"-qm back",
 		"cd r; printf x >>src/a.py; git commit -qam more; git revert --no-edit HEAD",
 		"rm -rf r/.git",
 	};
@@ -284,13 +322,15 @@ static void test_labels(void **state)
 	(void)state;
 	make_repo("");
 	expect_head("r");
-	sh("cd r; git checkout -q -b feature/deep; git pack-refs --all; git tag -a -m t v1; git pack-refs --all");
+	sh("cd r; git checkout -q -b feature/deep; git pack-refs --all; git tag -a -m t v1; git pack-refs "
+	   "--all");
 	expect_head("r");
 	sh("cd r; git commit -q --allow-empty -m loose-again");
 	expect_head("r");
 	sh("cd r; git checkout -q --detach");
 	expect_head("r");
-	sh("cd r; git symbolic-ref refs/heads/alias refs/heads/master; git symbolic-ref HEAD refs/heads/alias");
+	sh("cd r; git symbolic-ref refs/heads/alias refs/heads/master; git symbolic-ref HEAD "
+	   "refs/heads/alias");
 	take("r");
 	assert_string_equal(fp.ref, "refs/heads/master");
 	assert_int_equal(strlen(fp.commit), 40);

@@ -35,8 +35,8 @@ static void expect_as_git(const char *source, const char *const *paths, size_t n
 	for (size_t i = 0; i < n; i++)
 		fwrite(paths[i], 1, strlen(paths[i]) + 1, f);
 	fclose(f);
-	struct span text = output("git -C r check-attr -z --stdin %s %s %s %s %s %s <paths", names[0], names[1],
-	    names[2], names[3], names[4], names[5]);
+	struct span text = output("git -C r check-attr -z --stdin %s %s %s %s %s %s <paths", names[0],
+	    names[1], names[2], names[3], names[4], names[5]);
 	struct span rest = text, path, name, value;
 	size_t sure = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -51,18 +51,19 @@ static void expect_as_git(const char *source, const char *const *paths, size_t n
 			    span_cut(&rest, '\0', &value));
 			print_state(&a, k, ours, sizeof(ours));
 			if (!a.unsure && !span_eq(value, ours))
-				fail_msg("%.*s: %s: git says %.*s, we %s, of %s", (int)path.n, path.p, names[k],
-				    (int)value.n, value.p, ours, source);
+				fail_msg("%.*s: %s: git says %.*s, we %s, of %s", (int)path.n, path.p,
+				    names[k], (int)value.n, value.p, ours, source);
 		}
 	}
 	assert_true(sure > 0 || strstr(source, "**"));
 	free((void *)(uintptr_t)text.p);
 }
 
-static const char *const paths[] = { "a", "a.c", "b.txt", "d/a", "d/a.c", "d/e/a.c", "d/e/f/x.txt", "foo/bar", "bar",
-	"x/foo/bar", "foo/x/bar", "foo/x/y/bar", "Makefile", "d/Makefile", "a b", "d/a b.c", "[x]", "x]", "a-b", "a\\b",
-	"*", "d/*", "README.md", "d/.hidden", ".c", "dd/a.c", "d/d/d/d", "abc", "aBc", "a1c", "\303\244.c", "d/q\"q",
-	"tab\tname", "foo", "d/e", "aaaaaaaaab", "a.b.c.d", "é", "d/foo/x", "x/d/e/y" };
+static const char *const paths[] = { "a", "a.c", "b.txt", "d/a", "d/a.c", "d/e/a.c", "d/e/f/x.txt", "foo/bar",
+	"bar", "x/foo/bar", "foo/x/bar", "foo/x/y/bar", "Makefile", "d/Makefile", "a b", "d/a b.c", "[x]",
+	"x]", "a-b", "a\\b", "*", "d/*", "README.md", "d/.hidden", ".c", "dd/a.c", "d/d/d/d", "abc", "aBc",
+	"a1c", "\303\244.c", "d/q\"q", "tab\tname", "foo", "d/e", "aaaaaaaaab", "a.b.c.d", "é", "d/foo/x",
+	"x/d/e/y" };
 
 static void test_against_git(void **state)
 {
@@ -70,20 +71,22 @@ static void test_against_git(void **state)
 		"* text=auto\n*.c text eol=lf\n*.txt -text\n",
 		"# comment\n\n   \n*.c\ttext  ident\r\nfoo/bar filter=lfs -text\n/a text\nd/* eol=crlf\n",
 		"**/bar text\nfoo/** ident\nfoo/**/bar eol=lf\n**/e/** filter=x\n/**/a text=auto\n",
-		"[a-c]* text\na[!b]c ident\n[[:upper:]]* filter=up\na[[:digit:]]c eol=lf\n\\[x\\] crlf\n[]x]* -text\n",
+		"[a-c]* text\na[!b]c ident\n[[:upper:]]* filter=up\na[[:digit:]]c eol=lf\n\\[x\\] "
+		"crlf\n[]x]* -text\n",
 		"* binary\n*.c !text\nMakefile text=auto\nd/ text\nfoo/ ident\n",
 		"\"a b\" text\n\"tab\\tname\" ident\n\"d/q\\\"q\" eol=lf\n\"\\303\\244.c\" filter=oct\n",
 		"a? text\n?.c ident\nd/?/f/* eol=lf\n*a*a*a*b filter=stars\n*.*.*.d -text\n",
 		"*.c text\n*.c -text\n*.c text=auto !eol\n*.txt crlf=input\n*.txt -crlf\n",
 		"a working-tree-encoding=UTF-16LE text\nb.txt working-tree-encoding=UTF-16 eol=crlf -ident\n",
-		"!*.c text\n*.c ident\n-x text\n\\!x text\n\\#a text\n* -text eol=crlf filter= ident=no text=\n",
+		"!*.c text\n*.c ident\n-x text\n\\!x text\n\\#a text\n* -text eol=crlf filter= ident=no "
+		"text=\n",
 		"d/** text\n/d/**/x.txt ident\nd/**e/a.c eol=lf\nd**a.c filter=g\n*** crlf\n",
 		"*.[ch] text\n[^a]* ident\n[a-\n[z text\na[\\]x] eol=lf\n[\\a]* filter=esc\n",
 		"foo/bar/ text\nfoo text\n/foo/bar ident\n./a text\n//a ident\n",
 		"\357\273\277* text\n",
 	};
-	static const char *const inner[] = { "a.c -text\n* ident\n", "/a.c eol=lf\ne/* filter=inner\n", "e/** !ident\n",
-		"*.c !text !eol\n" };
+	static const char *const inner[] = { "a.c -text\n* ident\n", "/a.c eol=lf\ne/* filter=inner\n",
+		"e/** !ident\n", "*.c !text !eol\n" };
 
 	(void)state;
 	sh("git init -q r; mkdir -p r/d/e/f r/.git/info");
@@ -109,8 +112,8 @@ static void test_against_git(void **state)
 /* Patterns put together at random from what is special in them. */
 static void test_random(void **state)
 {
-	static const char *const bits[] = { "*", "/", "a", "b", "c", ".c", "?", "[ab]", "[!a]", "d", "e", "foo",
-		"bar", "\\a", "/**/", "/**", ".txt", "x" };
+	static const char *const bits[] = { "*", "/", "a", "b", "c", ".c", "?", "[ab]", "[!a]", "d", "e",
+		"foo", "bar", "\\a", "/**/", "/**", ".txt", "x" };
 	uint32_t seed = 12345;
 
 	(void)state;
@@ -136,7 +139,8 @@ static void test_random(void **state)
 
 static void test_unsure(void **state)
 {
-	static const char *const texts[] = { "[attr]mine text\n", "\"never ended text\n", "[attr]x -diff filter=y\n" };
+	static const char *const texts[] = { "[attr]mine text\n", "\"never ended text\n",
+		"[attr]x -diff filter=y\n" };
 	struct gitattr a;
 	char many[3000] = "";
 
@@ -150,7 +154,8 @@ static void test_unsure(void **state)
 		gitattr_free(f);
 	}
 	/* a macro about other things, and lines about other things */
-	struct gitattr_file *f = gitattr_parse(span_of("[attr]m diff=c\n* m -diff merge=ours\n"), span_of(""), NULL);
+	struct gitattr_file *f =
+	    gitattr_parse(span_of("[attr]m diff=c\n* m -diff merge=ours\n"), span_of(""), NULL);
 	assert_true(gitattr_empty(f));
 	struct gitattr_file *g = gitattr_unsure(f);
 	gitattr_look(NULL, g, span_of("a"), &a);

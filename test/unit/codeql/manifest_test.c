@@ -103,7 +103,8 @@ struct seen {
 	int stop;
 };
 
-static bool note(void *ctx, enum manifest_change c, const struct manifest_rec *was, const struct manifest_rec *is)
+static bool note(void *ctx, enum manifest_change c, const struct manifest_rec *was,
+    const struct manifest_rec *is)
 {
 	struct seen *s = ctx;
 	const struct manifest_rec *r = is ? is : was;
@@ -118,18 +119,22 @@ static bool note(void *ctx, enum manifest_change c, const struct manifest_rec *w
 static void expect_diff(const struct manifest *a, const struct manifest *b, int how, const char *want)
 {
 	struct seen s = { .stop = -1 };
-	size_t n = how == 2 ? manifest_tracked_diff(a, b, note, &s) : manifest_diff(a, b, how, note, &s), spaces = 0;
+	size_t n = how == 2 ? manifest_tracked_diff(a, b, note, &s) : manifest_diff(a, b, how, note, &s),
+	       spaces = 0;
 
 	for (const char *p = s.text; *p; p++)
 		spaces += *p == ' ';
 	assert_string_equal(s.text, want);
 	assert_int_equal(n, spaces);
-	assert_int_equal(how == 2 ? manifest_tracked_diff(a, b, NULL, NULL) : manifest_diff(a, b, how, NULL, NULL), n);
+	assert_int_equal(how == 2 ? manifest_tracked_diff(a, b, NULL, NULL)
+				  : manifest_diff(a, b, how, NULL, NULL),
+	    n);
 }
 
 static void test_diff(void **state)
 {
-	struct manifest *a = some(OBJID_SHA1), *b = manifest_new(OBJID_SHA1, true), *c = manifest_new(OBJID_SHA1, false);
+	struct manifest *a = some(OBJID_SHA1), *b = manifest_new(OBJID_SHA1, true),
+			*c = manifest_new(OBJID_SHA1, false);
 	struct seen s = { .stop = 2 };
 
 	(void)state;
