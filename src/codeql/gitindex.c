@@ -247,6 +247,7 @@ static bool tree_root(struct gitindex *ix, struct span ext, size_t idlen)
 	    count < -1 || subtrees < 0)
 		return false;
 	ix->root = GITINDEX_ROOT_INVALID;
+	ix->root_id = NULL;
 	if (count < 0)
 		return true;
 	if (ext.n - (size_t)line - 1 < idlen)

@@ -12,13 +12,20 @@ static void test_shapes(void **state)
 		{ "--object-format=sha256", ":" },
 		{ "--object-format=sha256", "git update-index --index-version 4" },
 		{ "",
-		    "git update-index --split-index; echo n >new; git add new; git rm -q --cached d.c; echo "
+		    "git config splitIndex.maxPercentChange 100; git update-index --split-index; echo n "
+		    ">new; git add new; git rm -q --cached d.c; echo "
 		    "9 >z;"
 		    " git add z" },
-		{ "", "git update-index --index-version 4 --split-index; echo n >0new; git add 0new" },
-		{ "--object-format=sha256", "git update-index --split-index; echo n >d/new; git add d/new" },
+		{ "",
+		    "git config splitIndex.maxPercentChange 100; git update-index --index-version 4; "
+		    "git update-index --split-index; echo n >0new; git add 0new" },
+		{ "--object-format=sha256",
+		    "git config splitIndex.maxPercentChange 100; git update-index --split-index; echo n "
+		    ">d/new; git add d/new" },
 		{ "", "git add new; " NO_HASH },
-		{ "", "git update-index --index-version 4 --split-index; git add new; " NO_HASH },
+		{ "",
+		    "git config splitIndex.maxPercentChange 100; git update-index --index-version 4; "
+		    "git update-index --split-index; git add new; " NO_HASH },
 		{ "", "git config feature.manyFiles true; echo n >n; git add n" },
 		{ "", "git config index.threads 2; echo n >n; git add n" },
 		{ "", "git update-index --untracked-cache; git status" },

@@ -44,10 +44,14 @@ static const struct damage kinds[] = {
 	{ "v4", "git update-index --index-version 4", false },
 	{ "v2, skipHash", ":", true },
 	{ "v4, skipHash", "git update-index --index-version 4", true },
-	{ "split", "git update-index --split-index; echo n >d/n; git rm -q --cached d.c; git add d/n",
+	{ "split",
+	    "git config splitIndex.maxPercentChange 100; git update-index "
+	    "--split-index; echo A >a; git add a; echo n >d/n; git rm -q --cached d.c; git add d/n",
 	    false },
 	{ "split, skipHash",
-	    "git update-index --split-index; echo n >d/n; git rm -q --cached d.c; git add d/n", true },
+	    "git config splitIndex.maxPercentChange 100; git update-index "
+	    "--split-index; echo A >a; git add a; echo n >d/n; git rm -q --cached d.c; git add d/n",
+	    true },
 };
 
 /*
