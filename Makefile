@@ -48,7 +48,7 @@ PART     := $(filter-out src/main.c,$(SRC))
 TESTS    := $(sort $(wildcard test/unit/*/*_test.c))
 HELPERS  := $(sort $(wildcard test/unit/*.c))
 FUZZERS  := $(filter-out test/fuzz/replay.c,$(sort $(wildcard test/fuzz/*.c)))
-LIBS     := bearssl cjson libyaml zlib
+LIBS     := bearssl cjson libsodium libyaml zlib
 UNPACKED := build/vendor/unpacked
 
 # ---- flags ----
@@ -56,6 +56,7 @@ UNPACKED := build/vendor/unpacked
 # Only the libraries' headers are -isystem: their warnings are not ours.
 CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -Isrc -isystem build/vendor/src/bearssl/inc \
 	-isystem build/vendor/src/cjson -isystem build/vendor/src/libyaml/include \
+	-isystem build/vendor/src/libsodium/src/libsodium/include/sodium \
 	-isystem build/vendor/src/zlib
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wvla \
 	-Wmissing-prototypes -Werror
