@@ -62,7 +62,7 @@ static void add(struct configkey *k, const char *name, struct span value, char *
 static char *digest_text(const char *front, struct span value, size_t bytes)
 {
 	uint8_t digest[SHA256_LEN];
-	char hex[2 * SHA256_LEN + 1], text[64];
+	char hex[2 * SHA256_LEN + 1], text[96];
 
 	hash_sha256(digest, value.p, value.n);
 	hex_encode(hex, digest, bytes);
