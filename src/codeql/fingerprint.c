@@ -93,7 +93,8 @@ static int key_globs(struct key *k, const struct fingerprint_options *opt)
 
 	if (list == NULL)
 		return -1;
-	memcpy(list, opt->ignore, opt->nignore * sizeof(*list));
+	for (size_t i = 0; i < opt->nignore; i++)
+		list[i] = opt->ignore[i];
 	qsort(list, opt->nignore, sizeof(*list), by_text);
 	for (size_t i = 0; i < opt->nignore; i++)
 		if (n == 0 || strcmp(list[n - 1], list[i]) != 0)
@@ -249,7 +250,7 @@ int fingerprint_take(const struct fingerprint_options *opt, struct fingerprint *
 	if (rc < 0)
 		goto out;
 	fp->indexed = repo->gitdir[0] != '\0';
-	fp->format = repo->format;
+	fp->format = fp->indexed ? repo->format : opt->format;
 	if (reason == FP_USABLE)
 		label(fp, repo);
 	else

@@ -75,6 +75,8 @@ struct fingerprint_options {
 	const struct fingerprint_extra *extra;
 	size_t nextra;
 	const char *home, *xdg_config;		/* $HOME, $XDG_CONFIG_HOME, where git's own settings are; or NULL */
+	enum objid_format format;		/* of the ids where no repository says it: OBJID_SHA256 if
+						   GITHUB_SHA has 64 digits */
 	bool read_all;				/* believe no stat data: read every file */
 };
 
