@@ -8,21 +8,24 @@ static struct codeql_opts v;
 
 #define AT(member) offsetof(struct codeql_opts, member)
 
-static const struct opt opts[] = {
-	{ "repo", 0, OPT_TEXT, "O/R", AT(repo), "the repository (default GITHUB_REPOSITORY)" },
+static const struct opt opts[] = { { "repo", 0, OPT_TEXT, "O/R", AT(repo),
+				       "the repository (default GITHUB_REPOSITORY)" },
 	{ "language", 0, OPT_LIST, "L", AT(languages), "a language of the scan; may be repeated" },
 	{ "queries", 0, OPT_TEXT, "Q", AT(queries), "the queries, as the CodeQL action takes them" },
 	{ "packs", 0, OPT_TEXT, "P", AT(packs), "the query packs, as the CodeQL action takes them" },
 	{ "config-file", 0, OPT_TEXT, "F", AT(config_file), "the CodeQL configuration file" },
 	{ "build-mode", 0, OPT_TEXT, "M", AT(build_mode), "none, autobuild or manual" },
-	{ "codeql-version", 0, OPT_TEXT, "V", AT(version), "the version of CodeQL (default the tool cache's)" },
+	{ "codeql-version", 0, OPT_TEXT, "V", AT(version),
+	    "the version of CodeQL (default the tool cache's)" },
 	{ "tool", 0, OPT_TEXT, "NAME", AT(tool), "another tool that writes SARIF (default CodeQL)" },
 	{ "tool-version", 0, OPT_TEXT, "V", AT(version), "its version" },
 	{ "category", 0, OPT_TEXT, "C", AT(category), "the category of the analysis" },
 	{ "matrix", 0, OPT_TEXT, "JSON", AT(matrix), "the job's matrix, ${{ toJson(matrix) }}" },
 	{ "source", 0, OPT_TEXT, "DIR", AT(source), "the folder that is scanned (default .)" },
-	{ "extra-key", 0, OPT_LIST, "TEXT", AT(extra), "whatever else the result depends on; may be repeated" },
-	{ "ignore-untracked", 0, OPT_LIST, "GLOB", AT(ignore), "untracked files that do not count; may be repeated" },
+	{ "extra-key", 0, OPT_LIST, "TEXT", AT(extra),
+	    "whatever else the result depends on; may be repeated" },
+	{ "ignore-untracked", 0, OPT_LIST, "GLOB", AT(ignore),
+	    "untracked files that do not count; may be repeated" },
 	{ "allow-unpinned", 0, OPT_FLAG, NULL, AT(allow_unpinned),
 	    "take results of at most 24 h although not all of the configuration is pinned" },
 	{ "commit", 0, OPT_TEXT, "SHA", AT(commit), "the commit, a label (default HEAD, then GITHUB_SHA)" },
@@ -32,13 +35,13 @@ static const struct opt opts[] = {
 	    "check, store: what check leaves for store (default below RUNNER_TEMP)" },
 	{ "fail-on", 0, OPT_TEXT, "LEVEL", AT(fail_on),
 	    "check: exit 7 if a known result is critical, high, medium, low, error, warning, note or any" },
-	{ "sample", 0, OPT_TEXT, "N%", AT(sample), "check: scan in this share of the hits, and let store compare" },
+	{ "sample", 0, OPT_TEXT, "N%", AT(sample),
+	    "check: scan in this share of the hits, and let store compare" },
 	{ "sarif", 0, OPT_TEXT, "FILE", AT(sarif), "store: what the scan wrote, or the folder of it" },
 	{ "started", 0, OPT_TEXT, "T", AT(started), "store: when the scan began; seconds or RFC 3339" },
 	{ "finished", 0, OPT_TEXT, "T", AT(finished), "store: when it ended" },
 	{ "out", 0, OPT_TEXT, "FILE", AT(out), "fetch: where the result goes; - is standard output" },
-	{ .name = NULL }
-};
+	{ .name = NULL } };
 
 enum { NOTHING = 0, CHECKS = 1, STORES = 2, FETCHES = 4, KEY = 8, WRITES = 16, OPERANDS = 32 };
 
@@ -69,11 +72,13 @@ static int check_opts(const struct sub *s, struct err *err)
 	if (checks && !(s->takes & CHECKS))
 		return err_set(err, ERR_USAGE, "--fail-on and --sample are of 'ghoard codeql check'");
 	if (stores && !(s->takes & STORES))
-		return err_set(err, ERR_USAGE, "--sarif, --started and --finished are of 'ghoard codeql store'");
+		return err_set(err, ERR_USAGE,
+		    "--sarif, --started and --finished are of 'ghoard codeql store'");
 	if (v.out != NULL && !(s->takes & FETCHES))
 		return err_set(err, ERR_USAGE, "--out is of 'ghoard codeql fetch'");
 	if (key && !(s->takes & KEY))
-		return err_set(err, ERR_USAGE, "'ghoard codeql %s' takes no key: it is about all that is stored", s->name);
+		return err_set(err, ERR_USAGE,
+		    "'ghoard codeql %s' takes no key: it is about all that is stored", s->name);
 	return 0;
 }
 
@@ -85,10 +90,13 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 	int code;
 
 	if (s == NULL)
-		err_set(err, ERR_USAGE, "codeql takes check, store, fetch, upload, explain, invalidate, ls or clear%s%s; "
-		    "see 'ghoard help codeql'", args->n > 0 ? ", not " : "", args->n > 0 ? args->arg[0] : "");
+		err_set(err, ERR_USAGE,
+		    "codeql takes check, store, fetch, upload, explain, invalidate, ls or clear%s%s; "
+		    "see 'ghoard help codeql'",
+		    args->n > 0 ? ", not " : "", args->n > 0 ? args->arg[0] : "");
 	else if (rest.n > 0 && !(s->takes & OPERANDS))
-		err_set(err, ERR_USAGE, "'ghoard codeql %s' takes no operands, not '%s'", s->name, args->arg[1]);
+		err_set(err, ERR_USAGE, "'ghoard codeql %s' takes no operands, not '%s'", s->name,
+		    args->arg[1]);
 	if (err->cls != 0 || check_opts(s, err) != 0)
 		return XC_USAGE;
 	memcpy(rest.arg, args->arg + 1, rest.n * sizeof(rest.arg[0]));

@@ -38,7 +38,8 @@ const struct help_row help_variables[] = { { "GH_TOKEN", "The token sent to GitH
 	{ "HOME", "Where ~ is; without it, what the password file says." },
 	{ "XDG_CACHE_HOME", "Stands for ~/.cache in the default folders." },
 	{ "GITHUB_ACTIONS", "If true, warnings and errors are workflow commands." },
-	{ "GHOARD_CODEQL_KEY", "Ed25519 private key that signs scan results; for jobs of trusted branches alone." },
+	{ "GHOARD_CODEQL_KEY",
+	    "Ed25519 private key that signs scan results; for jobs of trusted branches alone." },
 	{ "GITHUB_OUTPUT", "The file that codeql check writes its outputs to." },
 	{ "GITHUB_STEP_SUMMARY", "The file that stats --summary appends to." }, { NULL, NULL } };
 

@@ -1,6 +1,6 @@
 /*
- * What the parts of `ghoard codeql` share: the words on the command line and of the environment, brought together once
- * into the scan that this run would be (`want`), and the folder of scans.
+ * What the parts of `ghoard codeql` share: the words on the command line and of the environment, brought
+ * together once into the scan that this run would be (`want`), and the folder of scans.
  */
 #ifndef CLI_CODEQL_H
 #define CLI_CODEQL_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "cli/app.h"
 #include "cli/opt.h"
 #include "codeql/configkey.h"
@@ -20,8 +21,8 @@
 #include "codeql/state.h"
 
 struct codeql_opts {
-	const char *repo, *commit, *ref, *queries, *packs, *config_file, *build_mode, *version, *category, *matrix,
-	    *source, *tool, *state, *event, *fail_on, *sample, *sarif, *started, *finished, *out;
+	const char *repo, *commit, *ref, *queries, *packs, *config_file, *build_mode, *version, *category,
+	    *matrix, *source, *tool, *state, *event, *fail_on, *sample, *sarif, *started, *finished, *out;
 	bool allow_unpinned;
 	struct opt_list languages, ignore, extra;
 };
@@ -65,19 +66,25 @@ struct codeql {
 	struct err why;
 };
 
-/* Settings, keys, event, folder. ERR_*; codeql_close in every case. With `write`, a folder that cannot be written is
- * an error. */
-int codeql_open(struct codeql *, const struct globals *, const struct codeql_opts *, bool write, struct err *);
+/* Settings, keys, event, folder. ERR_*; codeql_close in every case. With `write`, a folder that cannot be
+ * written is an error. */
+int codeql_open(struct codeql *, const struct globals *, const struct codeql_opts *, bool write,
+    struct err *);
 /* Fingerprint and configuration of the tree: fills fp, config, want. Not usable is no error. */
 int codeql_look(struct codeql *, struct err *);
 void codeql_close(struct codeql *);
 
+/* The parts of codeql_look that read words: the event and whose results these are; the scan's own. */
+int codeql_take_event(struct codeql *, struct err *);
+int codeql_take_words(struct codeql *, struct err *);
+/* A text of the event's payload; "" where there is none. */
+void codeql_payload(const struct codeql *, const char *path, char *out, size_t size);
 /* The variable; NULL where it is not set or empty. */
 const char *codeql_env(const char *name);
 /* Is there a usable key: 0, or 1 with the reason's code and a sentence. */
 int codeql_no_key(const struct codeql *, const char **reason, char *detail, size_t size);
-/* Look for the result of `want` and prove it. NULL: it is there (`found` and `in` are set); else the reason's code,
- * with a sentence. The caller frees both in either case. */
+/* Look for the result of `want` and prove it. NULL: it is there (`found` and `in` are set); else the reason's
+ * code, with a sentence. The caller frees both in either case. */
 const char *codeql_find(struct codeql *, struct scan_found *, struct intake *, char *detail, size_t size);
 /* The reason's code for what was found, but for SCANS_FOUND and SCANS_NONE. */
 const char *codeql_answer_name(enum scan_answer);

@@ -58,8 +58,8 @@ static const char *refuse_event(const struct codeql *c, char *detail, size_t siz
 		snprintf(detail, size, "a scan was asked for by hand");
 		return "event-dispatch";
 	case EVENT_UNTRUSTED:
-		snprintf(detail, size, "on %s it is not known whose sources these are; give --commit and --ref",
-		    c->want.event);
+		snprintf(detail, size,
+		    "on %s it is not known whose sources these are; give --commit and --ref", c->want.event);
 		return "event-untrusted";
 	case EVENT_LOOKS:
 	case EVENT_MERGE_GROUP:
@@ -88,9 +88,11 @@ static void tell_hit(const struct codeql *c, struct verdict *v)
 	const struct scan *s = &v->found.scan;
 	char age[CLOCK_HUMAN_LEN];
 
-	v->reason = strcmp(s->commit, c->want.commit) == 0 && s->commit[0] != '\0' ? "hit-commit" : "hit-tree";
+	v->reason =
+	    strcmp(s->commit, c->want.commit) == 0 && s->commit[0] != '\0' ? "hit-commit" : "hit-tree";
 	clock_human(age, v->found.age > 0 ? v->found.age : 0);
-	snprintf(v->detail, sizeof(v->detail), "the same sources and configuration were scanned %s ago%s%.12s", age,
+	snprintf(v->detail, sizeof(v->detail),
+	    "the same sources and configuration were scanned %s ago%s%.12s", age,
 	    s->commit[0] != '\0' ? " as " : "", s->commit);
 }
 
@@ -105,9 +107,11 @@ static void decide(struct codeql *c, struct verdict *v)
 		v->sampled = true;
 		v->skip = false;
 		v->reason = "sample";
-		snprintf(v->detail, sizeof(v->detail), "a hit, scanned all the same so that `store` can compare");
+		snprintf(v->detail, sizeof(v->detail),
+		    "a hit, scanned all the same so that `store` can compare");
 	}
-	/* Nothing can be uploaded for a merge group and no rule waits for it; a gate that must be answered is answered. */
+	/* Nothing can be uploaded for a merge group and no rule waits for it; a gate that must be answered is
+	 * answered. */
 	if (c->event == EVENT_MERGE_GROUP && !v->hit && c->o->fail_on == NULL &&
 	    settings_bool(c->app.settings, "codeql.enabled")) {
 		v->skip = true;
@@ -132,10 +136,11 @@ static void leave_state(struct codeql *c, const struct verdict *v)
 	snprintf(s.run, sizeof(s.run), "%s", c->run);
 	if (v->sampled)
 		memcpy(s.expected, v->found.scan.counts.digest, sizeof(s.expected));
-	if (scans_is_read_only(c->scans) || scans_put_manifest(c->scans, c->fp.whole, c->fp.manifest, &why) != 0 ||
+	if (scans_is_read_only(c->scans) ||
+	    scans_put_manifest(c->scans, c->fp.whole, c->fp.manifest, &why) != 0 ||
 	    state_write(path, &s, &why) != 0)
-		log_warn("`ghoard codeql store` will have to compute the key itself%s%s", why.cls != 0 ? ": " : "",
-		    why.msg);
+		log_warn("`ghoard codeql store` will have to compute the key itself%s%s",
+		    why.cls != 0 ? ": " : "", why.msg);
 }
 
 static int64_t saved_by(const struct codeql *c, const struct verdict *v)
@@ -206,10 +211,12 @@ static void print_text(const struct verdict *v)
 	printf("%s: %s: %s\n", v->skip ? "skip" : "scan", v->reason, v->detail);
 	if (!v->hit || !v->skip)
 		return;
-	printf("alerts: %" PRIu64 " (error %" PRIu64 ", warning %" PRIu64 ", note %" PRIu64 "; critical %" PRIu64
-	    ", high %" PRIu64 ", medium %" PRIu64 ", low %" PRIu64 "), %zu proven on this tree\n", k->results,
-	    k->level[LEVEL_ERROR], k->level[LEVEL_WARNING], k->level[LEVEL_NOTE], k->severity[SEVERITY_CRITICAL],
-	    k->severity[SEVERITY_HIGH], k->severity[SEVERITY_MEDIUM], k->severity[SEVERITY_LOW], v->in.proven);
+	printf("alerts: %" PRIu64 " (error %" PRIu64 ", warning %" PRIu64 ", note %" PRIu64
+	       "; critical %" PRIu64 ", high %" PRIu64 ", medium %" PRIu64 ", low %" PRIu64
+	       "), %zu proven on this tree\n",
+	    k->results, k->level[LEVEL_ERROR], k->level[LEVEL_WARNING], k->level[LEVEL_NOTE],
+	    k->severity[SEVERITY_CRITICAL], k->severity[SEVERITY_HIGH], k->severity[SEVERITY_MEDIUM],
+	    k->severity[SEVERITY_LOW], v->in.proven);
 	printf("trust: %s\nsarif: %s\n", v->found.is_signed ? "signed" : "local", v->found.sarif);
 	if (v->saved > 0)
 		printf("time saved: %" PRId64 " s\n", v->saved);
@@ -240,11 +247,16 @@ int codeql_check(struct codeql *c, struct err *err)
 		return cli_exit_code((err_set(err, ERR_USAGE, "--sample takes a share such as 5%%, not '%s'",
 		    c->o->sample), err));
 	if (c->o->fail_on != NULL && sarifcount_at_least(&v.in.counts, c->o->fail_on) < 0)
-		return cli_exit_code((err_set(err, ERR_USAGE, "--fail-on takes critical, high, medium, low, error, "
-		    "warning, note or any, not '%s'", c->o->fail_on), err));
+		return cli_exit_code((err_set(err, ERR_USAGE,
+					  "--fail-on takes critical, high, medium, low, error, "
+					  "warning, note or any, not '%s'",
+					  c->o->fail_on),
+		    err));
 	rc = codeql_look(c, err);
 	if (rc != 0)
-		return rc == ERR_USAGE || rc == ERR_NOTFOUND ? XC_USAGE : rc == ERR_CONFIG ? XC_CONFIG : XC_NO;
+		return rc == ERR_USAGE || rc == ERR_NOTFOUND ? XC_USAGE
+		    : rc == ERR_CONFIG			     ? XC_CONFIG
+							     : XC_NO;
 	decide(c, &v);
 	v.saved = saved_by(c, &v);
 	leave_state(c, &v);

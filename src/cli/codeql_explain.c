@@ -31,7 +31,10 @@ static int rank_of(const struct codeql *c, const struct scan *s)
 	bool config = strcmp(s->config, c->want.config) == 0;
 	bool sources = strcmp(s->fingerprint, c->want.fingerprint) == 0;
 
-	return config && sources ? 4 : config ? 3 : sources ? 2 : strcmp(s->languages, c->want.languages) == 0;
+	return config && sources ? 4
+	    : config		 ? 3
+	    : sources		 ? 2
+				 : strcmp(s->languages, c->want.languages) == 0;
 }
 
 static int choose(void *arg, const struct scan_row *row)
@@ -165,8 +168,8 @@ static void tell_nearest(struct telling *t, const char *reason, const char *deta
 	if (t->nearest == NULL)
 		return;
 	clock_human(age, s > 0 ? s : 0);
-	printf("nearest: %s, scanned %s ago by %s %s\n", t->scan.commit[0] != '\0' ? t->scan.commit : "no commit", age,
-	    t->scan.tool, t->scan.version);
+	printf("nearest: %s, scanned %s ago by %s %s\n",
+	    t->scan.commit[0] != '\0' ? t->scan.commit : "no commit", age, t->scan.tool, t->scan.version);
 }
 
 static void finish(struct telling *t)

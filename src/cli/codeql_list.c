@@ -73,7 +73,8 @@ static int list_one(void *arg, const struct scan_row *row)
 		clock_human(age, (l->now - row->entry->timestamp) / CLOCK_SEC);
 	printf("%-11s %12s ", state_of(row), age);
 	if (row->scan != NULL)
-		printf("%6" PRIu64 " alerts %-8s ", row->scan->counts.results, scan_class_name(row->scan->class));
+		printf("%6" PRIu64 " alerts %-8s ", row->scan->counts.results,
+		    scan_class_name(row->scan->class));
 	cache_sub_print(key_of(row));
 	putchar('\n');
 	return 0;

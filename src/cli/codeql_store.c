@@ -47,15 +47,18 @@ static int take_times(struct storing *s, struct err *err)
 	const struct codeql_opts *o = s->c->o;
 
 	if (o->sarif == NULL || o->started == NULL || o->finished == NULL)
-		return err_set(err, ERR_USAGE, "it is 'ghoard codeql store --sarif FILE|DIR --started T --finished T'");
+		return err_set(err, ERR_USAGE,
+		    "it is 'ghoard codeql store --sarif FILE|DIR --started T --finished T'");
 	if (!time_of(o->started, &s->scan.started) || !time_of(o->finished, &s->scan.finished))
-		return err_set(err, ERR_USAGE, "--started and --finished take seconds since 1970 or a time like "
+		return err_set(err, ERR_USAGE,
+		    "--started and --finished take seconds since 1970 or a time like "
 		    "2026-11-22T10:00:00Z");
 	if (s->scan.started > s->scan.finished || s->scan.finished > clock_wall() + AHEAD_US)
 		return err_set(err, ERR_USAGE, "the scan would have %s", s->scan.started > s->scan.finished ?
 		    "finished before it started" : "finished in the future");
 	if (s->scan.finished - s->scan.started > DURATION_MAX)
-		return err_set(err, ERR_USAGE, "the scan would have taken more than five days, which no job may");
+		return err_set(err, ERR_USAGE,
+		    "the scan would have taken more than five days, which no job may");
 	return 0;
 }
 
@@ -82,7 +85,8 @@ static int compare_tree(struct storing *s, struct err *err)
 		return err_set(err, ERR_PROTO, "%s: %s; nothing is stored",
 		    fingerprint_reason_name(s->c->fp.reason), s->c->fp.where);
 	if (was == NULL && strcmp(s->c->fp.whole, s->state.scan.manifest) != 0)
-		return err_set(err, ERR_PROTO, "the list of files that check left is gone; nothing is stored");
+		return err_set(err, ERR_PROTO,
+		    "the list of files that check left is gone; nothing is stored");
 	if (was != NULL)
 		n = manifest_tracked_diff(was, s->c->fp.manifest, note_change, s);
 	manifest_free(was);
@@ -118,10 +122,12 @@ static int take_tree(struct storing *s, struct err *err)
 	if (codeql_no_key(c, &reason, detail, sizeof(detail)))
 		return err_set(err, ERR_PROTO, "%s: %s; nothing is stored", reason, detail);
 	if (!c->fp.indexed)
-		return err_set(err, ERR_PROTO, "no record of 'ghoard codeql check' is there, and without .git nobody "
+		return err_set(err, ERR_PROTO,
+		    "no record of 'ghoard codeql check' is there, and without .git nobody "
 		    "knows what the build left; run check before the scan, with RUNNER_TEMP or --state");
 	if (n->untracked > 0 || n->dirty > 0)
-		return err_set(err, ERR_PROTO, "no record of 'ghoard codeql check' is there, and the tree has %zu "
+		return err_set(err, ERR_PROTO,
+		    "no record of 'ghoard codeql check' is there, and the tree has %zu "
 		    "untracked and %zu changed files; run check before the scan, with RUNNER_TEMP or --state",
 		    n->untracked, n->dirty);
 	s->scan = c->want;
@@ -147,7 +153,8 @@ static int take_key(struct storing *s, struct err *err)
 	s->has_state = true;
 	rc = take_state(s, path, err);
 	if (rc == 0 && !s->scan.pinned && !s->c->o->allow_unpinned)
-		rc = err_set(err, ERR_PROTO, "miss-config: the configuration is not pinned; nothing is stored without "
+		rc = err_set(err, ERR_PROTO,
+		    "miss-config: the configuration is not pinned; nothing is stored without "
 		    "--allow-unpinned");
 	return rc;
 }
@@ -158,8 +165,8 @@ static struct span version_in_key(const struct scan *scan, char *room, size_t si
 {
 	struct span v;
 
-	return jscan_member(scan->fields, "tool-version", &v) == 1 && jscan_str(v, room, size) ? span_of(room) :
-												  span_of("");
+	return jscan_member(scan->fields, "tool-version", &v) == 1 && jscan_str(v, room, size) ? span_of(room)
+											       : span_of("");
 }
 
 /* The scan must be of the tool and the version that the key says. */
@@ -175,16 +182,19 @@ static int check_tool(struct storing *s, struct err *err)
 			return err_set(err, ERR_PROTO, "the SARIF is of %s, not of %s (--tool)", run->tool,
 			    s->c->o->tool != NULL ? s->c->o->tool : "CodeQL");
 		if (wanted.n > 0 && run->version[0] != '\0' && !span_eq(wanted, run->version))
-			return err_set(err, ERR_PROTO, "%s %s made the SARIF and the key is of %s; nothing is stored",
-			    run->tool, run->version, room);
+			return err_set(err, ERR_PROTO,
+			    "%s %s made the SARIF and the key is of %s; nothing is stored", run->tool,
+			    run->version, room);
 	}
 	snprintf(s->scan.tool, sizeof(s->scan.tool), "%s", sarif->runs[0].tool);
 	if (!span_copy(s->scan.version, sizeof(s->scan.version), sarif->runs[0].version[0] != '\0' ?
 		span_of(sarif->runs[0].version) : wanted))
 		return err_set(err, ERR_PROTO, "the version of %s is too long", s->scan.tool);
 	if (s->scan.version[0] == '\0')
-		return err_set(err, ERR_PROTO, "the SARIF does not say which version of %s made it; give --tool-version "
-		    "to check", s->scan.tool);
+		return err_set(err, ERR_PROTO,
+		    "the SARIF does not say which version of %s made it; give --tool-version "
+		    "to check",
+		    s->scan.tool);
 	return 0;
 }
 
@@ -224,8 +234,9 @@ static void compare_sample(struct storing *s)
 	metrics_add(s->c->metrics, M_CODEQL_SAMPLED, 1);
 	metrics_add(s->c->metrics, M_CODEQL_FALSE_SKIPS, !same);
 	if (!same)
-		log_warn("a false skip: the scan found other results than the stored scan of the same sources and "
-		    "configuration; please look at what is not in the key");
+		log_warn("a false skip: the scan found other results than the stored scan of the same "
+			 "sources and "
+			 "configuration; please look at what is not in the key");
 }
 
 static void tell(const struct storing *s, bool kept)

@@ -41,8 +41,10 @@ static int find(struct codeql *c, struct replay *r, struct err *err)
 	if (rc != 0)
 		return rc;
 	if (c->event == EVENT_UNTRUSTED)
-		return err_set(err, ERR_NOTFOUND, "event-untrusted: on %s it is not known whose sources these are; give "
-		    "--commit and --ref", c->want.event);
+		return err_set(err, ERR_NOTFOUND,
+		    "event-untrusted: on %s it is not known whose sources these are; give "
+		    "--commit and --ref",
+		    c->want.event);
 	if (!codeql_no_key(c, &reason, detail, sizeof(detail)))
 		reason = codeql_find(c, &r->found, &r->in, detail, sizeof(detail));
 	return reason == NULL ? 0 : err_set(err, ERR_NOTFOUND, "%s: %s", reason, detail);
@@ -99,8 +101,10 @@ int codeql_fetch(struct codeql *c, struct err *err)
 	int rc;
 
 	if (c->o->out == NULL)
-		return cli_exit_code((err_set(err, ERR_USAGE, "it is 'ghoard codeql fetch --out FILE' (- is standard "
-		    "output)"), err));
+		return cli_exit_code((err_set(err, ERR_USAGE,
+					  "it is 'ghoard codeql fetch --out FILE' (- is standard "
+					  "output)"),
+		    err));
 	rc = find(c, &r, err);
 	if (rc == 0)
 		rc = copy_to(r.found.sarif, c->o->out, err);
@@ -120,11 +124,15 @@ static int from_tree(const struct codeql *c, struct err *err)
 	const struct fingerprint *fp = &c->fp;
 
 	if (fp->counts.dirty > 0)
-		return err_set(err, ERR_NOTFOUND, "dirty: %zu tracked files are not as the commit has them; nothing is "
-		    "uploaded", fp->counts.dirty);
+		return err_set(err, ERR_NOTFOUND,
+		    "dirty: %zu tracked files are not as the commit has them; nothing is "
+		    "uploaded",
+		    fp->counts.dirty);
 	if (fp->root != FP_TREE_VALID)
-		return err_set(err, ERR_NOTFOUND, "dirty: the index does not say that it is the commit's tree (%s), as "
-		    "after 'git add'; nothing is uploaded", fp->root == FP_TREE_MISSING ? "no TREE" : "TREE is invalid");
+		return err_set(err, ERR_NOTFOUND,
+		    "dirty: the index does not say that it is the commit's tree (%s), as "
+		    "after 'git add'; nothing is uploaded",
+		    fp->root == FP_TREE_MISSING ? "no TREE" : "TREE is invalid");
 	return 0;
 }
 
@@ -151,23 +159,13 @@ static int take_commit(const struct codeql *c, struct target *t, struct err *err
 	return 0;
 }
 
-static void payload(const struct codeql *c, const char *path, char *out, size_t size)
-{
-	struct span v;
-
-	out[0] = '\0';
-	if (buf_len(&c->payload) > 0 && jscan_path(buf_span(&c->payload), path, &v) == 1 &&
-	    !(v.p[0] == '"' ? jscan_str(v, out, size) : span_copy(out, size, v)))
-		out[0] = '\0';
-}
-
 static int take_ref(const struct codeql *c, struct target *t, struct err *err)
 {
 	const char *sha = codeql_env("GITHUB_SHA"), *ref = codeql_env("GITHUB_REF");
 	char head[128], number[32];
 
-	payload(c, "pull_request.head.sha", head, sizeof(head));
-	payload(c, "pull_request.number", number, sizeof(number));
+	codeql_payload(c, "pull_request.head.sha", head, sizeof(head));
+	codeql_payload(c, "pull_request.number", number, sizeof(number));
 	if (c->o->ref != NULL)
 		snprintf(t->ref, sizeof(t->ref), "%.250s", c->o->ref);
 	else if (sha != NULL && ref != NULL && strcmp(sha, t->commit) == 0)
@@ -175,15 +173,17 @@ static int take_ref(const struct codeql *c, struct target *t, struct err *err)
 	else if (head[0] != '\0' && number[0] != '\0' && strcmp(head, t->commit) == 0)
 		snprintf(t->ref, sizeof(t->ref), "refs/pull/%s/head", number);
 	else
-		return err_set(err, ERR_USAGE, "HEAD is %.12s, which is neither GITHUB_SHA nor the head of the event's "
-		    "pull request; give the ref it belongs to with --ref", t->commit);
+		return err_set(err, ERR_USAGE,
+		    "HEAD is %.12s, which is neither GITHUB_SHA nor the head of the event's "
+		    "pull request; give the ref it belongs to with --ref",
+		    t->commit);
 	return 0;
 }
 
 /* ---- asking GitHub ---- */
 
-static int ask(struct codeql *c, const char *method, const char *path, struct span body, struct fetch_result *result,
-    struct err *err)
+static int ask(struct codeql *c, const char *method, const char *path, struct span body,
+    struct fetch_result *result, struct err *err)
 {
 	static const struct http_header json[] = { { { "Content-Type", 12 }, { "application/json", 16 } } };
 	struct fetch f = { .in = { .method = method, .target = span_of(path), .headers = json,
@@ -199,15 +199,16 @@ static int refuse(const struct fetch_result *r, struct err *err)
 	struct span raw;
 	char message[300];
 
-	if (jscan_member(buf_span(&r->answer.body), "message", &raw) != 1 || !jscan_str(raw, message, sizeof(message)))
+	if (jscan_member(buf_span(&r->answer.body), "message", &raw) != 1 ||
+	    !jscan_str(raw, message, sizeof(message)))
 		snprintf(message, sizeof(message), "no reason was given");
 	return err_set(err, ERR_NOTFOUND, "GitHub refuses the result (HTTP %d): %s%s", status, message,
 	    status == 403 ? "; the token needs 'security-events: write', and code scanning must be on" :
 	    status == 413 ? "; the file is too large" : "");
 }
 
-static int send_result(struct codeql *c, const struct target *t, const struct replay *r, char *id, size_t size,
-    struct err *err)
+static int send_result(struct codeql *c, const struct target *t, const struct replay *r, char *id,
+    size_t size, struct err *err)
 {
 	struct sarifup up = { .commit = t->commit, .ref = t->ref, .tool = r->found.scan.tool };
 	struct fetch_result result;
@@ -264,9 +265,11 @@ static int wait_for(struct codeql *c, const char *id, struct err *err)
 		rc = look(c, id, &why, err);
 	}
 	if (rc == SARIFUP_PENDING)
-		rc = err_set(err, ERR_TIMEOUT, "GitHub has not processed the result after three minutes; its id is %s", id);
+		rc = err_set(err, ERR_TIMEOUT,
+		    "GitHub has not processed the result after three minutes; its id is %s", id);
 	else if (rc == SARIFUP_FAILED)
-		rc = err_set(err, ERR_NOTFOUND, "GitHub could not process the result: %.400s", buf_cstr(&why));
+		rc =
+		    err_set(err, ERR_NOTFOUND, "GitHub could not process the result: %.400s", buf_cstr(&why));
 	else if (rc == SARIFUP_ODD)
 		rc = err_set(err, ERR_PROTO, "GitHub's answer about the result %s is not understood", id);
 	else if (rc == SARIFUP_COMPLETE)
@@ -283,8 +286,8 @@ static void tell(const struct codeql *c, const struct target *t, const struct re
 	struct buf b;
 
 	if (!c->globals->json) {
-		printf("uploaded: %llu results of %s for %s on %s%s\n", (unsigned long long)r->in.counts.results,
-		    r->found.scan.tool, t->commit, t->ref,
+		printf("uploaded: %llu results of %s for %s on %s%s\n",
+		    (unsigned long long)r->in.counts.results, r->found.scan.tool, t->commit, t->ref,
 		    t->on_trust ? " (the commit is GITHUB_SHA, taken on trust: there is no .git)" : "");
 		return;
 	}
@@ -334,7 +337,8 @@ int codeql_upload(struct codeql *c, struct err *err)
 	int rc = find(c, &r, err);
 
 	if (rc == 0 && c->event == EVENT_MERGE_GROUP)
-		printf("not uploaded: results of merge groups are not wanted by GitHub, and their refs go away\n");
+		printf("not uploaded: results of merge groups are not wanted by GitHub, and their refs go "
+		       "away\n");
 	else if (rc == 0)
 		rc = upload(c, &r, err);
 	replay_free(&r);

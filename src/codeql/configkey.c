@@ -164,7 +164,8 @@ int configkey_diff(struct span was, const struct configkey *now, configkey_diff_
 
 	while ((rc = jscan_next(was, &at, &key, &value)) == 1) {
 		const struct configkey_field *f;
-		if (key.n == 0 || !jscan_str(key, name, sizeof(name)) || !jscan_str(value, text, sizeof(text)))
+		if (key.n == 0 || !jscan_str(key, name, sizeof(name)) ||
+		    !jscan_str(value, text, sizeof(text)))
 			return -1;
 		f = find(now, name);
 		if (f == NULL || strcmp(f->shown, text) != 0)

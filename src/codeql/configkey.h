@@ -48,8 +48,8 @@ int configkey_finish(struct configkey *, struct err *);
 /* Append a JSON object of names and shown texts. */
 void configkey_json(const struct configkey *, struct buf *);
 
-/* Fields that differ between such an object and `now`, by name: was or is is NULL where it is not there. -1: not such
- * an object. */
+/* Fields that differ between such an object and `now`, by name: was or is is NULL where it is not there. -1:
+ * not such an object. */
 typedef void configkey_diff_fn(void *arg, const char *name, const char *was, const char *is);
 int configkey_diff(struct span was, const struct configkey *now, configkey_diff_fn *fn, void *arg);
 

@@ -34,7 +34,8 @@ static void add_matrix(struct span matrix, struct buf *out)
 	struct matrix_row rows[MATRIX_MAX];
 	size_t n = 0, at = 0;
 
-	while (n < MATRIX_MAX && jscan_next(matrix, &at, &rows[n].key, &rows[n].value) == 1 && rows[n].key.n > 0)
+	while (n < MATRIX_MAX && jscan_next(matrix, &at, &rows[n].key, &rows[n].value) == 1 &&
+	    rows[n].key.n > 0)
 		n++;
 	if (n > 1)
 		qsort(rows, n, sizeof(rows[0]), by_key);
@@ -208,7 +209,8 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int add_folder(const struct intake_params *p, const char *path, struct file_hold *hold, struct err *err)
+static int add_folder(const struct intake_params *p, const char *path, struct file_hold *hold,
+    struct err *err)
 {
 	static const char head[] = "{\"version\":\"2.1.0\",\"runs\":[", tail[] = "]}";
 	struct dirent **list = NULL;
@@ -280,10 +282,12 @@ int intake_take(const struct intake_params *p, const char *path, struct intake *
 	rc = file_hold(&hold, p->folder, "incoming.sarif", err);
 	if (rc != 0)
 		return rc;
-	rc = S_ISDIR(st.st_mode) ? add_folder(p, path, &hold, err) : add_source(p, path, false, true, &hold, err);
+	rc = S_ISDIR(st.st_mode) ? add_folder(p, path, &hold, err)
+				 : add_source(p, path, false, true, &hold, err);
 	fd = rc == 0 ? openat(p->folder, hold.tmp, O_RDONLY | O_CLOEXEC) : -1;
 	if (rc == 0)
-		rc = fd < 0 ? err_sys(err, ERR_IO, "reading the copy of %s", path) : look(fd, p->source, in, err);
+		rc = fd < 0 ? err_sys(err, ERR_IO, "reading the copy of %s", path)
+			    : look(fd, p->source, in, err);
 	if (fd >= 0)
 		close(fd);
 	if (rc != 0) {

@@ -108,13 +108,17 @@ static void on_code(struct walk *w, uint32_t code)
 	on_unit(w, (uint16_t)(0xdc00 + (code & 0x3ff)));
 }
 
-/* How many bytes of a sequence that is not well-formed stand for one U+FFFD: as far as it could have become one. */
+/* How many bytes of a sequence that is not well-formed stand for one U+FFFD: as far as it could have become
+ * one. */
 static size_t broken_len(struct span s)
 {
 	uint8_t c = (uint8_t)s.p[0], next = s.n > 1 ? (uint8_t)s.p[1] : 0;
 	uint8_t lo = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
 	uint8_t hi = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-	size_t want = c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 1;
+	size_t want = c >= 0xc2 && c <= 0xdf ? 2
+	    : c >= 0xe0 && c <= 0xef	     ? 3
+	    : c >= 0xf0 && c <= 0xf4	     ? 4
+					     : 1;
 	size_t n = 1;
 
 	if (want > 1 && next >= lo && next <= hi)

@@ -1,11 +1,11 @@
 /*
- * primaryLocationLineHash, the one fingerprint by which GitHub knows an alert again: for each line of a file the
- * rolling hash of the 100 UTF-16 units from its start, and how often it came before (github/codeql-action,
- * src/fingerprints.ts; vectors in the unit test).
+ * primaryLocationLineHash, the one fingerprint by which GitHub knows an alert again: for each line of a file
+ * the rolling hash of the 100 UTF-16 units from its start, and how often it came before
+ * (github/codeql-action, src/fingerprints.ts; vectors in the unit test).
  *
- * h = 37 h + unit - 37^100 * (the unit that leaves), mod 2^64; space and tab are left out, CR and CRLF are LF; the end
- * is 65535 and 100 zeros. Bytes that are not UTF-8 are U+FFFD, one for each part that cannot be continued
- * (WHATWG Encoding).
+ * h = 37 h + unit - 37^100 * (the unit that leaves), mod 2^64; space and tab are left out, CR and CRLF are
+ * LF; the end is 65535 and 100 zeros. Bytes that are not UTF-8 are U+FFFD, one for each part that cannot be
+ * continued (WHATWG Encoding).
  */
 #ifndef CODEQL_LINEHASH_H
 #define CODEQL_LINEHASH_H

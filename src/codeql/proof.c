@@ -335,8 +335,10 @@ static int check_group(struct proof *p, struct group *g, struct proof_fault *f, 
 	it = unmet(g);
 	if (it == NULL)
 		return 1;
-	return fault(p, it, f, rc != 0 ? "is in a file that this tree does not have" :
-	    it->count == 0 ? "has a fingerprint of another form" : "is on a line that this file does not have");
+	return fault(p, it, f,
+	    rc != 0		 ? "is in a file that this tree does not have"
+		: it->count == 0 ? "has a fingerprint of another form"
+				 : "is on a line that this file does not have");
 }
 
 int proof_run(struct proof *p, struct proof_fault *f, struct err *err)

@@ -1,11 +1,11 @@
 /*
- * Do these results belong to this tree? For each result with a primaryLocationLineHash the hash is computed anew
- * from the file it names; with `fill`, for each one that lacks it too, as the upload action would.
+ * Do these results belong to this tree? For each result with a primaryLocationLineHash the hash is computed
+ * anew from the file it names; with `fill`, for each one that lacks it too, as the upload action would.
  *
- * It shows that what is listed belongs here, not that nothing was left out. Each file is read once, however many
- * results name it. Addresses are taken as the upload action takes them: percent-decoded, below the source
- * folder, "file://" allowed; one that leaves the folder or has another scheme cannot be filled, and a hash on
- * it is a mismatch. 32 bytes a result and each address once; at most PROOF_RESULTS_MAX results.
+ * It shows that what is listed belongs here, not that nothing was left out. Each file is read once, however
+ * many results name it. Addresses are taken as the upload action takes them: percent-decoded, below the
+ * source folder, "file://" allowed; one that leaves the folder or has another scheme cannot be filled, and a
+ * hash on it is a mismatch. 32 bytes a result and each address once; at most PROOF_RESULTS_MAX results.
  */
 #ifndef CODEQL_PROOF_H
 #define CODEQL_PROOF_H
@@ -39,7 +39,7 @@ size_t proof_checked(const struct proof *);
 
 /* After proof_run with `fill`: the results that had none and can have one. `at` and `empty` say where. */
 struct proof_fill {
-	uint64_t at;			/* behind a "{": of partialFingerprints if `inside`, else of the result */
+	uint64_t at; /* behind a "{": of partialFingerprints if `inside`, else of the result */
 	bool inside, empty;
 	struct linehash_value value;
 };

@@ -142,7 +142,8 @@ static void tell_uses(const struct walk *w, struct span text)
 	}
 }
 
-/* A line below `packs:`, or behind it: items between [ ] , and behind "- "; `name:` in front is a language. */
+/* A line below `packs:`, or behind it: items between [ ] , and behind "- "; `name:` in front is a language.
+ */
 static void tell_packs(const struct walk *w, struct span line)
 {
 	while (line.n > 0) {

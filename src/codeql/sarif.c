@@ -371,8 +371,8 @@ static int on_log(struct reader *r, const struct sarif_event *e, struct err *err
 	r->s->has_version = jscan_str_eq(e->raw, "2.1.0");
 	if (r->s->has_version)
 		return 0;
-	return err_set(err, ERR_DAMAGED, "SARIF of version %.*s; 2.1.0 is needed", e->raw.n < 20 ? (int)e->raw.n : 0,
-	    e->raw.p != NULL ? e->raw.p : "");
+	return err_set(err, ERR_DAMAGED, "SARIF of version %.*s; 2.1.0 is needed",
+	    e->raw.n < 20 ? (int)e->raw.n : 0, e->raw.p != NULL ? e->raw.p : "");
 }
 
 static int on_event(void *arg, const struct sarif_event *e, struct err *err)
@@ -443,10 +443,11 @@ static int run_evidence(const struct sarif *s, size_t i, struct err *err)
 		return err_set(err, ERR_PROTO,
 		    "run %zu (%s) has no results, not even none: the scan did not finish", i, run->tool);
 	for (size_t k = 0; k < i; k++)
-		if (strcmp(run->tool, s->runs[k].tool) == 0 && strcmp(run->category, s->runs[k].category) == 0)
+		if (strcmp(run->tool, s->runs[k].tool) == 0 &&
+		    strcmp(run->category, s->runs[k].category) == 0)
 			return err_set(err, ERR_PROTO,
-			    "runs %zu and %zu are both of %s and category '%s'; GitHub refuses such a file", k, i,
-			    run->tool, run->category);
+			    "runs %zu and %zu are both of %s and category '%s'; GitHub refuses such a file",
+			    k, i, run->tool, run->category);
 	return 0;
 }
 

@@ -1,10 +1,10 @@
 /*
  * What a SARIF 2.1.0 file says of its runs: tools, rules, invocations, category; everything but its results.
  *
- * The first of two passes: rules may stand behind the results that name them. Whether the file is evidence of a
- * finished scan is sarif_evidence's answer; the levels of single results are sarifcount.h's. Texts above their
- * room are cut, and what is cut is no evidence. All memory is the struct's: 48 bytes a rule, 24 an override, and the
- * addresses of artifacts as they are written.
+ * The first of two passes: rules may stand behind the results that name them. Whether the file is evidence of
+ * a finished scan is sarif_evidence's answer; the levels of single results are sarifcount.h's. Texts above
+ * their room are cut, and what is cut is no evidence. All memory is the struct's: 48 bytes a rule, 24 an
+ * override, and the addresses of artifacts as they are written.
  */
 #ifndef CODEQL_SARIF_H
 #define CODEQL_SARIF_H
@@ -29,8 +29,8 @@ enum sarif_level { LEVEL_NONE, LEVEL_NOTE, LEVEL_WARNING, LEVEL_ERROR, LEVEL_UNS
 bool sarif_level_parse(struct span raw, enum sarif_level *);
 
 enum sarif_severity { SEVERITY_NONE, SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_CRITICAL };
-/* "security-severity", a number as text: above 0 low, from 4 medium, 7 high, 9 to 10 critical; SEVERITY_NONE for all
- * else, with *odd set where it is no number (GitHub refuses such a file). */
+/* "security-severity", a number as text: above 0 low, from 4 medium, 7 high, 9 to 10 critical; SEVERITY_NONE
+ * for all else, with *odd set where it is no number (GitHub refuses such a file). */
 enum sarif_severity sarif_severity_of(struct span text, bool *odd);
 
 struct sarif_rule {
@@ -58,7 +58,7 @@ struct sarif_run {
 	char incremental[64];		/* properties.incrementalMode; "" none */
 	char category[512];		/* automationDetails.id */
 	bool has_category;
-	uint64_t at, end;		/* behind its "{", where a member may be put in first; behind its "}" */
+	uint64_t at, end; /* behind its "{", where a member may be put in first; behind its "}" */
 	bool has_automation, automation_empty;
 	uint64_t automation_at;		/* the same of automationDetails */
 	size_t rules, nrules;		/* in sarif.rules, by component and index; in sarif.ids by id */
@@ -87,12 +87,14 @@ struct sarif {
 /* Called for each range that is noise (sarifscan.h); may be NULL. */
 typedef int sarif_cut_fn(void *arg, uint64_t from, uint64_t to);
 
-/* Read all of `fd`. 0, ERR_DAMAGED (not SARIF 2.1.0), ERR_LIMIT, ERR_IO, ERR_INTERNAL. sarif_free in every case. */
+/* Read all of `fd`. 0, ERR_DAMAGED (not SARIF 2.1.0), ERR_LIMIT, ERR_IO, ERR_INTERNAL. sarif_free in every
+ * case. */
 int sarif_read(int fd, struct sarif *, sarif_cut_fn *cut, void *arg, struct err *);
 void sarif_free(struct sarif *);
 
-/* Is it the result of a finished, whole scan? 0, or ERR_PROTO with why not: no runs, no tool, results null or not
- * there, a failed invocation, two runs of one tool and category. Incremental runs pass: sarif_incremental tells. */
+/* Is it the result of a finished, whole scan? 0, or ERR_PROTO with why not: no runs, no tool, results null or
+ * not there, a failed invocation, two runs of one tool and category. Incremental runs pass: sarif_incremental
+ * tells. */
 int sarif_evidence(const struct sarif *, struct err *);
 /* NULL, or the incrementalMode of a run. */
 const char *sarif_incremental(const struct sarif *);

@@ -45,7 +45,8 @@ static const struct sarif_rule *rule_of(const struct walk *w, const struct sarif
 
 	/* tool.extensions[i] is component i + 1 here */
 	if (index >= 0 && index <= UINT32_MAX && w->component < UINT32_MAX)
-		rule = sarif_rule_at(w->s, run, w->component >= 0 ? (uint32_t)w->component : 0, (uint32_t)index);
+		rule =
+		    sarif_rule_at(w->s, run, w->component >= 0 ? (uint32_t)w->component : 0, (uint32_t)index);
 	return rule != NULL ? rule : by_text(w, run);
 }
 
@@ -247,8 +248,8 @@ static int on_event(void *arg, const struct sarif_event *e, struct err *err)
 	return 0;
 }
 
-int sarifcount_walk(int fd, const struct sarif *s, struct sarif_counts *counts, sarif_result_fn *fn, void *arg,
-    struct err *err)
+int sarifcount_walk(int fd, const struct sarif *s, struct sarif_counts *counts, sarif_result_fn *fn,
+    void *arg, struct err *err)
 {
 	struct walk w = { .s = s, .counts = counts, .fn = fn, .arg = arg };
 	int rc;

@@ -1,11 +1,12 @@
 /*
- * The results of a SARIF file, one after the other, each with its level and security severity; and their counts.
+ * The results of a SARIF file, one after the other, each with its level and security severity; and their
+ * counts.
  *
- * The second pass over a file that sarif_read has read. Level, as SARIF 2.1.0 §3.27.10 has it: "none" unless the
- * kind is "fail" (the default); else the result's own; else the invocation's override for its rule; else the rule's
- * default; else "warning". The rule: by index in the named component (the driver where none is named), else by
- * its id, also without the last parts of a hierarchical one. The severity is the rule's. Suppressed results
- * count like the others, as they do for GitHub, and are counted besides.
+ * The second pass over a file that sarif_read has read. Level, as SARIF 2.1.0 §3.27.10 has it: "none" unless
+ * the kind is "fail" (the default); else the result's own; else the invocation's override for its rule; else
+ * the rule's default; else "warning". The rule: by index in the named component (the driver where none is
+ * named), else by its id, also without the last parts of a hierarchical one. The severity is the rule's.
+ * Suppressed results count like the others, as they do for GitHub, and are counted besides.
  */
 #ifndef CODEQL_SARIFCOUNT_H
 #define CODEQL_SARIFCOUNT_H
@@ -45,8 +46,8 @@ typedef int sarif_result_fn(void *arg, const struct sarif_result *, struct err *
 int sarifcount_walk(int fd, const struct sarif *, struct sarif_counts *, sarif_result_fn *fn, void *arg,
     struct err *);
 
-/* How many results are at least that: "critical", "high", "medium", "low" of security severity, "error", "warning",
- * "note" of level, "any". -1: no such word. */
+/* How many results are at least that: "critical", "high", "medium", "low" of security severity, "error",
+ * "warning", "note" of level, "any". -1: no such word. */
 int64_t sarifcount_at_least(const struct sarif_counts *, const char *word);
 
 #endif

@@ -221,8 +221,8 @@ static int on_key(struct sarifscan *s, struct span key)
 }
 
 /*
- * A member of `l` has ended. One that goes takes the comma before it along; the first takes the one behind it,
- * so it waits for the next member that stays.
+ * A member of `l` has ended. One that goes takes the comma before it along; the first takes the one behind
+ * it, so it waits for the next member that stays.
  */
 static int value_over(struct sarifscan *s, struct level *l, uint64_t key_at, bool cut)
 {
@@ -361,8 +361,10 @@ static int on_token(void *arg, enum jscan_event ev, struct span raw)
 static int told(struct sarifscan *s, int rc)
 {
 	if (rc == ERR_DAMAGED)
-		err_set(s->err, rc, "not JSON at byte %" PRIu64 " (nesting above %d, bytes that are not UTF-8 "
-		    "and a missing end count too)", s->tokens.scan.pos, JSCAN_DEPTH);
+		err_set(s->err, rc,
+		    "not JSON at byte %" PRIu64 " (nesting above %d, bytes that are not UTF-8 "
+		    "and a missing end count too)",
+		    s->tokens.scan.pos, JSCAN_DEPTH);
 	return rc;
 }
 

@@ -5,8 +5,9 @@
  * known is only checked to be JSON. null means absent. Constant memory, whatever the size; nesting as
  * base/jscan has it. It keeps no results and judges nothing: sarif.h and sarifcount.h do.
  *
- * Noise, the members that differ from run to run without meaning (when, where and by which process it ran), is
- * reported as cuts: byte ranges whose removal, with the comma beside them, leaves JSON that lacks just these members.
+ * Noise, the members that differ from run to run without meaning (when, where and by which process it ran),
+ * is reported as cuts: byte ranges whose removal, with the comma beside them, leaves JSON that lacks just
+ * these members.
  */
 #ifndef CODEQL_SARIFSCAN_H
 #define CODEQL_SARIFSCAN_H
@@ -52,7 +53,7 @@ struct sarif_event {
 	enum jscan_event ev;		/* JSCAN_OBJECT and _ARRAY open, their _END close; else a scalar */
 	struct span raw;		/* of a scalar, with quotes; p == NULL: longer than TOKENS_MAX */
 	uint64_t at, end;		/* offsets of the token */
-	bool empty;			/* of a closing bracket: it holds no member, or none is left after the cuts */
+	bool empty; /* of a closing bracket: it holds no member, or none is left after the cuts */
 };
 
 /* A negative return ends the scan and is returned. The error is the callee's to set. */
@@ -68,6 +69,7 @@ int sarifscan_feed(struct sarifscan *, const void *, size_t n, struct err *);
 int sarifscan_end(struct sarifscan *, struct err *);
 
 /* Every size of input: from `fd` at offset 0 to its end, in pieces. ERR_IO; `seen` may be NULL. */
-int sarifscan_fd(int fd, sarif_fn *fn, void *arg, void (*seen)(void *arg, const void *, size_t), struct err *);
+int sarifscan_fd(int fd, sarif_fn *fn, void *arg, void (*seen)(void *arg, const void *, size_t),
+    struct err *);
 
 #endif

@@ -110,8 +110,8 @@ static void put_data(const struct scan *s, const char *sarif_path, struct buf *b
 
 	buf_adds(b, "{\"commit_sha\":");
 	json_quote(b, span_of(s->commit), false);
-	buf_addf(b, ",\"scan_config_hash\":\"%s\",\"results\":{},\"timestamp\":%" PRId64 ".%06" PRId64, s->config,
-	    s->finished / 1000000, s->finished % 1000000);
+	buf_addf(b, ",\"scan_config_hash\":\"%s\",\"results\":{},\"timestamp\":%" PRId64 ".%06" PRId64,
+	    s->config, s->finished / 1000000, s->finished % 1000000);
 	buf_addf(b, ",\"scan_duration\":%" PRId64 ".%06" PRId64 ",\"alerts_count\":%" PRIu64,
 	    (s->finished - s->started) / 1000000, (s->finished - s->started) % 1000000, c->results);
 	buf_addf(b, ",\"severity_breakdown\":{\"error\":%" PRIu64 ",\"warning\":%" PRIu64 ",\"note\":%" PRIu64
@@ -188,13 +188,19 @@ int scan_entry(const struct scan *s, bool label, int64_t ttl, const char *sarif_
 	scan_tag(s, tag);
 	put_scan(s, label, &scan);
 	put_data(s, sarif_path, &data);
-	struct entry_parts p = { .key = span_of(name), .auth = span_of(tag), .timestamp = s->finished, .ttl = ttl,
-		.status = 200, .body = buf_span(&data), .scan = buf_span(&scan) };
+	struct entry_parts p = { .key = span_of(name),
+		.auth = span_of(tag),
+		.timestamp = s->finished,
+		.ttl = ttl,
+		.status = 200,
+		.body = buf_span(&data),
+		.scan = buf_span(&scan) };
 	if (key != NULL)
 		sign(&p, key, &sig);
 	p.sig = buf_span(&sig);
 	if (scan.failed || data.failed)
-		rc = err_set(err, ERR_LIMIT, "the configuration has too many fields to keep (above %zu bytes)", HEAD_MAX);
+		rc = err_set(err, ERR_LIMIT,
+		    "the configuration has too many fields to keep (above %zu bytes)", HEAD_MAX);
 	else
 		rc = entry_build(&p, out, err);
 	buf_free(&scan);
@@ -285,8 +291,8 @@ bool scan_parse(const struct entry *e, struct scan *s)
 
 /* ---- keys ---- */
 
-static const uint8_t pkcs8[] = { 0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22,
-	0x04, 0x20 };
+static const uint8_t pkcs8[] = { 0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04,
+	0x22, 0x04, 0x20 };
 static const uint8_t spki[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00 };
 
 /* Base64 of at most 96 bytes, with line ends and PEM's own lines left out: its length, or -1. */

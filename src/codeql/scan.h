@@ -1,10 +1,11 @@
 /*
- * What is kept of one scan beside its SARIF: its key, how and when it ran, what it found. The form in which it
- * stands in an entry (FORMATS.md §6), its signature, and the keys.
+ * What is kept of one scan beside its SARIF: its key, how and when it ran, what it found. The form in which
+ * it stands in an entry (FORMATS.md §6), its signature, and the keys.
  *
- * An entry's `data` are the reference's eight fields, which it can read; `ghoard.scan` is ours and decides. The signature
- * (Ed25519) covers the entry's key, time, lifetime, the CID of `data` and the bytes of `scan`, each with its
- * length. Strings are cut to their room when read, and what is cut has no right signature or no equal key.
+ * An entry's `data` are the reference's eight fields, which it can read; `ghoard.scan` is ours and decides.
+ * The signature (Ed25519) covers the entry's key, time, lifetime, the CID of `data` and the bytes of `scan`,
+ * each with its length. Strings are cut to their room when read, and what is cut has no right signature or no
+ * equal key.
  */
 #ifndef CODEQL_SCAN_H
 #define CODEQL_SCAN_H
@@ -57,15 +58,16 @@ struct scan {
 
 /* "codeql_tree:<repo>:<fingerprint>:<config>[:<languages>]"; `label`: the reference's, by commit. */
 void scan_key(const struct scan *, bool label, char out[static SCAN_KEY_MAX]);
-/* The text by which entries of one key stand apart in the store: "full", "pull", "partial", "f" and 15 hex. */
+/* The text by which entries of one key stand apart in the store: "full", "pull", "partial", "f" and 15 hex.
+ */
 void scan_tag(const struct scan *, char out[static 32]);
 
-/* The entry of a scan, signed if `key` is not NULL; under the label's key it carries the same but decides nothing.
- * `sarif_path` is what the reference calls sarif_location. */
-int scan_entry(const struct scan *, bool label, int64_t ttl, const char *sarif_path, const struct ed25519_key *key,
-    struct entry **, struct err *);
-/* Read it. false: not one of ours (the reference's, another version's, damaged), so never evidence. `fields` borrows
- * from the entry. */
+/* The entry of a scan, signed if `key` is not NULL; under the label's key it carries the same but decides
+ * nothing. `sarif_path` is what the reference calls sarif_location. */
+int scan_entry(const struct scan *, bool label, int64_t ttl, const char *sarif_path,
+    const struct ed25519_key *key, struct entry **, struct err *);
+/* Read it. false: not one of ours (the reference's, another version's, damaged), so never evidence. `fields`
+ * borrows from the entry. */
 bool scan_parse(const struct entry *, struct scan *);
 /* The object alone, for the state file of a job; and back, without asking whether it is a whole scan. */
 void scan_json(const struct scan *, struct buf *);

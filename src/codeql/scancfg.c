@@ -106,7 +106,8 @@ static bool is_compiled(struct span l)
 	return false;
 }
 
-/* Where no mode is given the action builds compiled languages (autobuild), and of an unknown tool nothing is known. */
+/* Where no mode is given the action builds compiled languages (autobuild), and of an unknown tool nothing is
+ * known. */
 bool scancfg_builds(const struct scancfg *c)
 {
 	if (c->build_mode != NULL)
@@ -133,8 +134,8 @@ void scancfg_version(const struct scancfg *c, char *out, size_t size)
 			out[0] = '\0';
 		return;
 	}
-	if (cache == NULL || folder == NULL || snprintf(path, sizeof(path), "%s/%s", cache, folder) >= PATH_MAX ||
-	    (d = opendir(path)) == NULL)
+	if (cache == NULL || folder == NULL ||
+	    snprintf(path, sizeof(path), "%s/%s", cache, folder) >= PATH_MAX || (d = opendir(path)) == NULL)
 		return;
 	while ((de = readdir(d)) != NULL)
 		if (de->d_name[0] >= '0' && de->d_name[0] <= '9' && ++n == 1 &&
@@ -168,7 +169,8 @@ static bool named_path(const struct scancfg *c, struct span word, char out[stati
 {
 	const char *root = word.n > 0 && word.p[0] == '/' ? "" : c->source;
 
-	return snprintf(out, PATH_MAX, "%s%s%.*s", root, root[0] != '\0' ? "/" : "", (int)word.n, word.p) < PATH_MAX;
+	return snprintf(out, PATH_MAX, "%s%s%.*s", root, root[0] != '\0' ? "/" : "", (int)word.n, word.p) <
+	    PATH_MAX;
 }
 
 static int add_folder(struct hash_sha256 *h, const char *path, unsigned depth, struct err *err);
@@ -182,8 +184,10 @@ static int add_path(struct hash_sha256 *h, const char *path, unsigned depth, str
 	if (stat(path, &st) != 0)
 		return err_sys(err, ERR_USAGE, "the configuration names %s", path);
 	if (S_ISDIR(st.st_mode))
-		return depth < FOLDER_DEPTH ? add_folder(h, path, depth + 1, err) :
-		    err_set(err, ERR_USAGE, "the configuration names folders deeper than %d at %s", FOLDER_DEPTH, path);
+		return depth < FOLDER_DEPTH
+		    ? add_folder(h, path, depth + 1, err)
+		    : err_set(err, ERR_USAGE, "the configuration names folders deeper than %d at %s",
+			  FOLDER_DEPTH, path);
 	buf_init(&text, QUERY_FILE_MAX);
 	rc = file_read(path, QUERY_FILE_MAX, true, &text, err);
 	hash_sha256_field(h, buf_span(&text));
@@ -193,7 +197,8 @@ static int add_path(struct hash_sha256 *h, const char *path, unsigned depth, str
 
 static int no_dots(const struct dirent *de)
 {
-	return strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0 && strcmp(de->d_name, ".git") != 0;
+	return strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0 &&
+	    strcmp(de->d_name, ".git") != 0;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -254,8 +259,8 @@ static void take_query(struct words *w, struct span item)
 	enum qlconfig_pin pin = qlconfig_query(item);
 
 	if (pin == QL_LOCAL && w->rc == 0)
-		w->rc = add_named(w->c, w->k, span_starts(item, "+") ? span_trim(span_sub(item, 1, item.n)) : item,
-		    w->err);
+		w->rc = add_named(w->c, w->k,
+		    span_starts(item, "+") ? span_trim(span_sub(item, 1, item.n)) : item, w->err);
 	else if (pin == QL_UNPINNED)
 		configkey_unpinned(w->k, "the queries %.*s have no commit", (int)item.n, item.p);
 }

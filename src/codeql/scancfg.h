@@ -1,9 +1,10 @@
 /*
- * From the words of a scan (flags, environment, files) to its configuration key: which inputs of a scan there are.
+ * From the words of a scan (flags, environment, files) to its configuration key: which inputs of a scan there
+ * are.
  *
- * What tools are alike in is here once; what is CodeQL's own is a row of the table of profiles: its variables, its
- * folder in the tool cache, what of its words is pinned. Any other SARIF tool has the plain profile: its
- * variables begin with its name in capitals, and its version must be given.
+ * What tools are alike in is here once; what is CodeQL's own is a row of the table of profiles: its
+ * variables, its folder in the tool cache, what of its words is pinned. Any other SARIF tool has the plain
+ * profile: its variables begin with its name in capitals, and its version must be given.
  */
 #ifndef CODEQL_SCANCFG_H
 #define CODEQL_SCANCFG_H
@@ -41,7 +42,8 @@ struct scancfg {
 	size_t nenv;
 };
 
-/* Does SARIF of a driver with this name come from this tool? ("CodeQL command-line toolchain" does from CodeQL.) */
+/* Does SARIF of a driver with this name come from this tool? ("CodeQL command-line toolchain" does from
+ * CodeQL.) */
 bool scancfg_is_tool(const char *tool, const char *driver);
 /* The one name of a language ("c++" is cpp, "typescript" javascript). */
 struct span scancfg_language(struct span);
@@ -52,7 +54,8 @@ bool scancfg_languages(const struct scancfg *, char *out, size_t size);
 /* The version in force: given, else the one in the tool cache if there is exactly one; "" not known. */
 void scancfg_version(const struct scancfg *, char *out, size_t size);
 
-/* Fill a key that was init'd, and finish it. ERR_USAGE (a file that is named cannot be read), ERR_INTERNAL. */
+/* Fill a key that was init'd, and finish it. ERR_USAGE (a file that is named cannot be read), ERR_INTERNAL.
+ */
 int scancfg_key(const struct scancfg *, struct configkey *, struct err *);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * The folder of scan results: entries (github_cache/), their SARIF by CID (sarif/), and the manifests of their trees
- * (trees/). Which of them is evidence.
+ * The folder of scan results: entries (github_cache/), their SARIF by CID (sarif/), and the manifests of
+ * their trees (trees/). Which of them is evidence.
  *
- * Evidence is an entry that a trusted key has signed. Only where no key is configured does an unsigned one count, and then
- * only in the very folder it was made in: `origin` is a hash of the folder's inode and time of birth, which
- * neither an archive nor a restored cache brings along. What is no evidence is listed, and never answers.
- * A folder that another user owns or can write is not used (store/store.h).
+ * Evidence is an entry that a trusted key has signed. Only where no key is configured does an unsigned one
+ * count, and then only in the very folder it was made in: `origin` is a hash of the folder's inode and time
+ * of birth, which neither an archive nor a restored cache brings along. What is no evidence is listed, and
+ * never answers. A folder that another user owns or can write is not used (store/store.h).
  */
 #ifndef CODEQL_SCANS_H
 #define CODEQL_SCANS_H
@@ -23,7 +23,8 @@ struct scans;
 #define SCANS_KEYS_MAX 64
 #define SCANS_AHEAD_S 60		/* s: a time further in the future is damage */
 
-/* How peers are asked: handed in by cli, NULL where there are none. Both return 1 (appended to buf), 0, ERR_*. */
+/* How peers are asked: handed in by cli, NULL where there are none. Both return 1 (appended to buf), 0,
+ * ERR_*. */
 struct scan_peers {
 	int (*entry)(void *arg, struct span key, struct span tag, struct buf *file);
 	int (*sarif)(void *arg, const char *cid, struct buf *);
@@ -38,7 +39,8 @@ struct scans_params {
 	const struct scan_peers *peers;
 };
 
-/* The params' arrays are borrowed. As store_open: ERR_DENIED; ERR_IO with *out set where it can still be read. */
+/* The params' arrays are borrowed. As store_open: ERR_DENIED; ERR_IO with *out set where it can still be
+ * read. */
 int scans_open(const struct scans_params *, struct scans **, struct err *);
 void scans_free(struct scans *);
 const char *scans_origin(const struct scans *);
@@ -49,8 +51,8 @@ enum scan_answer {			/* what was found, the most telling last */
 };
 
 struct scan_ask {
-	const struct scan *want;		/* repo, fingerprint, config, languages, head_repo, ref; class is
-						   that of what this run would store */
+	const struct scan *want; /* repo, fingerprint, config, languages, head_repo, ref; class is
+				    that of what this run would store */
 	int64_t now;				/* µs */
 	int64_t max_age;			/* s */
 };
@@ -71,7 +73,8 @@ void scan_found_free(struct scan_found *);
 /* It was found and is not what it says: its file goes to corrupt/. */
 void scans_set_aside(struct scans *, const struct scan_found *);
 
-/* Write the entry and its label. 0; 1: a signed entry stands there and this one would not be, so it stays; ERR_*. */
+/* Write the entry and its label. 0; 1: a signed entry stands there and this one would not be, so it stays;
+ * ERR_*. */
 int scans_put(struct scans *, const struct scan *, int64_t ttl, struct err *);
 
 /* A descriptor of the folder for SARIF, for codeql/intake. */
@@ -90,10 +93,11 @@ struct scan_row {
 	enum scan_answer answer;		/* SCANS_FOUND: evidence, to whom it may answer */
 	bool is_signed;
 };
-int scans_each(struct scans *, int64_t now, int64_t max_age, int (*fn)(void *arg, const struct scan_row *), void *arg,
-    struct err *);
+int scans_each(struct scans *, int64_t now, int64_t max_age, int (*fn)(void *arg, const struct scan_row *),
+    void *arg, struct err *);
 int scans_remove(struct scans *, const char *name, struct err *);
-/* SARIF and manifests that no entry names and entries above `keep_s` of age; the number of entries removed. */
+/* SARIF and manifests that no entry names and entries above `keep_s` of age; the number of entries removed.
+ */
 int64_t scans_sweep(struct scans *, int64_t now, int64_t keep_s);
 /* Everything. */
 int64_t scans_clear(struct scans *, struct err *);

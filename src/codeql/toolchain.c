@@ -15,9 +15,10 @@
 
 #define FRONT ((size_t)1 << 20)
 
-static const char *const tools[] = { "cc", "c++", "gcc", "g++", "clang", "clang++", "ld", "make", "cmake", "ninja",
-	"meson", "bazel", "java", "javac", "kotlinc", "mvn", "gradle", "ant", "go", "dotnet", "msbuild", "mono",
-	"swift", "swiftc", "xcodebuild", "cargo", "rustc", "node", "npm", "tsc", "python3", "ruby" };
+static const char *const tools[] = { "cc", "c++", "gcc", "g++", "clang", "clang++", "ld", "make", "cmake",
+	"ninja", "meson", "bazel", "java", "javac", "kotlinc", "mvn", "gradle", "ant", "go", "dotnet",
+	"msbuild", "mono", "swift", "swiftc", "xcodebuild", "cargo", "rustc", "node", "npm", "tsc", "python3",
+	"ruby" };
 
 /* 16 hex of the SHA-256 of the file's front; false: it cannot be read. */
 static bool front_hash(const char *path, char out[static 17])
@@ -30,7 +31,8 @@ static bool front_hash(const char *path, char out[static 17])
 	ssize_t n = -1;
 
 	hash_sha256_init(&h);
-	while (fd >= 0 && piece != NULL && left > 0 && (n = read(fd, piece, left < 65536 ? left : 65536)) > 0) {
+	while (fd >= 0 && piece != NULL && left > 0 &&
+	    (n = read(fd, piece, left < 65536 ? left : 65536)) > 0) {
 		hash_sha256_add(&h, piece, (size_t)n);
 		left -= (size_t)n;
 	}
@@ -63,7 +65,8 @@ static void look_for(const char *tool, const char *path, toolchain_fn *fn, void 
 	while (span_cut(&rest, ':', &folder)) {
 		/* A relative folder would be found from wherever the build stands. */
 		if (folder.n == 0 || folder.p[0] != '/' ||
-		    snprintf(file, sizeof(file), "%.*s/%s", (int)folder.n, folder.p, tool) >= (int)sizeof(file) ||
+		    snprintf(file, sizeof(file), "%.*s/%s", (int)folder.n, folder.p, tool) >=
+			(int)sizeof(file) ||
 		    !describe(file, value, sizeof(value)))
 			continue;
 		snprintf(name, sizeof(name), "tool.%s", tool);

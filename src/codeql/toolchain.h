@@ -1,8 +1,8 @@
 /*
  * Which compilers and build tools a scan with a build would find, without running one.
  *
- * A program is known by the path behind its links, its size and the first MiB of its bytes, where compilers have
- * their build id; a JDK by its `release` file too. A newer toolchain differs in at least one of them.
+ * A program is known by the path behind its links, its size and the first MiB of its bytes, where compilers
+ * have their build id; a JDK by its `release` file too. A newer toolchain differs in at least one of them.
  */
 #ifndef CODEQL_TOOLCHAIN_H
 #define CODEQL_TOOLCHAIN_H

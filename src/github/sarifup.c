@@ -50,7 +50,8 @@ static int pack(int fd, struct buf *gz, struct err *err)
 		at += n > 0 ? n : 0;
 	}
 	if (rc == ERR_LIMIT || (rc == 0 && buf_len(gz) > SARIFUP_GZIP_MAX))
-		rc = err_set(err, ERR_LIMIT, "the SARIF file is larger than 10 MB compressed, which GitHub refuses; "
+		rc = err_set(err, ERR_LIMIT,
+		    "the SARIF file is larger than 10 MB compressed, which GitHub refuses; "
 		    "scan with fewer queries, or by language");
 	free(piece);
 	gzip_free(g);
@@ -75,8 +76,8 @@ int sarifup_body(const struct sarifup *u, int fd, struct buf *b, struct err *err
 	if ((commit.n != 40 && commit.n != 64) || !hex_is(commit, false))
 		return err_set(err, ERR_USAGE, "'%.80s' is not a commit id", u->commit);
 	if (!sarifup_ref_ok(span_of(u->ref)))
-		return err_set(err, ERR_USAGE, "'%.200s' is not a full ref, such as refs/heads/main or refs/pull/7/merge",
-		    u->ref);
+		return err_set(err, ERR_USAGE,
+		    "'%.200s' is not a full ref, such as refs/heads/main or refs/pull/7/merge", u->ref);
 	buf_init(&gz, SARIFUP_GZIP_MAX + PIECE);
 	rc = pack(fd, &gz, err);
 	if (rc == 0) {

@@ -1,9 +1,9 @@
 /*
- * Code scanning's upload (REST, POST /repos/{o}/{r}/code-scanning/sarifs): the request's body and what the answers say. Pure,
- * but for reading the SARIF file.
+ * Code scanning's upload (REST, POST /repos/{o}/{r}/code-scanning/sarifs): the request's body and what the
+ * answers say. Pure, but for reading the SARIF file.
  *
- * GitHub takes gzip of at most 10 MB, in base64, for a full ref (refs/heads/x, refs/tags/x, refs/pull/N/merge or
- * /head) and a commit; it processes the file afterwards: pending, then complete or failed.
+ * GitHub takes gzip of at most 10 MB, in base64, for a full ref (refs/heads/x, refs/tags/x, refs/pull/N/merge
+ * or /head) and a commit; it processes the file afterwards: pending, then complete or failed.
  */
 #ifndef GITHUB_SARIFUP_H
 #define GITHUB_SARIFUP_H

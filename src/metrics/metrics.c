@@ -71,7 +71,8 @@ static const struct {
 	[M_CODEQL_HITS] = { "codeql_hits", "Scans that were not needed." },
 	[M_CODEQL_STORED] = { "codeql_stored", "Scan results stored." },
 	[M_CODEQL_UPLOADED] = { "codeql_uploaded", "Scan results uploaded." },
-	[M_CODEQL_SECONDS_SAVED] = { "codeql_seconds_saved", "Measured seconds of scans that were not needed." },
+	[M_CODEQL_SECONDS_SAVED] = { "codeql_seconds_saved",
+	    "Measured seconds of scans that were not needed." },
 	[M_CODEQL_SAMPLED] = { "codeql_sampled", "Hits that were scanned all the same and compared." },
 	[M_CODEQL_FALSE_SKIPS] = { "codeql_false_skips", "Of these, such whose results were others." },
 };

@@ -45,7 +45,7 @@ struct entry {
 	struct span content_hash;		/* empty: null */
 	struct span cid, url, auth, proof;
 	struct span variant;			/* raw JSON */
-	struct span scan, sig;			/* of a scan's result (codeql/scan.h): raw JSON, base64; empty: none */
+	struct span scan, sig; /* of a scan's result (codeql/scan.h): raw JSON, base64; empty: none */
 	int status;
 	size_t nheaders;
 	struct entry_header headers[ENTRY_HEADERS_MAX];
