@@ -86,6 +86,8 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 {
 	const struct sub *s = args->n > 0 ? find(args->arg[0]) : NULL;
 	struct opt_args rest = { .n = args->n > 0 ? args->n - 1 : 0 };
+	enum codeql_need need = s == NULL || (s->takes & CHECKS) ? FOLDER_IF_ANY :
+	    s->takes & WRITES ? FOLDER_TO_WRITE : FOLDER_TO_READ;
 	struct codeql c;
 	int code;
 
@@ -100,7 +102,7 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 	if (err->cls != 0 || check_opts(s, err) != 0)
 		return XC_USAGE;
 	memcpy(rest.arg, args->arg + 1, rest.n * sizeof(rest.arg[0]));
-	if (codeql_open(&c, g, &v, (s->takes & WRITES) != 0, err) != 0) {
+	if (codeql_open(&c, g, &v, need, err) != 0) {
 		code = cli_exit_code(err);
 	} else {
 		c.keys = &rest;

@@ -79,7 +79,7 @@ static int64_t max_age(const struct codeql *c)
 
 /* ---- opening ---- */
 
-static int open_folder(struct codeql *c, bool write, struct err *err)
+static int open_folder(struct codeql *c, enum codeql_need need, struct err *err)
 {
 	const char *dir = settings_str(c->app.settings, "codeql.directory");
 	struct scans_params p = { .dir = dir, .trusted = (const uint8_t(*)[ED25519_PUB_LEN])c->trusted,
@@ -100,7 +100,7 @@ static int open_folder(struct codeql *c, bool write, struct err *err)
 	return 0;
 }
 
-int codeql_open(struct codeql *c, const struct globals *g, const struct codeql_opts *o, bool write,
+int codeql_open(struct codeql *c, const struct globals *g, const struct codeql_opts *o, enum codeql_need need,
     struct err *err)
 {
 	int rc;
@@ -119,7 +119,7 @@ int codeql_open(struct codeql *c, const struct globals *g, const struct codeql_o
 		return rc;
 	c->max_age = max_age(c);
 	rc = take_keys(c, err);
-	return rc != 0 ? rc : open_folder(c, write, err);
+	return rc != 0 ? rc : open_folder(c, need, err);
 }
 
 void codeql_close(struct codeql *c)
@@ -319,6 +319,10 @@ const char *codeql_find(struct codeql *c, struct scan_found *f, struct intake *i
 	memset(in, 0, sizeof(*in));
 	buf_init(&in->sarif.uris, 0);
 	err_init(&why);
+	if (c->scans == NULL) {
+		snprintf(detail, size, "%s", c->no_folder.msg);
+		return "no-store";
+	}
 	scans_find(c->scans, &ask, f);
 	if (f->answer == SCANS_NONE)
 		return why_none(c, detail, size);

@@ -41,7 +41,7 @@ struct codeql {
 	const struct opt_args *keys;	/* operands of invalidate */
 	int64_t began;			/* ms, monotonic */
 	struct metrics *metrics;	/* of the folder of scans */
-	struct scans *scans;
+	struct scans *scans;		/* NULL: no folder; only of check */
 	uint8_t trusted[SCANS_KEYS_MAX][ED25519_PUB_LEN];
 	size_t ntrusted;
 	struct ed25519_key key;
@@ -64,11 +64,15 @@ struct codeql {
 	bool has_config;		/* else `why` says why there is none */
 	struct scan want;
 	struct err why;
+	struct err no_folder;		/* why there is no folder, or why it cannot be written */
 };
 
-/* Settings, keys, event, folder. ERR_*; codeql_close in every case. With `write`, a folder that cannot be
- * written is an error. */
-int codeql_open(struct codeql *, const struct globals *, const struct codeql_opts *, bool write,
+enum codeql_need {			/* what a command wants of the folder of scans */
+	FOLDER_IF_ANY,			/* `scans` may be NULL, and `no_folder` says why */
+	FOLDER_TO_READ, FOLDER_TO_WRITE
+};
+/* Settings, keys, folder. ERR_*; codeql_close in every case. */
+int codeql_open(struct codeql *, const struct globals *, const struct codeql_opts *, enum codeql_need,
     struct err *);
 /* Fingerprint and configuration of the tree: fills fp, config, want. Not usable is no error. */
 int codeql_look(struct codeql *, struct err *);

@@ -136,7 +136,7 @@ static void leave_state(struct codeql *c, const struct verdict *v)
 	snprintf(s.run, sizeof(s.run), "%s", c->run);
 	if (v->sampled)
 		memcpy(s.expected, v->found.scan.counts.digest, sizeof(s.expected));
-	if (scans_is_read_only(c->scans) ||
+	if (c->scans == NULL || scans_is_read_only(c->scans) ||
 	    scans_put_manifest(c->scans, c->fp.whole, c->fp.manifest, &why) != 0 ||
 	    state_write(path, &s, &why) != 0)
 		log_warn("`ghoard codeql store` will have to compute the key itself%s%s",
@@ -165,7 +165,7 @@ static void count(struct codeql *c, struct verdict *v)
 		return;
 	metrics_add(c->metrics, M_CODEQL_HITS, 1);
 	snprintf(once, sizeof(once), "%s %s %s", c->want.fingerprint, c->want.config, c->run);
-	if (v->saved > 0 && scans_count_once(c->scans, span_of(once)))
+	if (v->saved > 0 && c->scans != NULL && scans_count_once(c->scans, span_of(once)))
 		metrics_add(c->metrics, M_CODEQL_SECONDS_SAVED, (uint64_t)v->saved);
 }
 

@@ -13,7 +13,7 @@
 
 static const char *state_of(const struct scan_row *row)
 {
-	if (row->label)
+	if (row->label && row->scan != NULL)
 		return "label";
 	if (row->scan == NULL && row->entry != NULL)
 		return "no evidence";
