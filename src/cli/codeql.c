@@ -89,10 +89,12 @@ static int open_folder(struct codeql *c, enum codeql_need need, struct err *err)
 
 	err_init(&why);
 	if (dir == NULL)
-		return err_set(err, ERR_IO,
+		rc = err_set(&why, ERR_IO,
 		    "there is no home folder to keep scans in; set CODEQL_CACHE_DIR or HOME");
-	rc = scans_open(&p, &c->scans, &why);
-	if (rc != 0 && (write || c->scans == NULL)) {
+	else
+		rc = scans_open(&p, &c->scans, &why);
+	c->no_folder = why;
+	if (rc == ERR_DENIED || (rc != 0 && need == FOLDER_TO_WRITE) || (c->scans == NULL && need != FOLDER_IF_ANY)) {
 		*err = why;
 		return rc;
 	}
