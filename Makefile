@@ -4,7 +4,7 @@
 # by vendor/deps.sh.  V=1 shows the commands, JOBS=1 runs one at a time.
 
 VERSION  := 0.1.0
-MAX_SIZE := 614400
+MAX_SIZE := 768000
 ARCH     := x86_64
 
 PREFIX       ?= /usr/local
@@ -48,14 +48,16 @@ PART     := $(filter-out src/main.c,$(SRC))
 TESTS    := $(sort $(wildcard test/unit/*/*_test.c))
 HELPERS  := $(sort $(wildcard test/unit/*.c))
 FUZZERS  := $(filter-out test/fuzz/replay.c,$(sort $(wildcard test/fuzz/*.c)))
-LIBS     := bearssl cjson libyaml
+LIBS     := bearssl cjson libsodium libyaml zlib
 UNPACKED := build/vendor/unpacked
 
 # ---- flags ----
 
 # Only the libraries' headers are -isystem: their warnings are not ours.
 CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -Isrc -isystem build/vendor/src/bearssl/inc \
-	-isystem build/vendor/src/cjson -isystem build/vendor/src/libyaml/include
+	-isystem build/vendor/src/cjson -isystem build/vendor/src/libyaml/include \
+	-isystem build/vendor/src/libsodium/src/libsodium/include/sodium \
+	-isystem build/vendor/src/zlib
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wvla \
 	-Wmissing-prototypes -Werror
 

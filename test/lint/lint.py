@@ -122,6 +122,12 @@ def layers(tree):
 # What, as a pattern; where it may stand; what stands for it elsewhere.
 SEAMS = [
     (r"bearssl|\bbr_\w+", r"src/(crypto|tls)/.*", "BearSSL is behind crypto/ and tls/"),
+    (
+        r"\b(fe|ge|sc)25519_\w+|\bsodium_|<private/",
+        r"src/crypto/ed25519\.c",
+        "libsodium is behind crypto/ed25519.h",
+    ),
+    (r"<zlib\.h>|\bz_stream|\bdeflate\w*\s*\(", r"src/base/gzip\.c", "zlib is behind base/gzip.h"),
     (r"\bcJSON", r"src/base/json\.c", "cJSON is behind base/json.h"),
     (
         r"<yaml\.h>|\byaml_(parser|event|token|document|node|emitter|mark)_\w+",
