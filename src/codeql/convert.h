@@ -1,6 +1,7 @@
 /*
- * What git does to a file's bytes between the repository and the work tree: which files, and for the conversions
- * that need no program what `git add` would make of them. gitattributes(5), git-config(1) core.autocrlf, core.eol.
+ * What git does to a file's bytes between the repository and the work tree: which files, and for the
+ * conversions that need no program what `git add` would make of them. gitattributes(5), git-config(1)
+ * core.autocrlf, core.eol.
  */
 #ifndef CODEQL_CONVERT_H
 #define CODEQL_CONVERT_H

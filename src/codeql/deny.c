@@ -20,7 +20,8 @@ static const struct language {
 	{ "python", "python", PYTHON }, { "ruby", "ruby", RUBY }, { "rust", "rust", OTHER },
 	{ "swift", "swift", OTHER }, { "typescript", "javascript", SCRIPT } };
 
-/* Endings in lower case: to whom such a file is irrelevant. .svg, .html, .json, .xml, .yml, .mdx count for all. */
+/* Endings in lower case: to whom such a file is irrelevant. .svg, .html, .json, .xml, .yml, .mdx count for
+ * all. */
 static const struct kind {
 	const char *endings;
 	uint32_t irrelevant;
@@ -69,8 +70,8 @@ static struct span last_part(struct span path, char mark)
 /* Names that a tool reads whatever they end with. */
 static bool has_meaning(struct span name)
 {
-	static const char *const words[] = { "requirement", "constraint", "cmakelists", "conanfile", "version",
-		"depend", "package", "gemfile" };
+	static const char *const words[] = { "requirement", "constraint", "cmakelists", "conanfile",
+		"version", "depend", "package", "gemfile" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (span_ifind(name, words[i]) >= 0)
@@ -81,7 +82,8 @@ static bool has_meaning(struct span name)
 bool deny_path(const struct deny *d, struct span path, uint32_t mode)
 {
 	char word[16] = " ";
-	struct span name = span_chr(path, '/') >= 0 ? last_part(path, '/') : path, ending = last_part(name, '.');
+	struct span name = span_chr(path, '/') >= 0 ? last_part(path, '/') : path,
+		    ending = last_part(name, '.');
 
 	if (d->nothing || mode != MANIFEST_FILE || ending.n == 0 || ending.n > sizeof(word) - 3)
 		return false;

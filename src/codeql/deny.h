@@ -4,9 +4,9 @@
  *
  * Named are kinds of files that no rule of the extractor reads: prose, pictures, fonts, sound, and for
  * languages whose extractor takes files by their names the sources of other languages. Nothing is named for
- * languages whose compiler may open any file (C, C++, Go with embed, Rust with include_str, Swift), where a build
- * runs, and for a language that is not known. Links, gitlinks, executable files, names that a tool gives a
- * meaning (requirements.txt), and all below .github/ always count.
+ * languages whose compiler may open any file (C, C++, Go with embed, Rust with include_str, Swift), where a
+ * build runs, and for a language that is not known. Links, gitlinks, executable files, names that a tool
+ * gives a meaning (requirements.txt), and all below .github/ always count.
  *
  * The table's version is part of the narrow key: a new table makes old keys unreachable.
  */

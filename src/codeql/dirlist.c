@@ -114,7 +114,8 @@ static uint8_t type_of(int fd, const struct raw_entry *e)
 
 static bool skipped(const char *name, size_t n)
 {
-	return name[0] == '.' && (n == 1 || (n == 2 && name[1] == '.') || (n == 4 && memcmp(name, ".git", 4) == 0));
+	return name[0] == '.' &&
+	    (n == 1 || (n == 2 && name[1] == '.') || (n == 4 && memcmp(name, ".git", 4) == 0));
 }
 
 static void take_raw(struct dirlist *d, int fd, size_t got)

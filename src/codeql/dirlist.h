@@ -1,6 +1,7 @@
 /*
  * The names in a folder, in the order in which git sorts paths: by bytes, a folder as if its name ended with
- * '/'. Lists lie on a stack, one for each folder that is being walked, so that a walk allocates almost nothing.
+ * '/'. Lists lie on a stack, one for each folder that is being walked, so that a walk allocates almost
+ * nothing.
  */
 #ifndef CODEQL_DIRLIST_H
 #define CODEQL_DIRLIST_H

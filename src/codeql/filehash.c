@@ -82,7 +82,9 @@ enum filehash_result filehash_file(struct filehash *h, int dir, const char *name
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
-		return errno == ENOENT ? FILEHASH_GONE : errno == ELOOP ? FILEHASH_CHANGING : FILEHASH_UNREADABLE;
+		return errno == ENOENT ? FILEHASH_GONE
+		    : errno == ELOOP   ? FILEHASH_CHANGING
+				       : FILEHASH_UNREADABLE;
 	enum filehash_result rc = filehash_fd(h, fd, st, id);
 	int saved = errno;
 	close(fd);
@@ -91,7 +93,8 @@ enum filehash_result filehash_file(struct filehash *h, int dir, const char *name
 }
 
 /* 1: git would make this blob of it; 0: another one; -1: it would change nothing. */
-static int adds_as(struct filehash *h, int dir, const char *name, const struct convert *c, const uint8_t *blob)
+static int adds_as(struct filehash *h, int dir, const char *name, const struct convert *c,
+    const uint8_t *blob)
 {
 	struct buf bytes, clean;
 	uint8_t now[OBJID_MAX];

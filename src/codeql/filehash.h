@@ -28,8 +28,8 @@ enum filehash_result filehash_file(struct filehash *, int dir, const char *name,
 /* The same of a file that is open. */
 enum filehash_result filehash_fd(struct filehash *, int fd, struct stat *st, uint8_t id[static OBJID_MAX]);
 
-/* Has the file the content of this blob, as `git status` sees it? `raw` is the id of its bytes. False also where
- * that takes a program that git would run. */
+/* Has the file the content of this blob, as `git status` sees it? `raw` is the id of its bytes. False also
+ * where that takes a program that git would run. */
 bool filehash_same(struct filehash *, int dir, const char *name, const struct convert *, const uint8_t *raw,
     const uint8_t *blob);
 

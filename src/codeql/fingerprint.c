@@ -207,8 +207,8 @@ static void label_root(struct fingerprint *fp, const struct gitindex *ix)
 		hex_encode(fp->tree, ix->root_id, objid_len(ix->format));
 }
 
-static int take_from(const struct fingerprint_options *opt, struct fingerprint *fp, const struct gitrepo *repo,
-    struct err *err)
+static int take_from(const struct fingerprint_options *opt, struct fingerprint *fp,
+    const struct gitrepo *repo, struct err *err)
 {
 	struct indexfile *file = calloc(1, sizeof(*file));
 	struct span where = span_of("");

@@ -1,5 +1,6 @@
 /*
- * gitattributes(5): the six attributes by which git changes a file between repository and work tree. An engine.
+ * gitattributes(5): the six attributes by which git changes a file between repository and work tree. An
+ * engine.
  *
  * A chain of files is asked from the one nearest to the path outwards; within a file the last line that says
  * something about an attribute wins. Macros other than `binary` that touch the six make everything below
@@ -28,8 +29,8 @@ struct gitattr {
 
 struct gitattr_file;
 
-/* Parse a file whose patterns are relative to the folder with that prefix ("" or ending with '/'). The text is
- * copied. Asked before `outer`, which is borrowed. NULL: no memory. */
+/* Parse a file whose patterns are relative to the folder with that prefix ("" or ending with '/'). The text
+ * is copied. Asked before `outer`, which is borrowed. NULL: no memory. */
 struct gitattr_file *gitattr_parse(struct span text, struct span prefix, const struct gitattr_file *outer);
 /* One that knows nothing and says so for all below. */
 struct gitattr_file *gitattr_unsure(const struct gitattr_file *outer);
@@ -38,8 +39,8 @@ void gitattr_free(struct gitattr_file *);
 
 /* It and its outer ones say nothing: no path needs to be looked up. */
 bool gitattr_empty(const struct gitattr_file *);
-/* What holds for a path (relative to where the prefixes are). `first` (info/attributes, without outer ones) is
- * asked before the chain; either may be NULL. */
+/* What holds for a path (relative to where the prefixes are). `first` (info/attributes, without outer ones)
+ * is asked before the chain; either may be NULL. */
 void gitattr_look(const struct gitattr_file *first, const struct gitattr_file *innermost, struct span path,
     struct gitattr *);
 

@@ -62,7 +62,7 @@ static bool section(struct text *t)
 		int c = next(t);
 
 		if (c == ']')
-			return t->section_n > 0;
+			return true;
 		if (is_space(c) && c != '\n') {
 			while (is_space(c) && c != '\n')
 				c = next(t);
@@ -154,8 +154,6 @@ static bool variable(struct text *t, gitconfig_visit *visit, void *ctx)
 	v.key = span_sub(t->in, from, end - from);
 	while (c == ' ' || c == '\t')
 		c = next(t);
-	if (t->section_n == 0)
-		return false;
 	if (c == '=') {
 		if (!value(t))
 			return false;

@@ -12,7 +12,8 @@
 #define GITCONFIG_VALUE_MAX 4096
 
 struct gitconfig_var {
-	struct span section, sub, key;	/* section and key in any case; sub as written, quotes and escapes resolved */
+	struct span section, sub,
+	    key; /* section and key in any case; sub as written, quotes and escapes resolved */
 	struct span value;		/* p == NULL: "key" alone, which means true */
 };
 

@@ -64,8 +64,8 @@ void gitindex_stat(const struct gitindex_entry *e, struct gitindex_stat *st)
 {
 	const uint8_t *p = e->raw;
 
-	*st = (struct gitindex_stat){ be32(p), be32(p + 4), be32(p + 8), be32(p + 12), be32(p + 16), be32(p + 20),
-		be32(p + 24), be32(p + 28), be32(p + 32), be32(p + 36) };
+	*st = (struct gitindex_stat){ be32(p), be32(p + 4), be32(p + 8), be32(p + 12), be32(p + 16),
+		be32(p + 20), be32(p + 24), be32(p + 28), be32(p + 32), be32(p + 36) };
 }
 
 /* A file's permissions are 644 or 755; very old versions of git kept others. */
@@ -150,8 +150,8 @@ static bool strip_number(struct reader *r, size_t *out)
 	return false;
 }
 
-/* As version 4 has it: the end of the path before, less so many bytes, plus these. For the time being `path` is
- * an offset: the buffer moves while it grows. */
+/* As version 4 has it: the end of the path before, less so many bytes, plus these. For the time being `path`
+ * is an offset: the buffer moves while it grows. */
 static enum gitindex_result packed_path(struct reader *r, struct gitindex *ix, struct gitindex_entry *e)
 {
 	const struct gitindex_entry *before = ix->n ? &ix->list[ix->n - 1] : NULL;
@@ -181,7 +181,8 @@ static enum gitindex_result packed_path(struct reader *r, struct gitindex *ix, s
 	e->len = (uint32_t)(keep + rest);
 	r->at += rest + 1;
 	size_t said = e->flags & NAME_LEN;
-	return said == (e->len < NAME_LEN ? e->len : NAME_LEN) ? GITINDEX_OK : bad(r, "a path has another length");
+	return said == (e->len < NAME_LEN ? e->len : NAME_LEN) ? GITINDEX_OK
+							       : bad(r, "a path has another length");
 }
 
 static enum gitindex_result one_entry(struct reader *r, struct gitindex *ix)
@@ -230,8 +231,8 @@ static enum gitindex_result all_entries(struct reader *r, struct gitindex *ix, s
 	return GITINDEX_OK;
 }
 
-/* TREE: name NUL, entry count in ASCII (-1: changed since), number of subtrees, and unless -1 the id. Only the
- * first, the root's, is of interest. */
+/* TREE: name NUL, entry count in ASCII (-1: changed since), number of subtrees, and unless -1 the id. Only
+ * the first, the root's, is of interest. */
 static bool tree_root(struct gitindex *ix, struct span ext, size_t idlen)
 {
 	ptrdiff_t nul = span_chr(ext, '\0'), line = span_chr(ext, '\n');
@@ -246,6 +247,7 @@ static bool tree_root(struct gitindex *ix, struct span ext, size_t idlen)
 	    count < -1 || subtrees < 0)
 		return false;
 	ix->root = GITINDEX_ROOT_INVALID;
+	ix->root_id = NULL;
 	if (count < 0)
 		return true;
 	if (ext.n - (size_t)line - 1 < idlen)
@@ -255,7 +257,8 @@ static bool tree_root(struct gitindex *ix, struct span ext, size_t idlen)
 	return true;
 }
 
-static enum gitindex_result extension(struct reader *r, struct gitindex *ix, const char *name, struct span ext)
+static enum gitindex_result extension(struct reader *r, struct gitindex *ix, const char *name,
+    struct span ext)
 {
 	if (memcmp(name, "TREE", 4) == 0)
 		return tree_root(ix, ext, r->idlen) ? GITINDEX_OK : bad(r, "its TREE extension is malformed");
@@ -321,7 +324,8 @@ static enum gitindex_result check(struct reader *r, const struct gitindex *ix)
 	return GITINDEX_OK;
 }
 
-enum gitindex_result gitindex_parse(struct gitindex *ix, struct span file, enum objid_format f, const char **why)
+enum gitindex_result gitindex_parse(struct gitindex *ix, struct span file, enum objid_format f,
+    const char **why)
 {
 	struct reader r = { .p = (const uint8_t *)file.p, .idlen = objid_len(f), .why = why };
 

@@ -1,14 +1,14 @@
 /*
- * The index of a git work tree: an engine (bytes in, entries out). gitformat-index(5), versions 2, 3 and 4, with
- * the extensions TREE, link (a split index) and sdir (a sparse index); others that begin with a capital letter
- * are skipped, others are refused.
+ * The index of a git work tree: an engine (bytes in, entries out). gitformat-index(5), versions 2, 3 and 4,
+ * with the extensions TREE, link (a split index) and sdir (a sparse index); others that begin with a capital
+ * letter are skipped, others are refused.
  *
  * What comes out has been checked: entries ascend by path and stage, a path is relative and has no empty, "."
  * or ".." component and none called ".git", a mode is one git writes. So a path may be opened below the root
  * of the work tree without leaving it, but for symbolic links on the disk.
  *
- * Entries borrow from the file's bytes, which must outlive the gitindex; paths of version 4 are its own. Memory: 24
- * bytes an entry, and the paths in version 4.
+ * Entries borrow from the file's bytes, which must outlive the gitindex; paths of version 4 are its own.
+ * Memory: 24 bytes an entry, and the paths in version 4.
  */
 #ifndef CODEQL_GITINDEX_H
 #define CODEQL_GITINDEX_H

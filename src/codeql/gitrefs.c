@@ -52,15 +52,15 @@ static bool read_small(const char *dir, const char *name, size_t max, struct buf
 static const char *home_of(const struct gitrepo *r, const char *name)
 {
 	struct span s = span_of(name);
-	bool own = !span_starts(s, "refs/") || span_starts(s, "refs/bisect/") || span_starts(s, "refs/worktree/") ||
-	    span_starts(s, "refs/rewritten/");
+	bool own = !span_starts(s, "refs/") || span_starts(s, "refs/bisect/") ||
+	    span_starts(s, "refs/worktree/") || span_starts(s, "refs/rewritten/");
 
 	return own ? r->gitdir : r->common;
 }
 
 /* One step: an id (1), another name in `name` (0), neither (-1). */
-static int step(const struct gitrepo *r, char name[static GITREFS_NAME_MAX], char commit[static OBJID_HEX_MAX],
-    struct buf *text)
+static int step(const struct gitrepo *r, char name[static GITREFS_NAME_MAX],
+    char commit[static OBJID_HEX_MAX], struct buf *text)
 {
 	if (!read_small(home_of(r, name), name, LOOSE_MAX, text)) {
 		if (read_small(r->common, "packed-refs", GITREFS_PACKED_MAX, text) &&

@@ -17,7 +17,8 @@
 static bool join(char out[static PATH_MAX], const char *dir, struct span name)
 {
 	bool absolute = name.n > 0 && name.p[0] == '/';
-	int n = snprintf(out, PATH_MAX, "%s%s%.*s", absolute ? "" : dir, absolute ? "" : "/", (int)name.n, name.p);
+	int n = snprintf(out, PATH_MAX, "%s%s%.*s", absolute ? "" : dir, absolute ? "" : "/", (int)name.n,
+	    name.p);
 
 	return n > 0 && n < PATH_MAX && !memchr(name.p, 0, name.n);
 }
@@ -188,7 +189,8 @@ static void on_variable(void *ctx, const struct gitconfig_var *v)
 {
 	struct reading *g = ctx;
 
-	if ((span_ieq(v->section, "include") || span_ieq(v->section, "includeif")) && span_ieq(v->key, "path")) {
+	if ((span_ieq(v->section, "include") || span_ieq(v->section, "includeif")) &&
+	    span_ieq(v->key, "path")) {
 		struct gitconfig_var copy = *v;
 		char path[GITCONFIG_VALUE_MAX + 1];
 
@@ -254,7 +256,8 @@ static bool same_folder(const char *a, const char *b)
 	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static enum fingerprint_reason read_settings(struct gitrepo *r, const struct gitrepo_home *home, const char **where)
+static enum fingerprint_reason read_settings(struct gitrepo *r, const struct gitrepo_home *home,
+    const char **where)
 {
 	struct reading g = { .r = r, .home = home };
 
@@ -284,7 +287,8 @@ int gitrepo_find(struct gitrepo *r, const char *path, bool up, const struct gitr
 	*reason = FP_USABLE;
 	*where = "";
 	if (realpath(path, r->root) == NULL || !is_dir(r->root))
-		return err_set(err, ERR_NOTFOUND, "%s is not a folder: name the checkout with --source", path);
+		return err_set(err, ERR_NOTFOUND, "%s is not a folder: name the checkout with --source",
+		    path);
 	snprintf(at, sizeof(at), "%s", r->root);
 	while (!look_in(r, at)) {
 		char *slash = strrchr(at, '/');

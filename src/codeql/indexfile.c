@@ -78,7 +78,8 @@ static enum fingerprint_reason open_questions(const struct gitindex *ix, struct 
 	return FP_USABLE;
 }
 
-static enum fingerprint_reason read_from(struct indexfile *x, int dir, enum objid_format f, struct span *where)
+static enum fingerprint_reason read_from(struct indexfile *x, int dir, enum objid_format f,
+    struct span *where)
 {
 	const char *why = "the index cannot be read";
 	enum fingerprint_reason reason = FP_USABLE;
@@ -97,8 +98,8 @@ static enum fingerprint_reason read_from(struct indexfile *x, int dir, enum obji
 	return reason == FP_USABLE ? open_questions(&x->index, where) : reason;
 }
 
-int indexfile_read(struct indexfile *x, const struct gitrepo *r, enum fingerprint_reason *reason, struct span *where,
-    struct err *err)
+int indexfile_read(struct indexfile *x, const struct gitrepo *r, enum fingerprint_reason *reason,
+    struct span *where, struct err *err)
 {
 	*x = (struct indexfile){ 0 };
 	buf_init(&x->bytes, GITINDEX_FILE_MAX);

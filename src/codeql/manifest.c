@@ -103,7 +103,8 @@ int manifest_add(struct manifest *m, const struct manifest_rec *rec)
 
 	if (rec->path.n == 0 || rec->path.n >= MANIFEST_PATH_MAX)
 		return ERR_LIMIT;
-	if (kind < 0 || (rec->flags & ~FLAGS_ALL) != 0 || (n > 0 && span_cmp(path_at(m, n - 1), rec->path) >= 0))
+	if (kind < 0 || (rec->flags & ~FLAGS_ALL) != 0 ||
+	    (n > 0 && span_cmp(path_at(m, n - 1), rec->path) >= 0))
 		return ERR_USAGE;
 	struct rec r = { .path = buf_len(&m->paths),
 		.len = (uint16_t)rec->path.n,
@@ -317,15 +318,16 @@ static size_t walk_both(struct sides *s)
 	return s->visited;
 }
 
-size_t manifest_diff(const struct manifest *was, const struct manifest *is, bool narrow, manifest_visit *visit,
-    void *ctx)
+size_t manifest_diff(const struct manifest *was, const struct manifest *is, bool narrow,
+    manifest_visit *visit, void *ctx)
 {
 	struct sides s = { .was = was, .is = is, .narrow = narrow, .visit = visit, .ctx = ctx };
 
 	return walk_both(&s);
 }
 
-size_t manifest_tracked_diff(const struct manifest *was, const struct manifest *is, manifest_visit *visit, void *ctx)
+size_t manifest_tracked_diff(const struct manifest *was, const struct manifest *is, manifest_visit *visit,
+    void *ctx)
 {
 	struct sides s = { .was = was, .is = is, .tracked = true, .visit = visit, .ctx = ctx };
 

@@ -74,17 +74,19 @@ typedef bool manifest_visit(void *ctx, enum manifest_change, const struct manife
     const struct manifest_rec *is);
 /*
  * Differences of two manifests of one object format, by path; returns how many were visited. Flags are not
- * compared, and what is GONE is not there. With `narrow`, what is DENIED on every side it stands on is left out.
- * Manifests of different formats differ in every path.
+ * compared, and what is GONE is not there. With `narrow`, what is DENIED on every side it stands on is left
+ * out. Manifests of different formats differ in every path.
  */
 size_t manifest_diff(const struct manifest *was, const struct manifest *is, bool narrow, manifest_visit *,
     void *ctx);
 
 /*
- * Did a tracked file change between two looks at one tree? Visits every path tracked in either that was added,
- * removed or changed, and where `was` had no index every path of `was` that was removed or changed. What a
- * build leaves beside the sources is not visited. Returns how many were visited: 0 means `store` may go on.
+ * Did a tracked file change between two looks at one tree? Visits every path tracked in either that was
+ * added, removed or changed, and where `was` had no index every path of `was` that was removed or changed.
+ * What a build leaves beside the sources is not visited. Returns how many were visited: 0 means `store` may
+ * go on.
  */
-size_t manifest_tracked_diff(const struct manifest *was, const struct manifest *is, manifest_visit *, void *ctx);
+size_t manifest_tracked_diff(const struct manifest *was, const struct manifest *is, manifest_visit *,
+    void *ctx);
 
 #endif

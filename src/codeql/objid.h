@@ -1,6 +1,6 @@
 /*
- * Object ids as git makes them: the hash of "<type> <size>" NUL and the bytes (gitformat-pack, "object id"). SHA-1
- * repositories have ids of 20 bytes, SHA-256 repositories of 32 (extensions.objectFormat).
+ * Object ids as git makes them: the hash of "<type> <size>" NUL and the bytes (gitformat-pack, "object id").
+ * SHA-1 repositories have ids of 20 bytes, SHA-256 repositories of 32 (extensions.objectFormat).
  *
  * Git's own SHA-1 also detects collision attacks; this one does not: whoever can make two files of one id can
  * make git's own index take them for one.

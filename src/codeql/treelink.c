@@ -78,7 +78,8 @@ bool treelink_leaves(int top, struct span folder, struct span target)
 
 	if (folder.n > 0)
 		folder.n--;
-	if (target.n == 0 || target.p[0] == '/' || folder.n >= sizeof(w.at) || !put_in_front(&w, target.p, target.n))
+	if (target.n == 0 || target.p[0] == '/' || folder.n >= sizeof(w.at) ||
+	    !put_in_front(&w, target.p, target.n))
 		return true;
 	memcpy(w.at, folder.p, folder.n);
 	w.n = folder.n;

@@ -11,6 +11,7 @@ struct scan {
 	/* where to go on after the last '*' and the last '**': the pattern behind it, the text it has not
 	 * taken yet; SIZE_MAX: there is none */
 	size_t star_p, star_t, deep_p, deep_t;
+	bool unsure;
 };
 
 bool wild_init(struct wild *w, struct span s)
@@ -42,10 +43,11 @@ static bool in_class(struct span name, unsigned char c)
 	const struct {
 		const char *name;
 		bool yes;
-	} classes[] = { { "alpha", lower || upper }, { "digit", digit }, { "alnum", alnum }, { "lower", lower },
-		{ "upper", upper }, { "space", c == ' ' || (c >= '\t' && c <= '\r') },
-		{ "blank", c == ' ' || c == '\t' }, { "punct", graph && !alnum }, { "print", graph || c == ' ' },
-		{ "graph", graph }, { "cntrl", c < ' ' || c == 127 }, { "xdigit", hex } };
+	} classes[] = { { "alpha", lower || upper }, { "digit", digit }, { "alnum", alnum },
+		{ "lower", lower }, { "upper", upper }, { "space", c == ' ' || (c >= '\t' && c <= '\r') },
+		{ "blank", c == ' ' || c == '\t' }, { "punct", graph && !alnum },
+		{ "print", graph || c == ' ' }, { "graph", graph }, { "cntrl", c < ' ' || c == 127 },
+		{ "xdigit", hex } };
 
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
 		if (span_eq(name, classes[i].name))
@@ -130,16 +132,18 @@ static bool one(struct scan *s)
 	return true;
 }
 
-/* A star at s->p. `**` is deep where it is a whole component, else it is one star. */
+/* A star at s->p. Two or more are deep where they are a whole component. */
 static void star(struct scan *s)
 {
 	size_t from = s->p, end = from;
 
 	while (end < s->pat.n && s->pat.p[end] == '*')
 		end++;
-	bool whole = end - from == 2 && (from == 0 || s->pat.p[from - 1] == '/') &&
+	bool whole = end - from >= 2 && (from == 0 || s->pat.p[from - 1] == '/') &&
 	    (end == s->pat.n || s->pat.p[end] == '/');
 	if (!whole) {
+		/* versions of git differ on "a**" */
+		s->unsure = end - from > 1;
 		s->p = s->star_p = end;
 		s->star_t = s->t;
 		return;
@@ -174,7 +178,7 @@ static enum wild_answer match(struct span pat, struct span text)
 {
 	struct scan s = { .pat = pat, .text = text, .star_p = SIZE_MAX, .deep_p = SIZE_MAX };
 
-	for (int steps = 0; steps < STEPS_MAX; steps++) {
+	for (int steps = 0; steps < STEPS_MAX && !s.unsure; steps++) {
 		if (s.p < pat.n && pat.p[s.p] == '*') {
 			star(&s);
 			/* "**" at the end takes all there is, but not nothing */

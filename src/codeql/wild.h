@@ -1,6 +1,6 @@
 /*
- * Patterns of gitignore(5) and gitattributes(5): `*` and `?` stop at '/', a component `**` takes any number of
- * components, `[…]` a character, a backslash the next one as it is.
+ * Patterns of gitignore(5) and gitattributes(5): `*` and `?` stop at '/', a component `**` takes any number
+ * of components, `[…]` a character, a backslash the next one as it is.
  *
  * A pattern without '/' (but for one at its end) is matched with the last component, any other with the whole
  * path below the pattern's folder.
@@ -12,7 +12,8 @@
 
 #include "base/str.h"
 
-enum wild_answer { WILD_NO, WILD_YES, WILD_UNSURE };	/* unsure: it would take too long to know */
+enum wild_answer { WILD_NO, WILD_YES, WILD_UNSURE };	/* unsure: it would take too long to know, or
+						   two stars in a component, where gits differ */
 
 struct wild {
 	struct span pattern;		/* borrowed, without a leading and a trailing '/' */

@@ -9,52 +9,14 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/hex.h"
-#include "codeql/deny.h"
-#include "codeql/dirlist.h"
-#include "codeql/filehash.h"
 #include "codeql/gitrefs.h"
-#include "codeql/indexfile.h"
-#include "codeql/treelink.h"
-#include "codeql/wild.h"
+#include "codeql/walk.h"
 #include "codeql/worktree.h"
-
-struct walk {
-	const struct fingerprint_options *opt;
-	struct fingerprint *fp;
-	struct err *err;
-	const char *root;		/* of the tree, absolute */
-	int top;
-	int depth;
-	char path[MANIFEST_PATH_MAX];	/* of what is looked at, below root */
-	size_t len;
-	struct dirlist names;
-	struct filehash hash;
-	struct deny deny;
-	struct wild *ignore;
-};
-
-/* One repository of the tree: the tree's own, or a submodule's. */
-struct part {
-	const struct gitrepo *repo;
-	const struct gitindex *index;	/* NULL: none */
-	const struct indexfile *file;
-	size_t at;			/* in walk.path: where its root's names begin */
-	struct gitattr_file *system, *user, *info;
-};
-
-/* One folder of the walk: its names and its entries of the index. */
-struct level {
-	struct part *part;
-	int fd;
-	size_t next, end;		/* entries */
-	size_t name;
-	struct dirlist_part names;
-	const struct gitattr_file *attrs;
-};
 
 static int walk_folder(struct walk *, struct level *, const struct gitattr_file *outer);
 
-int worktree_refuse(struct fingerprint *fp, enum fingerprint_reason reason, struct span path, const char *detail)
+int worktree_refuse(struct fingerprint *fp, enum fingerprint_reason reason, struct span path,
+    const char *detail)
 {
 	if (fp->reason == FP_USABLE) {
 		fp->reason = reason;
@@ -62,176 +24,6 @@ int worktree_refuse(struct fingerprint *fp, enum fingerprint_reason reason, stru
 		    path.n && detail[0] ? ": " : "", detail);
 	}
 	return -1;
-}
-
-static struct span path_of(const struct walk *w)
-{
-	return span_make(w->path, w->len);
-}
-
-static int refuse(struct walk *w, enum fingerprint_reason reason, const char *detail)
-{
-	return worktree_refuse(w->fp, reason, path_of(w), detail);
-}
-
-static int refuse_errno(struct walk *w)
-{
-	return refuse(w, FP_UNREADABLE, strerror(errno));
-}
-
-static int no_memory(struct walk *w)
-{
-	err_set(w->err, ERR_INTERNAL, "no memory for the list of files in %s", w->root);
-	return -1;
-}
-
-static bool push_path(struct walk *w, const char *name, size_t n)
-{
-	if (w->len + n + 2 > sizeof(w->path))
-		return false;
-	memcpy(w->path + w->len, name, n);
-	w->len += n;
-	return true;
-}
-
-/* ---- records ---- */
-
-static bool always_counts(const struct walk *w)
-{
-	struct span path = path_of(w);
-
-	for (size_t i = 0; i < w->opt->nalways; i++) {
-		struct span one = span_of(w->opt->always[i]);
-
-		if (span_same(path, one) || (span_ends(one, "/") && span_starts(path, w->opt->always[i])))
-			return true;
-	}
-	return false;
-}
-
-static int emit(struct walk *w, uint32_t mode, unsigned flags, const uint8_t *id)
-{
-	struct fingerprint_counts *n = &w->fp->counts;
-
-	if (deny_path(&w->deny, path_of(w), mode) && !always_counts(w))
-		flags |= MANIFEST_DENIED;
-	struct manifest_rec r = { .path = path_of(w), .mode = mode, .flags = flags, .id = id };
-	int rc = manifest_add(w->fp->manifest, &r);
-	if (rc == ERR_INTERNAL)
-		return no_memory(w);
-	if (rc < 0)
-		return refuse(w, rc == ERR_LIMIT ? FP_LIMIT : FP_DAMAGED, "its path cannot be listed");
-	n->dirty += (flags & MANIFEST_DIRTY) != 0;
-	if (flags & MANIFEST_GONE)
-		return 0;
-	n->files++;
-	n->tracked += (flags & MANIFEST_TRACKED) != 0;
-	n->untracked += !(flags & MANIFEST_TRACKED);
-	n->denied += (flags & MANIFEST_DENIED) != 0;
-	return 0;
-}
-
-/* ---- one file ---- */
-
-/* What it is on disk, and what git's index has for it. */
-struct subject {
-	const char *name;
-	struct stat st;
-	const struct gitindex_entry *entry;	/* NULL: untracked */
-	uint32_t mode;
-	uint8_t id[OBJID_MAX];
-	struct convert convert;
-};
-
-static void find_conversion(struct level *l, struct walk *w, struct subject *s)
-{
-	const struct part *p = l->part;
-	struct gitattr a = { 0 };
-
-	if (p->index == NULL)
-		return;
-	if (!gitattr_empty(p->info) || !gitattr_empty(l->attrs))
-		gitattr_look(p->info, l->attrs, span_make(w->path + p->at, w->len - p->at), &a);
-	convert_init(&s->convert, p->repo, &a);
-}
-
-/* Read it. 1: it has gone; 0; -1. */
-static int read_file(struct walk *w, struct level *l, struct subject *s)
-{
-	w->fp->counts.read++;
-	switch (filehash_file(&w->hash, l->fd, s->name, &s->st, s->id)) {
-	case FILEHASH_OK:
-		return 0;
-	case FILEHASH_GONE:
-		return 1;
-	case FILEHASH_UNREADABLE:
-		return refuse_errno(w);
-	case FILEHASH_CHANGING:
-		break;
-	}
-	return refuse(w, FP_CHANGING, "it changes while it is read");
-}
-
-static int read_link(struct walk *w, struct level *l, struct subject *s, size_t folder)
-{
-	char target[MANIFEST_PATH_MAX];
-	ssize_t n = readlinkat(l->fd, s->name, target, sizeof(target));
-
-	if (n < 0)
-		return errno == ENOENT ? 1 : refuse(w, FP_CHANGING, "it changes while it is read");
-	if ((size_t)n == sizeof(target) || treelink_leaves(w->top, span_make(w->path, folder), span_make(target, (size_t)n)))
-		return refuse(w, FP_LINK_OUT, "the link leads out of the tree");
-	objid_blob(s->id, w->hash.format, target, (size_t)n);
-	return 0;
-}
-
-static uint32_t mode_of(const struct stat *st)
-{
-	if (S_ISLNK(st->st_mode))
-		return MANIFEST_LINK;
-	return st->st_mode & S_IXUSR ? MANIFEST_EXEC : MANIFEST_FILE;
-}
-
-/* Would `git status` list it? */
-static bool is_dirty(struct walk *w, struct level *l, struct subject *s)
-{
-	uint32_t mode = gitindex_mode(s->entry);
-	bool file = S_ISREG(mode) && S_ISREG(s->mode);
-
-	if (mode != s->mode && !(file && !l->part->repo->filemode))
-		return true;
-	if (!file)
-		return memcmp(s->id, gitindex_id(s->entry), objid_len(w->hash.format)) != 0;
-	return !filehash_same(&w->hash, l->fd, s->name, &s->convert, s->id, gitindex_id(s->entry));
-}
-
-/* Id and flags of what is on disk. The path is pushed; `folder` is its length without the name. */
-static int take_file(struct walk *w, struct level *l, struct subject *s, size_t folder)
-{
-	bool link = S_ISLNK(s->st.st_mode), fresh = false;
-	unsigned flags = 0;
-	int rc = 0;
-
-	if (s->entry) {
-		flags = MANIFEST_TRACKED;
-		fresh = !w->opt->read_all && indexfile_fresh(l->part->file, s->entry, &s->st);
-		if (!link)
-			find_conversion(l, w, s);
-	}
-	if (s->convert.any)
-		flags |= MANIFEST_BYTES;
-	if (link)
-		rc = read_link(w, l, s, folder);
-	else if (fresh && !s->convert.any)
-		memcpy(s->id, gitindex_id(s->entry), objid_len(w->hash.format));
-	else
-		rc = read_file(w, l, s);
-	if (rc != 0)
-		return rc;
-	s->mode = mode_of(&s->st);
-	if (s->entry && !fresh && is_dirty(w, l, s))
-		flags |= MANIFEST_DIRTY;
-	return emit(w, s->mode, flags, s->id);
 }
 
 /* ---- entries that are not on disk ---- */
@@ -244,9 +36,10 @@ static int missing(struct walk *w, struct level *l, const struct gitindex_entry 
 		w->fp->counts.absent++;
 		return 0;
 	}
-	if (!push_path(w, e->path + skip, e->len - skip))
-		return refuse(w, FP_LIMIT, "a path is too long");
-	int rc = emit(w, gitindex_mode(e), MANIFEST_TRACKED | MANIFEST_DIRTY | MANIFEST_GONE, gitindex_id(e));
+	if (!walk_push(w, e->path + skip, e->len - skip))
+		return walk_refuse(w, FP_LIMIT, "a path is too long");
+	int rc =
+	    walk_emit(w, gitindex_mode(e), MANIFEST_TRACKED | MANIFEST_DIRTY | MANIFEST_GONE, gitindex_id(e));
 	w->len = len;
 	return rc;
 }
@@ -297,14 +90,14 @@ static int find_sub(struct walk *w, struct gitrepo *sub)
 	const char *where;
 
 	if (snprintf(path, sizeof(path), "%s/%.*s", w->root, (int)w->len, w->path) >= (int)sizeof(path))
-		return refuse(w, FP_LIMIT, "a path is too long");
+		return walk_refuse(w, FP_LIMIT, "a path is too long");
 	if (gitrepo_find(sub, path, false, &home, &reason, &where, NULL) < 0)
-		return refuse(w, FP_UNREADABLE, "it cannot be opened");
+		return walk_refuse(w, FP_UNREADABLE, "it cannot be opened");
 	if (reason == FP_USABLE && sub->gitdir[0] && sub->format != w->hash.format) {
 		reason = FP_FORMAT;
 		where = "the submodule's object format is another one";
 	}
-	return reason == FP_USABLE ? 0 : refuse(w, reason, where);
+	return reason == FP_USABLE ? 0 : walk_refuse(w, reason, where);
 }
 
 /* The record of a gitlink. What is in its folder comes when the folder does. */
@@ -316,20 +109,20 @@ static int gitlink(struct walk *w, struct level *l, const struct gitindex_entry 
 	struct dirlist_name found;
 	int rc = 0;
 
-	if (!push_path(w, name.p, name.n))
-		return refuse(w, FP_LIMIT, "a path is too long");
+	if (!walk_push(w, name.p, name.n))
+		return walk_refuse(w, FP_LIMIT, "a path is too long");
 	if (!dirlist_find(&w->names, &l->names, name, true, &found)) {
 		flags |= e->more & GITINDEX_SKIP ? 0 : MANIFEST_DIRTY;
 	} else {
 		struct gitrepo *sub = malloc(sizeof(*sub));
 
-		rc = sub ? find_sub(w, sub) : no_memory(w);
+		rc = sub ? find_sub(w, sub) : walk_no_memory(w);
 		if (rc == 0 && sub->gitdir[0] && other_commit(w, sub, gitindex_id(e)))
 			flags |= MANIFEST_DIRTY;
 		free(sub);
 	}
 	if (rc == 0)
-		rc = emit(w, MANIFEST_GITLINK, flags, gitindex_id(e));
+		rc = walk_emit(w, MANIFEST_GITLINK, flags, gitindex_id(e));
 	w->len = len;
 	return rc;
 }
@@ -380,7 +173,7 @@ static int walk_part(struct walk *w, struct part *p, int fd)
 	p->at = w->len;
 	if (part_open(p) < 0) {
 		close(fd);
-		rc = no_memory(w);
+		rc = walk_no_memory(w);
 	} else {
 		rc = walk_folder(w, &l, p->user);
 	}
@@ -403,7 +196,7 @@ static int walk_sub(struct walk *w, struct level *l, int fd)
 	w->len--;
 	if (s == NULL || find_sub(w, &s->repo) < 0) {
 		if (s == NULL)
-			no_memory(w);
+			walk_no_memory(w);
 		close(fd);
 		goto out;
 	}
@@ -424,7 +217,7 @@ static int walk_sub(struct walk *w, struct level *l, int fd)
 
 		close(fd);
 		if (reason != FP_USABLE && span_copy(detail, sizeof(detail), where))
-			refuse(w, reason, detail);
+			walk_refuse(w, reason, detail);
 	}
 	indexfile_free(&s->file);
 out:
@@ -440,7 +233,7 @@ static bool is_ignored(struct walk *w, bool folder)
 	if (!w->fp->indexed)
 		return false;
 	for (size_t i = 0; i < w->opt->nignore; i++)
-		if ((folder || !w->ignore[i].folder) && wild_match(&w->ignore[i], path_of(w)) == WILD_YES)
+		if ((folder || !w->ignore[i].folder) && wild_match(&w->ignore[i], walk_path(w)) == WILD_YES)
 			return true;
 	return false;
 }
@@ -451,10 +244,11 @@ static int enter(struct walk *w, struct level *l, const char *name, size_t until
 	int rc;
 
 	if (fd < 0)
-		return errno == ENOENT ? refuse(w, FP_CHANGING, "it changes while it is read") : refuse_errno(w);
+		return errno == ENOENT ? walk_refuse(w, FP_CHANGING, "it changes while it is read")
+				       : walk_refuse_errno(w);
 	if (w->depth >= WORKTREE_DEPTH_MAX) {
 		close(fd);
-		return refuse(w, FP_LIMIT, "folders are nested too deep");
+		return walk_refuse(w, FP_LIMIT, "folders are nested too deep");
 	}
 	w->path[w->len++] = '/';
 	w->depth++;
@@ -497,17 +291,17 @@ static int untracked(struct walk *w, struct level *l, struct dirlist_name n)
 	struct subject s = { .name = name };
 	int rc = 0;
 
-	if (!push_path(w, name, n.len))
-		return refuse(w, FP_LIMIT, "a path is too long");
+	if (!walk_push(w, name, n.len))
+		return walk_refuse(w, FP_LIMIT, "a path is too long");
 	bool folder = n.type == DT_DIR, sub = folder && is_gitlink(w, l->part);
 	if (!sub && is_ignored(w, folder))
 		w->fp->counts.ignored++;
 	else if (folder)
 		rc = enter(w, l, name, l->next, sub);
 	else if (n.type != DT_UNKNOWN && fstatat(l->fd, name, &s.st, AT_SYMLINK_NOFOLLOW) < 0)
-		rc = errno == ENOENT ? 0 : refuse_errno(w);
+		rc = errno == ENOENT ? 0 : walk_refuse_errno(w);
 	else if (S_ISREG(s.st.st_mode) || S_ISLNK(s.st.st_mode))
-		rc = take_file(w, l, &s, len);
+		rc = walk_take_file(w, l, &s, len);
 	w->len = len;
 	/* one that has gone meanwhile is not there; a socket or a pipe is nothing to scan */
 	return rc > 0 ? 0 : rc;
@@ -519,12 +313,12 @@ static int tracked(struct walk *w, struct level *l, struct dirlist_name n, const
 	size_t len = w->len;
 	int rc = 1;
 
-	if (!push_path(w, s.name, n.len))
-		return refuse(w, FP_LIMIT, "a path is too long");
+	if (!walk_push(w, s.name, n.len))
+		return walk_refuse(w, FP_LIMIT, "a path is too long");
 	if (fstatat(l->fd, s.name, &s.st, AT_SYMLINK_NOFOLLOW) < 0)
-		rc = errno == ENOENT ? 1 : refuse_errno(w);
+		rc = errno == ENOENT ? 1 : walk_refuse_errno(w);
 	else if (S_ISREG(s.st.st_mode) || S_ISLNK(s.st.st_mode))
-		rc = take_file(w, l, &s, len);
+		rc = walk_take_file(w, l, &s, len);
 	w->len = len;
 	return rc > 0 ? missing(w, l, e) : rc;
 }
@@ -554,8 +348,8 @@ static int entry_alone(struct walk *w, struct level *l, struct span part, bool f
 
 		return gitindex_mode(e) == MANIFEST_GITLINK ? gitlink(w, l, e) : missing(w, l, e);
 	}
-	if (!push_path(w, part.p, part.n))
-		return refuse(w, FP_LIMIT, "a path is too long");
+	if (!walk_push(w, part.p, part.n))
+		return walk_refuse(w, FP_LIMIT, "a path is too long");
 	w->path[w->len++] = '/';
 	end = below_until(w, l);
 	w->len = len;
@@ -572,8 +366,8 @@ static int both(struct walk *w, struct level *l, struct dirlist_name n, bool fol
 	if (!folder)
 		return tracked(w, l, n, &l->part->index->list[l->next++]);
 	const char *name = dirlist_text(&w->names, n);
-	if (!push_path(w, name, n.len))
-		return refuse(w, FP_LIMIT, "a path is too long");
+	if (!walk_push(w, name, n.len))
+		return walk_refuse(w, FP_LIMIT, "a path is too long");
 	w->path[w->len] = '/';
 	w->len++;
 	size_t end = below_until(w, l);
@@ -620,7 +414,8 @@ static bool in_index(const struct walk *w, const struct level *l, const char *na
 }
 
 /* The folder's own .gitattributes before `outer`; NULL with *rc < 0: no memory. */
-static struct gitattr_file *own_attributes(struct walk *w, struct level *l, const struct gitattr_file *outer, int *rc)
+static struct gitattr_file *own_attributes(struct walk *w, struct level *l, const struct gitattr_file *outer,
+    int *rc)
 {
 	static const char name[] = ".gitattributes";
 	struct gitattr_file *f = NULL;
@@ -632,8 +427,8 @@ static struct gitattr_file *own_attributes(struct walk *w, struct level *l, cons
 	if (dirlist_find(&w->names, &l->names, span_of(name), false, &n)) {
 		buf_init(&text, GITATTR_FILE_MAX);
 		if (n.type == DT_REG && file_read_at(l->fd, name, GITATTR_FILE_MAX, &text, NULL, NULL) == 0)
-			f = gitattr_parse(buf_span(&text), span_make(w->path + l->part->at, w->len - l->part->at),
-			    outer);
+			f = gitattr_parse(buf_span(&text),
+			    span_make(w->path + l->part->at, w->len - l->part->at), outer);
 		else
 			f = gitattr_unsure(outer);
 		buf_free(&text);
@@ -644,7 +439,7 @@ static struct gitattr_file *own_attributes(struct walk *w, struct level *l, cons
 		return NULL;
 	}
 	if (f == NULL)
-		*rc = no_memory(w);
+		*rc = walk_no_memory(w);
 	return f;
 }
 
@@ -654,7 +449,7 @@ static int walk_folder(struct walk *w, struct level *l, const struct gitattr_fil
 	int rc = dirlist_push(&w->names, l->fd, &l->names);
 
 	if (rc < 0) {
-		rc = rc == ERR_IO ? refuse_errno(w) : no_memory(w);
+		rc = rc == ERR_IO ? walk_refuse_errno(w) : walk_no_memory(w);
 		goto out;
 	}
 	/* a sparse folder's own entry, whose folder is there all the same */
@@ -679,14 +474,14 @@ static int compile_ignore(struct walk *w)
 {
 	w->ignore = calloc(w->opt->nignore + 1, sizeof(*w->ignore));
 	if (w->ignore == NULL)
-		return no_memory(w);
+		return walk_no_memory(w);
 	for (size_t i = 0; i < w->opt->nignore; i++)
 		wild_init(&w->ignore[i], span_of(w->opt->ignore[i]));
 	return 0;
 }
 
-int worktree_walk(const struct fingerprint_options *opt, const struct gitrepo *repo, const struct indexfile *index,
-    struct fingerprint *fp, struct err *err)
+int worktree_walk(const struct fingerprint_options *opt, const struct gitrepo *repo,
+    const struct indexfile *index, struct fingerprint *fp, struct err *err)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 	struct part p = { .repo = repo, .index = index ? &index->index : NULL, .file = index };
@@ -699,7 +494,7 @@ int worktree_walk(const struct fingerprint_options *opt, const struct gitrepo *r
 	*w = (struct walk){ .opt = opt, .fp = fp, .err = &own, .root = repo->root, .top = -1 };
 	deny_init(&w->deny, opt->languages, opt->nlanguages, opt->built);
 	if (dirlist_init(&w->names) < 0 || filehash_init(&w->hash, fp->format) < 0 || compile_ignore(w) < 0) {
-		no_memory(w);
+		walk_no_memory(w);
 		goto out;
 	}
 	w->top = open(repo->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

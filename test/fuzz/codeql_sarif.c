@@ -1,6 +1,6 @@
 /*
- * codeql/sarif: any file. However it is cut, the same events come; what is JSON after the cuts was JSON before; what was
- * read can be counted, and the counts add up.
+ * codeql/sarif: any file. However it is cut, the same events come; what is JSON after the cuts was JSON
+ * before; what was read can be counted, and the counts add up.
  *
  * max_len: 8192
  */

@@ -66,7 +66,8 @@ static void test_differences(void **state)
 	assert_true(span_find(buf_span(&json), "hush") < 0);
 	assert_int_equal(configkey_diff(buf_span(&json), &is, note, &log), 0);
 	assert_true(span_find(buf_span(&log), "b:2>3") >= 0 && span_find(buf_span(&log), "gone:x>-") >= 0);
-	assert_true(span_find(buf_span(&log), "new:->y") >= 0 && span_find(buf_span(&log), "env.T:hidden:") >= 0);
+	assert_true(span_find(buf_span(&log), "new:->y") >= 0 &&
+	    span_find(buf_span(&log), "env.T:hidden:") >= 0);
 	assert_true(span_find(buf_span(&log), "a:") < 0);
 	assert_int_equal(configkey_diff(span_of("[1]"), &is, note, &log), -1);
 	assert_int_equal(configkey_diff(span_of("{\"a\":1}"), &is, note, &log), -1);
@@ -105,8 +106,9 @@ static void test_unpinned(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_hash), cmocka_unit_test(test_differences),
-		cmocka_unit_test(test_a_name_stands_once), cmocka_unit_test(test_unpinned) };
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_differences), cmocka_unit_test(test_a_name_stands_once),
+		cmocka_unit_test(test_unpinned) };
 
 	return cmocka_run_group_tests_name("codeql/configkey", tests, NULL, NULL);
 }

@@ -19,7 +19,8 @@ static inline int file_of(struct span text)
 }
 
 /* One run of the tool T with these rules and results. */
-#define RUN(rules, results) "{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"T\",\"rules\":[" \
-	rules "]}},\"results\":[" results "]}]}"
+#define RUN(rules, results)                                                                                  \
+	"{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"T\",\"rules\":[" rules           \
+	"]}},\"results\":[" results "]}]}"
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Trees made by git itself, each test's in a folder of its own, and our fingerprint of them beside what git says.
+ * Trees made by git itself, each test's in a folder of its own, and our fingerprint of them beside what git
+ * says.
  */
 #ifndef UNIT_CODEQL_GIT_H
 #define UNIT_CODEQL_GIT_H

@@ -44,8 +44,14 @@ static const struct damage kinds[] = {
 	{ "v4", "git update-index --index-version 4", false },
 	{ "v2, skipHash", ":", true },
 	{ "v4, skipHash", "git update-index --index-version 4", true },
-	{ "split", "git update-index --split-index; echo n >d/n; git rm -q --cached d.c; git add d/n", false },
-	{ "split, skipHash", "git update-index --split-index; echo n >d/n; git rm -q --cached d.c; git add d/n", true },
+	{ "split",
+	    "git config splitIndex.maxPercentChange 100; git update-index "
+	    "--split-index; echo A >a; git add a; echo n >d/n; git rm -q --cached d.c; git add d/n",
+	    false },
+	{ "split, skipHash",
+	    "git config splitIndex.maxPercentChange 100; git update-index "
+	    "--split-index; echo A >a; git add a; echo n >d/n; git rm -q --cached d.c; git add d/n",
+	    true },
 };
 
 /*
@@ -63,7 +69,8 @@ static void expect_no_lie(const char *what, size_t at, const char *key, bool sea
 	}
 	if (!sealed)
 		fail_msg("%s, byte %zu: another key though the checksum is wrong", what, at);
-	/* another key: then exactly one file's id is not that of its bytes, which no tree on disk can bring about */
+	/* another key: then exactly one file's id is not that of its bytes, which no tree on disk can bring
+	 * about */
 	char got[FINGERPRINT_LEN + 1];
 	size_t wrong = 0;
 	struct manifest *lie = fp.manifest;
@@ -172,7 +179,9 @@ static void test_shared_damage(void **state)
 	const char *key = key_of("r");
 	for (size_t i = 0; i < buf_len(&good); i++) {
 		buf_data(&good)[i] ^= 1;
-		assert_int_equal(file_write(AT_FDCWD, name, 0644, false, buf_data(&good), buf_len(&good), NULL), 0);
+		assert_int_equal(file_write(AT_FDCWD, name, 0644, false, buf_data(&good), buf_len(&good),
+				     NULL),
+		    0);
 		expect_reason("r", FP_DAMAGED);
 		buf_data(&good)[i] ^= 1;
 	}
@@ -191,13 +200,16 @@ static void test_reasons(void **state)
 		enum fingerprint_reason reason;
 		const char *where;
 	} cases[] = {
-		{ "git checkout -q -b s; echo 1 >d/b; git commit -qam 1; git checkout -q master; echo 2 >d/b; "
-		  "git commit -qam 2; git merge -q s || :", FP_CONFLICT, "index: d/b" },
+		{ "git checkout -q -b s; echo 1 >d/b; git commit -qam 1; git checkout -q master; echo 2 "
+		  ">d/b; "
+		  "git commit -qam 2; git merge -q s || :",
+		    FP_CONFLICT, "index: d/b" },
 		{ "echo n >n; git add -N n", FP_INTENT, "index: n" },
 		{ "git config core.repositoryformatversion 2", FP_FORMAT, ".git" },
-		{ "git config core.repositoryformatversion 1; git config extensions.strange true", FP_FORMAT, ".git" },
-		{ "git config core.repositoryformatversion 1; git config extensions.objectFormat md5", FP_FORMAT,
+		{ "git config core.repositoryformatversion 1; git config extensions.strange true", FP_FORMAT,
 		    ".git" },
+		{ "git config core.repositoryformatversion 1; git config extensions.objectFormat md5",
+		    FP_FORMAT, ".git" },
 		{ "git config core.worktree ../elsewhere; mkdir ../elsewhere", FP_WORKTREE, ".git" },
 		{ "echo '[core' >>.git/config", FP_FORMAT, ".git" },
 		{ "printf x >>.git/index", FP_DAMAGED, "index: its checksum is wrong" },
@@ -211,7 +223,8 @@ static void test_reasons(void **state)
 		make_repo("");
 		sh("cd r; %s", cases[i].make);
 		take("r");
-		if (fp.reason != cases[i].reason || strncmp(fp.where, cases[i].where, strlen(cases[i].where)) != 0)
+		if (fp.reason != cases[i].reason ||
+		    strncmp(fp.where, cases[i].where, strlen(cases[i].where)) != 0)
 			fail_msg("%s: %s (%s)", cases[i].make, fingerprint_reason_name(fp.reason), fp.where);
 		assert_string_equal(fp.whole, "");
 	}
@@ -228,7 +241,8 @@ static void test_foreign(void **state)
 	static const struct {
 		const char *ext;
 		enum fingerprint_reason reason;
-	} cases[] = { { "XXXX", FP_USABLE }, { "xxxx", FP_EXTENSION }, { "fsmx", FP_EXTENSION }, { "_abc", FP_EXTENSION } };
+	} cases[] = { { "XXXX", FP_USABLE }, { "xxxx", FP_EXTENSION }, { "fsmx", FP_EXTENSION },
+		{ "_abc", FP_EXTENSION } };
 	struct buf good;
 
 	(void)state;

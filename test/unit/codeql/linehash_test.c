@@ -69,9 +69,9 @@ static void test_bytes_that_are_no_utf8(void **state)
 	static const struct {
 		const char *bytes;
 		int n;
-	} table[] = { { "\xff", 1 }, { "\x80\x80", 2 }, { "\xc0\xaf", 2 }, { "\xe0\x80\xaf", 3 }, { "\xe2\x82", 1 },
-		{ "\xf0\x9f\x8e", 1 }, { "\xed\xa0\x80", 3 }, { "\xf4\x90\x80\x80", 4 }, { "\xf0\x9f\xe2", 2 },
-		{ "\xc3\xc3", 2 }, { "\xf5\x80", 2 }, { "\xe1\x80\xe1\x80", 2 } };
+	} table[] = { { "\xff", 1 }, { "\x80\x80", 2 }, { "\xc0\xaf", 2 }, { "\xe0\x80\xaf", 3 },
+		{ "\xe2\x82", 1 }, { "\xf0\x9f\x8e", 1 }, { "\xed\xa0\x80", 3 }, { "\xf4\x90\x80\x80", 4 },
+		{ "\xf0\x9f\xe2", 2 }, { "\xc3\xc3", 2 }, { "\xf5\x80", 2 }, { "\xe1\x80\xe1\x80", 2 } };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(table); i++) {
@@ -122,8 +122,8 @@ static void test_it_can_be_stopped(void **state)
 
 static void test_parse(void **state)
 {
-	static const char *const wrong[] = { "", ":", "1", "1:", ":1", "1:0", "1:01", "01:1", "g:1", "A:1", "1:1 ",
-		"12345678901234567:1", "1:4294967296", "1:-1", "1:1:1" };
+	static const char *const wrong[] = { "", ":", "1", "1:", ":1", "1:0", "1:01", "01:1", "g:1", "A:1",
+		"1:1 ", "12345678901234567:1", "1:4294967296", "1:-1", "1:1:1" };
 	struct linehash_value v;
 
 	(void)state;

@@ -44,7 +44,8 @@ static int teardown(void **state)
 	return system(command);
 }
 
-#define AT(uri, line, prints) "{\"ruleId\":\"r\",\"locations\":[{\"physicalLocation\":{\"artifactLocation\":{\"uri\":\"" uri \
+#define AT(uri, line, prints)                                                                                \
+	"{\"ruleId\":\"r\",\"locations\":[{\"physicalLocation\":{\"artifactLocation\":{\"uri\":\"" uri       \
 	"\"},\"region\":{\"startLine\":" line "}}}]" prints "}"
 #define HASH(hash) ",\"partialFingerprints\":{\"primaryLocationLineHash\":\"" hash "\"}"
 
@@ -61,7 +62,9 @@ static int prove(const char *results, size_t *checked, size_t *filled, struct pr
 
 	err_init(&err);
 	buf_init(&text, 1 << 20);
-	buf_addf(&text, "{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"T\"}},\"results\":[%s]}]}", results);
+	buf_addf(&text,
+	    "{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"T\"}},\"results\":[%s]}]}",
+	    results);
 	fd = file_of(buf_span(&text));
 	assert_int_equal(sarif_read(fd, &s, NULL, NULL, &err), 0);
 	assert_int_equal(sarifcount_walk(fd, &s, &counts, proof_add, p, &err), 0);
@@ -96,8 +99,10 @@ static void test_proof(void **state)
 {
 	(void)state;
 	expect("", 1, 0, 0, "");
-	expect(AT("a", "1", HASH("271789c17abda88f:1")) "," AT("a", "3", HASH("180aee12dab6264:1")), 1, 2, 0, "");
-	expect(AT("a", "3", HASH("180aee12dab6264:1")) "," AT("a", "1", "") "," AT("d/with%20space", "1", ""), 1, 1, 2, "");
+	expect(AT("a", "1", HASH("271789c17abda88f:1")) "," AT("a", "3", HASH("180aee12dab6264:1")), 1, 2, 0,
+	    "");
+	expect(AT("a", "3", HASH("180aee12dab6264:1")) "," AT("a", "1", "") "," AT("d/with%20space", "1", ""),
+	    1, 1, 2, "");
 	expect(AT("file://a", "1", HASH("271789c17abda88f:1")), 1, 1, 0, "");
 	expect(AT("./d/../a", "1", HASH("271789c17abda88f:1")), 1, 1, 0, "");
 	expect(AT("a", "2", HASH("271789c17abda88f:1")), 0, 0, 0, "54703d4cd895b18:1");
@@ -145,7 +150,8 @@ static void test_many_files_and_results(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_proof),
-		cmocka_unit_test(test_an_absolute_address_below_the_folder), cmocka_unit_test(test_many_files_and_results) };
+		cmocka_unit_test(test_an_absolute_address_below_the_folder),
+		cmocka_unit_test(test_many_files_and_results) };
 
 	return cmocka_run_group_tests_name("codeql/proof", tests, setup, teardown);
 }

@@ -9,15 +9,17 @@ static void test_pins(void **state)
 	static const struct {
 		const char *word;
 		enum qlconfig_pin query, pack;
-	} table[] = { { "security-extended", QL_PINNED, QL_UNPINNED }, { "+security-and-quality", QL_PINNED, QL_UNPINNED },
-		{ "./queries", QL_LOCAL, QL_LOCAL }, { "+ ./queries", QL_LOCAL, QL_LOCAL },
-		{ "o/r/x.ql@main", QL_UNPINNED, QL_UNPINNED }, { "o/r", QL_UNPINNED, QL_UNPINNED },
+	} table[] = { { "security-extended", QL_PINNED, QL_UNPINNED },
+		{ "+security-and-quality", QL_PINNED, QL_UNPINNED }, { "./queries", QL_LOCAL, QL_LOCAL },
+		{ "+ ./queries", QL_LOCAL, QL_LOCAL }, { "o/r/x.ql@main", QL_UNPINNED, QL_UNPINNED },
+		{ "o/r", QL_UNPINNED, QL_UNPINNED },
 		{ "o/r/x@0123456789012345678901234567890123456789", QL_PINNED, QL_UNPINNED },
 		{ "s/n@1.2.3", QL_UNPINNED, QL_PINNED }, { "s/n@1.2.3:path/x.qls", QL_UNPINNED, QL_PINNED },
 		{ "s/n@1.2.3-dev.1", QL_UNPINNED, QL_PINNED }, { "s/n@^1.2.3", QL_UNPINNED, QL_UNPINNED },
 		{ "s/n@1.2", QL_UNPINNED, QL_UNPINNED }, { "s/n@1.2.x", QL_UNPINNED, QL_UNPINNED },
 		{ "s/n@1.2.3 - 1.3.0", QL_UNPINNED, QL_UNPINNED }, { "s/n@*", QL_UNPINNED, QL_UNPINNED },
-		{ "s/n", QL_UNPINNED, QL_UNPINNED }, { "", QL_UNPINNED, QL_UNPINNED }, { "|", QL_UNPINNED, QL_UNPINNED } };
+		{ "s/n", QL_UNPINNED, QL_UNPINNED }, { "", QL_UNPINNED, QL_UNPINNED },
+		{ "|", QL_UNPINNED, QL_UNPINNED } };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(table); i++) {
@@ -27,7 +29,8 @@ static void test_pins(void **state)
 	assert_int_equal(qlconfig_file(span_of("./x.yml")), QL_LOCAL);
 	assert_int_equal(qlconfig_file(span_of(".github/codeql/x.yml")), QL_LOCAL);
 	assert_int_equal(qlconfig_file(span_of("o/r/x.yml@v1")), QL_UNPINNED);
-	assert_int_equal(qlconfig_file(span_of("o/r/x.yml@0123456789012345678901234567890123456789")), QL_PINNED);
+	assert_int_equal(qlconfig_file(span_of("o/r/x.yml@0123456789012345678901234567890123456789")),
+	    QL_PINNED);
 }
 
 static void note(void *arg, enum qlconfig_what what, struct span name, struct span text)
@@ -57,8 +60,10 @@ static void test_files(void **state)
 	expect("# only a comment\n---\n", "");
 	expect("name: x\nqueries:\n  - uses: ./a.ql # why\n  - name: n\n    uses: 'security-extended'\n",
 	    "block name; block queries; uses ./a.ql; uses security-extended; ");
-	expect("queries: [{uses: ./a}, {\"uses\": \"o/r@main\"}]\r\n", "block queries; uses ./a; uses o/r@main; ");
-	expect("packs:\n- a/b@1.2.3\n- c/d\npaths: [src]\n", "block packs; pack a/b@1.2.3; pack c/d; block paths; ");
+	expect("queries: [{uses: ./a}, {\"uses\": \"o/r@main\"}]\r\n",
+	    "block queries; uses ./a; uses o/r@main; ");
+	expect("packs:\n- a/b@1.2.3\n- c/d\npaths: [src]\n",
+	    "block packs; pack a/b@1.2.3; pack c/d; block paths; ");
 	expect("packs:\n  python:\n    - a/b\n    - c/d@~1\n  go: [e/f, 'g/h@1.0.0']\n",
 	    "block packs; pack a/b; pack c/d@~1; pack e/f; pack g/h@1.0.0; ");
 	expect("\"packs\": [a/b]\n", "block packs; pack a/b; ");

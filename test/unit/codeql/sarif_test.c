@@ -11,14 +11,16 @@ static void test_severities(void **state)
 		const char *text;
 		enum sarif_severity want;
 		bool odd;
-	} table[] = { { "0.0", SEVERITY_NONE, false }, { "0", SEVERITY_NONE, false }, { "0.1", SEVERITY_LOW, false },
-		{ "0.000000001", SEVERITY_LOW, false }, { "3.9", SEVERITY_LOW, false },
-		{ "3.999999999", SEVERITY_LOW, false }, { "4.0", SEVERITY_MEDIUM, false },
-		{ "6.9", SEVERITY_MEDIUM, false }, { "7", SEVERITY_HIGH, false }, { "8.9999", SEVERITY_HIGH, false },
+	} table[] = { { "0.0", SEVERITY_NONE, false }, { "0", SEVERITY_NONE, false },
+		{ "0.1", SEVERITY_LOW, false }, { "0.000000001", SEVERITY_LOW, false },
+		{ "3.9", SEVERITY_LOW, false }, { "3.999999999", SEVERITY_LOW, false },
+		{ "4.0", SEVERITY_MEDIUM, false }, { "6.9", SEVERITY_MEDIUM, false },
+		{ "7", SEVERITY_HIGH, false }, { "8.9999", SEVERITY_HIGH, false },
 		{ "9.0", SEVERITY_CRITICAL, false }, { "10.0", SEVERITY_CRITICAL, false },
-		{ "10.1", SEVERITY_NONE, false }, { "-1", SEVERITY_NONE, true }, { "HIGH", SEVERITY_NONE, true },
-		{ "", SEVERITY_NONE, true }, { "9.", SEVERITY_NONE, true }, { ".9", SEVERITY_NONE, true },
-		{ "9.x", SEVERITY_NONE, true }, { "1e1", SEVERITY_NONE, true } };
+		{ "10.1", SEVERITY_NONE, false }, { "-1", SEVERITY_NONE, true },
+		{ "HIGH", SEVERITY_NONE, true }, { "", SEVERITY_NONE, true }, { "9.", SEVERITY_NONE, true },
+		{ ".9", SEVERITY_NONE, true }, { "9.x", SEVERITY_NONE, true },
+		{ "1e1", SEVERITY_NONE, true } };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(table); i++) {
@@ -59,13 +61,17 @@ static void test_evidence(void **state)
 	expect_evidence(ONE("\"results\":null"), ERR_PROTO);
 	expect_evidence(ONE("\"x\":1"), ERR_PROTO);
 	expect_evidence(ONE("\"results\":[],\"invocations\":[{\"executionSuccessful\":true}]"), 0);
-	expect_evidence(ONE("\"results\":[],\"invocations\":[{},{\"executionSuccessful\":false}]"), ERR_PROTO);
+	expect_evidence(ONE("\"results\":[],\"invocations\":[{},{\"executionSuccessful\":false}]"),
+	    ERR_PROTO);
 	expect_evidence("{\"version\":\"2.1.0\",\"runs\":null}", ERR_PROTO);
 	expect_evidence("{\"version\":\"2.1.0\"}", ERR_PROTO);
 	expect_evidence("{\"version\":\"2.1.0\",\"runs\":[]}", ERR_PROTO);
 	expect_evidence("{\"version\":\"2.1.0\",\"runs\":[{\"results\":[]}]}", ERR_PROTO);
-#define TWO(a, b) "{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"T\"}},\"automationDetails\":{\"id\":\"" a \
-	"\"},\"results\":[]},{\"tool\":{\"driver\":{\"name\":\"T\"}},\"automationDetails\":{\"id\":\"" b "\"},\"results\":[]}]}"
+#define TWO(a, b)                                                                                            \
+	"{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"T\"}},\"automationDetails\":{"   \
+	"\"id\":\"" a                                                                                        \
+	"\"},\"results\":[]},{\"tool\":{\"driver\":{\"name\":\"T\"}},\"automationDetails\":{\"id\":\"" b     \
+	"\"},\"results\":[]}]}"
 	expect_evidence(TWO("a/", "b/"), 0);
 	expect_evidence(TWO("a/", "a/"), ERR_PROTO);
 }
@@ -76,9 +82,13 @@ static void test_facts(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(read_text(ONE("\"results\":[],\"automationDetails\":{\"id\":\"c/1\"},\"properties\":{"
-	    "\"incrementalMode\":\"diff-informed\"},\"artifacts\":[{\"location\":{\"uri\":\"a\"}},{},"
-	    "{\"location\":{\"uri\":\"b\\u0020c\"}}]"), &s, &err), 0);
+	assert_int_equal(read_text(ONE("\"results\":[],\"automationDetails\":{\"id\":\"c/"
+				       "1\"},\"properties\":{"
+				       "\"incrementalMode\":\"diff-informed\"},\"artifacts\":[{\"location\":{"
+				       "\"uri\":\"a\"}},{},"
+				       "{\"location\":{\"uri\":\"b\\u0020c\"}}]"),
+			     &s, &err),
+	    0);
 	assert_string_equal(s.runs[0].category, "c/1");
 	assert_string_equal(sarif_incremental(&s), "diff-informed");
 	assert_string_equal(sarif_artifact(&s, &s.runs[0], 0), "a");
@@ -92,7 +102,8 @@ static void test_facts(void **state)
 
 static void test_refused(void **state)
 {
-	static const char *const wrong[] = { "{}", "{\"version\":\"2.0.0\"}", "{\"version\":\"2.1.0\",\"runs\":[{\"tool\":"
+	static const char *const wrong[] = { "{}", "{\"version\":\"2.0.0\"}",
+		"{\"version\":\"2.1.0\",\"runs\":[{\"tool\":"
 		"{\"driver\":{\"rules\":[{\"defaultConfiguration\":{\"level\":\"fatal\"}}]}}}]}" };
 	struct buf many;
 	struct sarif s;

@@ -43,20 +43,29 @@ static void expect(const char *text, const char *levels, const char *severities)
 	close(fd);
 }
 
-#define E "{\"id\":\"e\",\"defaultConfiguration\":{\"level\":\"error\"},\"properties\":{\"security-severity\":\"9.0\"}}"
-#define N "{\"id\":\"n/x\",\"defaultConfiguration\":{\"level\":\"note\"},\"properties\":{\"security-severity\":\"HIGH\"}}"
+#define E                                                                                                    \
+	"{\"id\":\"e\",\"defaultConfiguration\":{\"level\":\"error\"},\"properties\":{\"security-"           \
+	"severity\":\"9.0\"}}"
+#define N                                                                                                    \
+	"{\"id\":\"n/"                                                                                       \
+	"x\",\"defaultConfiguration\":{\"level\":\"note\"},\"properties\":{\"security-severity\":\"HIGH\"}}"
 
 /* SARIF 2.1.0 §3.27.10 */
 static void test_levels(void **state)
 {
 	(void)state;
 	expect(RUN(E "," N, "{\"ruleId\":\"e\"},{\"ruleId\":\"n/x\"},{\"ruleId\":\"z\"},{}"), "enww", "4000");
-	expect(RUN(E "," N, "{\"ruleIndex\":0},{\"ruleIndex\":1},{\"ruleIndex\":2},{\"ruleIndex\":-1}"), "enww", "4000");
+	expect(RUN(E "," N, "{\"ruleIndex\":0},{\"ruleIndex\":1},{\"ruleIndex\":2},{\"ruleIndex\":-1}"),
+	    "enww", "4000");
 	expect(RUN(E, "{\"ruleId\":\"e\",\"level\":\"note\"},{\"ruleId\":\"e\",\"level\":null}"), "ne", "44");
-	expect(RUN(E, "{\"ruleId\":\"e\",\"kind\":\"pass\"},{\"ruleId\":\"e\",\"kind\":\"pass\",\"level\":\"error\"}"), "--",
+	expect(RUN(E,
+		   "{\"ruleId\":\"e\",\"kind\":\"pass\"},{\"ruleId\":\"e\",\"kind\":\"pass\",\"level\":"
+		   "\"error\"}"),
+	    "--", "44");
+	expect(RUN(E, "{\"ruleId\":\"e\",\"kind\":\"fail\"},{\"ruleId\":\"e\",\"level\":\"none\"}"), "e-",
 	    "44");
-	expect(RUN(E, "{\"ruleId\":\"e\",\"kind\":\"fail\"},{\"ruleId\":\"e\",\"level\":\"none\"}"), "e-", "44");
-	expect(RUN(E "," N, "{\"ruleId\":\"n/x/1\"},{\"ruleId\":\"e/1/2\"},{\"rule\":{\"id\":\"e\"}}"), "nee", "044");
+	expect(RUN(E "," N, "{\"ruleId\":\"n/x/1\"},{\"ruleId\":\"e/1/2\"},{\"rule\":{\"id\":\"e\"}}"), "nee",
+	    "044");
 	expect(RUN(E "," N, "{\"ruleId\":\"e\",\"rule\":{\"index\":1}}"), "n", "0");
 }
 
@@ -65,20 +74,26 @@ static void test_extensions(void **state)
 {
 	(void)state;
 	expect("{\"version\":\"2.1.0\",\"runs\":[{\"results\":["
-	       "{\"rule\":{\"index\":0,\"toolComponent\":{\"index\":0}}},{\"rule\":{\"index\":0,\"toolComponent\":{\"index\":1}}},"
-	       "{\"ruleId\":\"e\"},{\"ruleIndex\":0},{\"ruleId\":\"n/x\",\"rule\":{\"toolComponent\":{\"index\":0}}},"
+	       "{\"rule\":{\"index\":0,\"toolComponent\":{\"index\":0}}},{\"rule\":{\"index\":0,"
+	       "\"toolComponent\":{\"index\":1}}},"
+	       "{\"ruleId\":\"e\"},{\"ruleIndex\":0},{\"ruleId\":\"n/"
+	       "x\",\"rule\":{\"toolComponent\":{\"index\":0}}},"
 	       "{\"ruleIndex\":0,\"ruleId\":\"e\",\"rule\":{\"toolComponent\":{\"index\":7}}}],"
-	       "\"tool\":{\"extensions\":[{\"rules\":[" E "]},{\"rules\":[" N "]}],\"driver\":{\"name\":\"T\"}}}]}",
+	       "\"tool\":{\"extensions\":[{\"rules\":[" E "]},{\"rules\":[" N
+	       "]}],\"driver\":{\"name\":\"T\"}}}]}",
 	    "enewww", "404000");
 }
 
 static void test_overrides(void **state)
 {
 	(void)state;
-	expect("{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"T\",\"rules\":[" E "," N "]}},\"invocations\":["
-	       "{},{\"ruleConfigurationOverrides\":[{\"descriptor\":{\"index\":0},\"configuration\":{\"level\":\"note\"}},"
+	expect("{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"T\",\"rules\":[" E "," N
+	       "]}},\"invocations\":["
+	       "{},{\"ruleConfigurationOverrides\":[{\"descriptor\":{\"index\":0},\"configuration\":{"
+	       "\"level\":\"note\"}},"
 	       "{\"descriptor\":{\"id\":\"n/x\"},\"configuration\":{\"level\":\"error\"}}]}],\"results\":["
-	       "{\"ruleId\":\"e\",\"provenance\":{\"invocationIndex\":1}},{\"ruleId\":\"e\",\"provenance\":{\"invocationIndex\":0}},"
+	       "{\"ruleId\":\"e\",\"provenance\":{\"invocationIndex\":1}},{\"ruleId\":\"e\",\"provenance\":{"
+	       "\"invocationIndex\":0}},"
 	       "{\"ruleId\":\"n/x\",\"provenance\":{\"invocationIndex\":1}},{\"ruleId\":\"e\"},"
 	       "{\"ruleId\":\"e\",\"level\":\"warning\",\"provenance\":{\"invocationIndex\":1}}]}]}",
 	    "neeew", "44044");
@@ -114,7 +129,9 @@ static void digest_of(const char *text, struct sarif_counts *counts)
 	close(fd);
 }
 
-#define AT(rule, line) "{\"ruleId\":\"" rule "\",\"locations\":[{\"physicalLocation\":{\"artifactLocation\":{\"uri\":\"a\"}," \
+#define AT(rule, line)                                                                                       \
+	"{\"ruleId\":\"" rule                                                                                \
+	"\",\"locations\":[{\"physicalLocation\":{\"artifactLocation\":{\"uri\":\"a\"},"                     \
 	"\"region\":{\"startLine\":" line "}}},{\"physicalLocation\":{\"region\":{\"startLine\":9}}}]}"
 
 /* The same results in another order are the same set; a line, a rule or a second one more are not. */

@@ -102,10 +102,11 @@ static void test_cuts(void **state)
 
 static void test_wrong(void **state)
 {
-	static const char *const wrong[] = { "", "[]", "1", "\"x\"", "null", "{\"runs\":{}}", "{\"runs\":[1]}",
-		"{\"runs\":[null]}", "{\"runs\":[{\"tool\":[]}]}", "{\"runs\":[{\"results\":{}}]}",
-		"{\"runs\":[{\"results\":[{\"ruleIndex\":\"1\"}]}]}", "{\"runs\":[],\"runs\":[]}",
-		"{\"runs\":[],\"r\\u0075ns\":[]}", "{\"version\":1}", "{\"runs\":[{}]", "{\"a\":\"\xff\"}",
+	static const char *const wrong[] = { "", "[]", "1", "\"x\"", "null", "{\"runs\":{}}",
+		"{\"runs\":[1]}", "{\"runs\":[null]}", "{\"runs\":[{\"tool\":[]}]}",
+		"{\"runs\":[{\"results\":{}}]}", "{\"runs\":[{\"results\":[{\"ruleIndex\":\"1\"}]}]}",
+		"{\"runs\":[],\"runs\":[]}", "{\"runs\":[],\"r\\u0075ns\":[]}", "{\"version\":1}",
+		"{\"runs\":[{}]", "{\"a\":\"\xff\"}",
 		"{\"runs\":[{\"invocations\":[{\"executionSuccessful\":\"no\"}]}]}" };
 
 	(void)state;

@@ -10,9 +10,19 @@
 
 static struct scan made(void)
 {
-	struct scan s = { .repo = "o/r", .languages = "go,python", .tool = "CodeQL", .version = "2.25.6",
-		.category = "c/", .event = "push", .ref = "refs/heads/main", .head_repo = "", .class = SCAN_FULL,
-		.pinned = true, .started = 1763800000000000, .finished = 1763800600250000, .size = 99,
+	struct scan s = { .repo = "o/r",
+		.languages = "go,python",
+		.tool = "CodeQL",
+		.version = "2.25.6",
+		.category = "c/",
+		.event = "push",
+		.ref = "refs/heads/main",
+		.head_repo = "",
+		.class = SCAN_FULL,
+		.pinned = true,
+		.started = 1763800000000000,
+		.finished = 1763800600250000,
+		.size = 99,
 		.fields = { "{\"os\":\"Linux\"}", 14 } };
 
 	memset(s.fingerprint, 'f', 64);
@@ -20,8 +30,12 @@ static struct scan made(void)
 	memset(s.commit, 'a', 40);
 	memset(s.origin, '0', 32);
 	cid_of(s.cid, "x", 1);
-	s.counts = (struct sarif_counts){ .results = 7, .level = { 1, 2, 3, 1 }, .severity = { 3, 1, 1, 1, 1 },
-		.digest = { 0x1122334455667788, 42 }, .most = 7, .suppressed = 2 };
+	s.counts = (struct sarif_counts){ .results = 7,
+		.level = { 1, 2, 3, 1 },
+		.severity = { 3, 1, 1, 1, 1 },
+		.digest = { 0x1122334455667788, 42 },
+		.most = 7,
+		.suppressed = 2 };
 	return s;
 }
 
@@ -108,7 +122,8 @@ static void test_names(void **state)
 	(void)state;
 	scan_key(&s, false, key);
 	scan_key(&s, true, label);
-	assert_true(span_starts(span_of(key), "codeql_tree:o/r:ffff") && span_ends(span_of(key), ":go,python"));
+	assert_true(span_starts(span_of(key), "codeql_tree:o/r:ffff") &&
+	    span_ends(span_of(key), ":go,python"));
 	assert_true(span_starts(span_of(label), "codeql:codeql_scan:o/r:aaaa"));
 	scan_tag(&s, tag);
 	assert_string_equal(tag, "full");
@@ -147,8 +162,9 @@ static void test_what_lacks_something(void **state)
 static void test_keys(void **state)
 {
 	static const char hex[] = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
-	static const char pem[] = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMc"
-		"rn9g\n-----END PRIVATE KEY-----\n";
+	static const char pem[] =
+	    "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMc"
+	    "rn9g\n-----END PRIVATE KEY-----\n";
 	struct ed25519_key a, b, c;
 	uint8_t pub[32];
 
@@ -157,18 +173,21 @@ static void test_keys(void **state)
 	assert_memory_equal(a.pub, b.pub, 32);
 	assert_true(scan_private_key(span_of("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=\n"), &c));
 	assert_memory_equal(a.seed, c.seed, 32);
-	assert_true(scan_public_key(span_of("MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="), pub));
+	assert_true(scan_public_key(span_of("MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="),
+	    pub));
 	assert_int_equal(pub[0], 0x19);
 	assert_false(scan_public_key(span_of(""), pub));
 	assert_false(scan_public_key(span_of("nonsense"), pub));
 	assert_false(scan_public_key(span_of(pem), pub));
-	assert_false(scan_private_key(span_of("MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="), &a));
+	assert_false(scan_private_key(span_of("MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="),
+	    &a));
 }
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_round), cmocka_unit_test(test_signature),
-		cmocka_unit_test(test_names), cmocka_unit_test(test_what_lacks_something), cmocka_unit_test(test_keys) };
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_round),
+		cmocka_unit_test(test_signature), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_what_lacks_something), cmocka_unit_test(test_keys) };
 
 	return cmocka_run_group_tests_name("codeql/scan", tests, NULL, NULL);
 }

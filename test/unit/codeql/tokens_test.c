@@ -43,8 +43,10 @@ static int run(struct span text, size_t step, struct seen *s)
 
 static void test_every_piece_size(void **state)
 {
-	static const char *const texts[] = { "{\"key\":\"value\",\"n\":[12345,-1.5e7,true,null,\"\\u00e4\\n\"]}",
-		" [ \"\" , {} , [ ] ] ", "12345", "\"a\xc3\xa4\xf0\x9f\x8e\x89\"", "{\"a\":{\"b\":{\"c\":[\"deep\"]}}}" };
+	static const char *const texts[] = {
+		"{\"key\":\"value\",\"n\":[12345,-1.5e7,true,null,\"\\u00e4\\n\"]}", " [ \"\" , {} , [ ] ] ",
+		"12345", "\"a\xc3\xa4\xf0\x9f\x8e\x89\"", "{\"a\":{\"b\":{\"c\":[\"deep\"]}}}"
+	};
 	struct seen whole = { .stop_after = -1 }, cut = { .stop_after = -1 };
 
 	(void)state;

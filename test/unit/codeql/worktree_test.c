@@ -41,7 +41,8 @@ static void test_hidden_changes(void **state)
 	for (size_t i = 0; i < COUNT(ways); i++) {
 		sh("rm -rf r");
 		make_repo("");
-		sh("cd r; touch -d 2026-01-01 d/b; git update-index --refresh; sleep 0.02; touch .git/index; %s",
+		sh("cd r; touch -d 2026-01-01 d/b; git update-index --refresh; sleep 0.02; touch .git/index; "
+		   "%s",
 		    ways[i]);
 		const char *before = key_of("r");
 		assert_int_equal(fp.counts.dirty, 0);
@@ -53,7 +54,8 @@ static void test_hidden_changes(void **state)
 	}
 }
 
-/* core.checkStat=minimal and core.trustctime=false make git believe a size and a time that anybody can set. */
+/* core.checkStat=minimal and core.trustctime=false make git believe a size and a time that anybody can set.
+ */
 static void test_stat_settings(void **state)
 {
 	(void)state;
@@ -105,7 +107,8 @@ static void test_smudged(void **state)
 {
 	(void)state;
 	make_repo("");
-	sh("cd r; echo q >racy; git add racy; echo w >racy; git update-index --force-write-index; sleep 0.02; "
+	sh("cd r; echo q >racy; git add racy; echo w >racy; git update-index --force-write-index; sleep "
+	   "0.02; "
 	   "touch .git/index");
 	expect_like_git("r");
 	expect_flags("racy", MANIFEST_TRACKED | MANIFEST_DIRTY);
@@ -214,14 +217,17 @@ static void test_links(void **state)
 	static const struct {
 		const char *make;
 		bool leaves;
-	} links[] = { { "ln -s ../r/a up", true }, { "ln -s /etc/passwd abs", true }, { "ln -s $PWD/a own", true },
-		{ "ln -s .. d/root-of-tree", false }, { "ln -s ../.. d/above", true },
-		{ "ln -s ../../.. d/e/above", true }, { "ln -s e/../../a d/fine", false },
-		{ "ln -s nothing dangling", false }, { "ln -s round round", false },
-		{ "ln -s .git/config config", true }, { "ln -s d/../.git/config config", true },
+	} links[] = { { "ln -s ../r/a up", true }, { "ln -s /etc/passwd abs", true },
+		{ "ln -s $PWD/a own", true }, { "ln -s .. d/root-of-tree", false },
+		{ "ln -s ../.. d/above", true }, { "ln -s ../../.. d/e/above", true },
+		{ "ln -s e/../../a d/fine", false }, { "ln -s nothing dangling", false },
+		{ "ln -s round round", false }, { "ln -s .git/config config", true },
+		{ "ln -s d/../.git/config config", true },
 		/* through another link: d/far is the root, so far/.. is above it */
-		{ "ln -s .. d/far; ln -s d/far/.. through", true }, { "ln -s d/e hop; ln -s hop/../b over", false },
-		{ "ln -s d/e hop; ln -s hop/../../../x over", true }, { "ln -s '' e 2>/dev/null || :", false } };
+		{ "ln -s .. d/far; ln -s d/far/.. through", true },
+		{ "ln -s d/e hop; ln -s hop/../b over", false },
+		{ "ln -s d/e hop; ln -s hop/../../../x over", true },
+		{ "ln -s '' e 2>/dev/null || :", false } };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(links); i++) {
@@ -322,7 +328,8 @@ static void test_linked_worktree(void **state)
 	expect_like_git("r");
 	assert_string_equal(fp.ref, "refs/heads/master");
 	/* its settings */
-	sh("cd r; git config extensions.worktreeConfig true; cd ../w; git config --worktree core.fileMode false; "
+	sh("cd r; git config extensions.worktreeConfig true; cd ../w; git config --worktree core.fileMode "
+	   "false; "
 	   "chmod +x w");
 	take("w");
 	assert_int_equal(fp.counts.dirty, 0);
@@ -391,7 +398,8 @@ static void test_depth(void **state)
 static void test_names(void **state)
 {
 	(void)state;
-	sh("git init -q r; cd r; mkdir a 'a b' 'a.d' ' '; for i in $(seq 300); do echo $i >a/$((i * 7919 %% 1009)); "
+	sh("git init -q r; cd r; mkdir a 'a b' 'a.d' ' '; for i in $(seq 300); do echo $i >a/$((i * 7919 %% "
+	   "1009)); "
 	   "done; echo 1 >'a b/x'; echo 2 >a.d/y; echo 3 >a-; echo 4 >a0; echo 5 >\"$(printf 'n\\nl')\"; "
 	   "echo 6 >\"$(printf '\\377\\001')\"; echo 7 >' /s'; echo 8 >'.gitx'; echo 9 >.gi; git add -A");
 	expect_like_git("r");

@@ -47,10 +47,13 @@ static const struct {
 	const char *text, *want;
 } sha1_cases[] = { { "", "da39a3ee5e6b4b0d3255bfef95601890afd80709" },
 	{ "abc", "a9993e364706816aba3e25717850c26c9cd0d89d" },
-	{ "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "84983e441c3bd26ebaae4aa1f95129e5e54670f1" },
+	{ "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+	    "84983e441c3bd26ebaae4aa1f95129e5e54670f1" },
 	{ "\x36", "c1dfd96eea8cc2b62785275bca38ac261256e278" },
-	{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "c1c8bbdc22796e28c0e15163d20899b65621d65a" },
-	{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	    "c1c8bbdc22796e28c0e15163d20899b65621d65a" },
+	{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	  "aa"
 	  "aaaaaaaaaaaaaaaaaaa",
 	    "ee971065aaa017e0632a8ca6c77bb3bf8b1dfc56" } };
 

@@ -15,10 +15,10 @@ static void test_refs(void **state)
 		const char *ref;
 		bool ok;
 	} table[] = { { "refs/heads/main", true }, { "refs/heads/a/b", true }, { "refs/tags/v1", true },
-		{ "refs/pull/7/merge", true }, { "refs/pull/7/head", true }, { "main", false }, { "refs/heads/", false },
-		{ "refs/tags/", false }, { "refs/pull/x/merge", false }, { "refs/pull/7", false },
-		{ "refs/pull/7/merge/x", false }, { "refs/heads/a b", false }, { "refs/heads/a\n", false }, { "", false },
-		{ "refs/notes/x", false } };
+		{ "refs/pull/7/merge", true }, { "refs/pull/7/head", true }, { "main", false },
+		{ "refs/heads/", false }, { "refs/tags/", false }, { "refs/pull/x/merge", false },
+		{ "refs/pull/7", false }, { "refs/pull/7/merge/x", false }, { "refs/heads/a b", false },
+		{ "refs/heads/a\n", false }, { "", false }, { "refs/notes/x", false } };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(table); i++)
@@ -77,13 +77,16 @@ static void test_answers(void **state)
 	assert_false(sarifup_id(span_of("{\"id\":7}"), id, sizeof(id)));
 	assert_false(sarifup_id(span_of("no"), id, sizeof(id)));
 	buf_init(&why, 4096);
-	assert_int_equal(sarifup_status(span_of("{\"processing_status\":\"pending\"}"), &why), SARIFUP_PENDING);
-	assert_int_equal(sarifup_status(span_of("{\"processing_status\":\"complete\"}"), &why), SARIFUP_COMPLETE);
+	assert_int_equal(sarifup_status(span_of("{\"processing_status\":\"pending\"}"), &why),
+	    SARIFUP_PENDING);
+	assert_int_equal(sarifup_status(span_of("{\"processing_status\":\"complete\"}"), &why),
+	    SARIFUP_COMPLETE);
 	assert_int_equal(sarifup_status(span_of("{\"processing_status\":\"odd\"}"), &why), SARIFUP_ODD);
 	assert_int_equal(sarifup_status(span_of("{}"), &why), SARIFUP_ODD);
 	assert_int_equal(sarifup_status(span_of("["), &why), SARIFUP_ODD);
 	assert_int_equal(buf_len(&why), 0);
-	assert_int_equal(sarifup_status(span_of("{\"processing_status\":\"failed\",\"errors\":[\"a\",\"b\"]}"), &why),
+	assert_int_equal(
+	    sarifup_status(span_of("{\"processing_status\":\"failed\",\"errors\":[\"a\",\"b\"]}"), &why),
 	    SARIFUP_FAILED);
 	assert_string_equal(buf_cstr(&why), "a; b");
 	buf_free(&why);
