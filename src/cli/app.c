@@ -119,7 +119,8 @@ struct metrics *app_all_metrics(const struct app *a)
 		return NULL;
 	metrics_merge(sum, a->metrics);
 	/* Asking for numbers makes no folder. */
-	if (dir != NULL && snprintf(path, sizeof(path), "%s/.stats", dir) < PATH_MAX && access(path, R_OK) == 0)
+	if (dir != NULL && snprintf(path, sizeof(path), "%s/.stats", dir) < PATH_MAX &&
+	    access(path, R_OK) == 0)
 		scans = metrics_open(dir);
 	if (scans != NULL)
 		metrics_merge(sum, scans);

@@ -94,7 +94,8 @@ static int open_folder(struct codeql *c, enum codeql_need need, struct err *err)
 	else
 		rc = scans_open(&p, &c->scans, &why);
 	c->no_folder = why;
-	if (rc == ERR_DENIED || (rc != 0 && need == FOLDER_TO_WRITE) || (c->scans == NULL && need != FOLDER_IF_ANY)) {
+	if (rc == ERR_DENIED || (rc != 0 && need == FOLDER_TO_WRITE) ||
+	    (c->scans == NULL && need != FOLDER_IF_ANY)) {
 		*err = why;
 		return rc;
 	}

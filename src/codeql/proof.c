@@ -157,7 +157,7 @@ int proof_add(void *arg, const struct sarif_result *r, struct err *err)
 	if (p->n == PROOF_RESULTS_MAX)
 		return err_set(err, ERR_LIMIT, "more than %d results; GitHub takes 25,000 of a run",
 		    PROOF_RESULTS_MAX);
-	if (memchr(r->uri.p, '\0', r->uri.n) != NULL)
+	if (r->uri.n > 0 && memchr(r->uri.p, '\0', r->uri.n) != NULL)
 		return err_set(err, ERR_DAMAGED, "result %" PRIu64 " has an address with a NUL", r->number);
 	if (has && !linehash_parse(r->hash, &v))
 		v.count = 0;

@@ -138,7 +138,7 @@ static int add_artifact(struct reader *r, struct err *err)
 		return ERR_INTERNAL;
 	s->artifacts[s->nartifacts++] = (uint32_t)buf_len(&s->uris);
 	r->run->nartifacts++;
-	if (memchr(buf_data(&r->text), '\0', buf_len(&r->text)) == NULL)
+	if (buf_len(&r->text) > 0 && memchr(buf_data(&r->text), '\0', buf_len(&r->text)) == NULL)
 		buf_addspan(&s->uris, buf_span(&r->text));
 	buf_addc(&s->uris, '\0');
 	if (s->uris.failed || s->nartifacts > SARIF_ARTIFACTS_MAX / 8)

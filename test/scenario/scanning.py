@@ -1,4 +1,4 @@
-"""What the CodeQL scenarios share: a repository, a SARIF file for it, and the commands in the job's environment."""
+"""What the CodeQL scenarios share: a repository, a SARIF file, the commands in the job's environment."""
 
 import json
 import os
@@ -9,7 +9,16 @@ import time
 
 SHARED = pathlib.Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data" / "sarif"
 VERSION = "2.25.6"
-KEY = ("--language", "python", "--codeql-version", VERSION, "--build-mode", "none", "--category", "/language:python")
+KEY = (
+    "--language",
+    "python",
+    "--codeql-version",
+    VERSION,
+    "--build-mode",
+    "none",
+    "--category",
+    "/language:python",
+)
 REPO = "octocat/hello-world"
 
 
@@ -61,7 +70,9 @@ def sarif(results=None, tool="CodeQL", version=VERSION, **more):
             "driver": {"name": tool, "semanticVersion": version, "rules": []},
             "extensions": [{"name": "codeql/python-queries", "rules": RULES}],
         },
-        "invocations": [{"executionSuccessful": True, "startTimeUtc": str(time.time()), "machine": "runner-7"}],
+        "invocations": [
+            {"executionSuccessful": True, "startTimeUtc": str(time.time()), "machine": "runner-7"}
+        ],
         "versionControlProvenance": [{"repositoryUri": "https://github.test/o/r", "revisionId": "0" * 40}],
         "properties": {"jobRunUuid": str(time.time()), "semmle.formatSpecifier": "sarif-latest"},
         "results": [result(), result(line=1, rule=1)] if results is None else results,
@@ -121,7 +132,9 @@ class Job:
             **more,
         }
 
-    def __call__(self, command, *args, key=None, rc=None, token="alice-token", timeout=60, offline=False, **event):
+    def __call__(
+        self, command, *args, key=None, rc=None, token="alice-token", timeout=60, offline=False, **event
+    ):
         return self.ghoard(
             "codeql",
             command,
@@ -147,7 +160,16 @@ class Job:
         finished = time.time() if finished is None else finished
         started = finished - 600 if started is None else started
         return self(
-            "store", "--sarif", path, "--started", int(started), "--finished", int(finished), *args, rc=rc, **more
+            "store",
+            "--sarif",
+            path,
+            "--started",
+            int(started),
+            "--finished",
+            int(finished),
+            *args,
+            rc=rc,
+            **more,
         )
 
     def scan(self, document=None, **more):

@@ -58,7 +58,12 @@ def test_what_is_stored_is_clean_and_has_all_that_github_wants(job):
     path = job.check(rc=0)["sarif_path"]
     text = open(path).read()
     run = json.loads(text)["runs"][0]
-    assert "jobRunUuid" not in text and "startTimeUtc" not in text and "revisionId" not in text and "runner-7" not in text
+    assert (
+        "jobRunUuid" not in text
+        and "startTimeUtc" not in text
+        and "revisionId" not in text
+        and "runner-7" not in text
+    )
     assert run["automationDetails"]["id"] == "/language:python/"
     assert run["invocations"] == [{"executionSuccessful": True}]
     assert run["properties"] == {"semmle.formatSpecifier": "sarif-latest"}
@@ -73,7 +78,9 @@ def test_the_category_of_the_action(job):
     job.check(*args, rc=1)
     job.store(None, *args)
     run = json.loads(open(job.check(*args, rc=0)["sarif_path"]).read())["runs"][0]
-    assert run["automationDetails"]["id"] == ".github/workflows/codeql.yml:analyze/arch:x64/language:python/n:/"
+    assert (
+        run["automationDetails"]["id"] == ".github/workflows/codeql.yml:analyze/arch:x64/language:python/n:/"
+    )
 
 
 def test_what_cannot_matter_is_a_hit(job, make_job, ghoard, tmp_path):
@@ -174,7 +181,12 @@ def configured(job):
     for tool in ("gcc", "javac"):
         (job.folder / "bin" / tool).write_text(f"#!/bin/sh\necho {tool} 1\n")
         (job.folder / "bin" / tool).chmod(0o755)
-    job.env = {"PATH": f"{job.folder}/bin", "CODEQL_THREADS": "2", "ImageOS": "ubuntu24", "ImageVersion": "20261101.1"}
+    job.env = {
+        "PATH": f"{job.folder}/bin",
+        "CODEQL_THREADS": "2",
+        "ImageOS": "ubuntu24",
+        "ImageVersion": "20261101.1",
+    }
     job.key = (
         "--language python --build-mode manual --codeql-version 2.25.6 --queries security-extended "
         "--packs octo/pack@1.2.3 --category c --extra-key one"
@@ -254,7 +266,9 @@ def test_the_image_and_tools_do_not_matter_without_a_build(job):
 
 def test_a_variable_s_value_is_not_stored(job):
     job.scan(CODEQL_REGISTRIES_AUTH="hush-hush-token")
-    everything = b"".join(p.read_bytes() for p in [*job.scans.rglob("*"), *job.temp.rglob("*")] if p.is_file())
+    everything = b"".join(
+        p.read_bytes() for p in [*job.scans.rglob("*"), *job.temp.rglob("*")] if p.is_file()
+    )
     assert b"hush-hush-token" not in everything and b"CODEQL_REGISTRIES_AUTH" in everything
 
 
@@ -340,7 +354,12 @@ def pull(head_repo, number=5, sha="2" * 40):
     return {
         "event": "pull_request",
         "ref": f"refs/pull/{number}/merge",
-        "payload": {"pull_request": {"number": number, "head": {"sha": sha, "repo": head_repo and {"full_name": head_repo}}}},
+        "payload": {
+            "pull_request": {
+                "number": number,
+                "head": {"sha": sha, "repo": head_repo and {"full_name": head_repo}},
+            }
+        },
     }
 
 
@@ -410,7 +429,9 @@ def test_any_sarif_tool(job):
     job.scan(document, SEMGREP_RULES="p/ci")
     assert job.check(rc=0, SEMGREP_RULES="p/ci")["alerts"] == 1
     assert job.check(rc=1, SEMGREP_RULES="p/other")["reason"] == "miss-config"
-    assert job.check(rc=0, SEMGREP_RULES="p/ci", CODEQL_THREADS="7")["skip"], "CodeQL's variables are not Semgrep's"
+    assert job.check(rc=0, SEMGREP_RULES="p/ci", CODEQL_THREADS="7")[
+        "skip"
+    ], "CodeQL's variables are not Semgrep's"
     job.check(rc=1)
     assert "not of Semgrep" in job.store(sarif(), rc=1).one_line()
 
@@ -424,7 +445,10 @@ def keys(folder):
         ["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True, check=True, text=True
     ).stdout
     public = subprocess.run(
-        ["openssl", "pkey", "-pubout", "-outform", "DER"], input=private.encode(), capture_output=True, check=True
+        ["openssl", "pkey", "-pubout", "-outform", "DER"],
+        input=private.encode(),
+        capture_output=True,
+        check=True,
     ).stdout
     return private, base64.b64encode(public).decode()
 
@@ -491,7 +515,9 @@ FORGERIES = {
     "counts": lambda t: t.replace('"error":1', '"error":0', 1).replace('"critical":1', '"critical":0', 1),
     "another repository": lambda t: t.replace("octocat/hello-world", "octocat/hello-worlds"),
     "another tree": lambda t: t.replace('"fingerprint":"', '"fingerprint":"0', 1),
-    "future": lambda t: t.replace('"timestamp":1', '"timestamp":3', 1).replace('"finished":1', '"finished":3', 1),
+    "future": lambda t: t.replace('"timestamp":1', '"timestamp":3', 1).replace(
+        '"finished":1', '"finished":3', 1
+    ),
     "longer life": lambda t: t.replace('"ttl":86400', '"ttl":8640000', 1),
     "a full one": lambda t: t.replace('"class":"full"', '"class":"pull"'),
     "no version": lambda t: t.replace('"version":"2.25.6"', '"version":""'),
@@ -508,7 +534,13 @@ def test_a_forged_entry_under_a_key_is_never_a_skip(job, tmp_path, how):
     job.scan(GHOARD_CODEQL_KEY=private)
     edited(job, FORGERIES[how])
     found = job.check(rc=1, GHOARD_CODEQL_KEY=private)
-    assert found["skip"] is False and found["reason"] in ("untrusted", "damaged", "miss-none", "miss-config", "unsigned")
+    assert found["skip"] is False and found["reason"] in (
+        "untrusted",
+        "damaged",
+        "miss-none",
+        "miss-config",
+        "unsigned",
+    )
     job("ls", rc=0, key=())
     job("ls", "--json", rc=0, key=())
 
@@ -659,7 +691,9 @@ def test_explain_names_what_changed(job):
 
 
 def test_fetch(job, tmp_path):
-    assert job("fetch", "--out", tmp_path / "x.sarif", rc=1).one_line() and not (tmp_path / "x.sarif").exists()
+    assert (
+        job("fetch", "--out", tmp_path / "x.sarif", rc=1).one_line() and not (tmp_path / "x.sarif").exists()
+    )
     job.scan()
     stored = open(job.check(rc=0)["sarif_path"], "rb").read()
     job("fetch", "--out", tmp_path / "x.sarif", rc=0)
@@ -679,7 +713,14 @@ def test_it_can_be_switched_off(job):
 
 @pytest.mark.parametrize(
     "args",
-    [["no-such"], ["check", "x"], ["ls", "--language", "go"], ["store"], ["check", "--out", "x"], ["fetch", "--sample", "1%"]],
+    [
+        ["no-such"],
+        ["check", "x"],
+        ["ls", "--language", "go"],
+        ["store"],
+        ["check", "--out", "x"],
+        ["fetch", "--sample", "1%"],
+    ],
 )
 def test_wrong_usage(job, args):
     assert job(*args, key=(), rc=2).one_line()
@@ -718,4 +759,3 @@ def test_published_samples(job, name, counts):
     job.scan(document)
     found = job.check(rc=0)["alerts_by"]
     assert {k: v for k, v in found.items() if v} == counts
-

@@ -33,7 +33,11 @@ NO_EVIDENCE = {
     "runs are null": {"version": "2.1.0", "runs": None},
     "no runs": {"version": "2.1.0", "runs": []},
     "no runs at all": {"version": "2.1.0"},
-    "results are null": sarif(results=None, **{"results": None}) if False else {"version": "2.1.0", "runs": [{**sarif()["runs"][0], "results": None}]},
+    "results are null": (
+        sarif(results=None, **{"results": None})
+        if False
+        else {"version": "2.1.0", "runs": [{**sarif()["runs"][0], "results": None}]}
+    ),
     "no results": sarif(results=...),
     "a failed invocation": sarif(invocations=[{"executionSuccessful": True}, {"executionSuccessful": False}]),
     "no tool": sarif(tool=""),
@@ -42,11 +46,15 @@ NO_EVIDENCE = {
     "two runs of one category": {"version": "2.1.0", "runs": sarif()["runs"] * 2},
     "another tool": sarif(tool="Semgrep"),
     "another version of the tool": sarif(version="2.25.7"),
-    "a line that is not there": sarif([result(line=99, partialFingerprints={"primaryLocationLineHash": "1:1"})]),
+    "a line that is not there": sarif(
+        [result(line=99, partialFingerprints={"primaryLocationLineHash": "1:1"})]
+    ),
     "a file that is not there": sarif(
         [result("gone.py", partialFingerprints={"primaryLocationLineHash": "c129715d7a2bc9a3:1"})]
     ),
-    "another fingerprint": sarif([result(partialFingerprints={"primaryLocationLineHash": "c129715d7a2bc9a3:1"})]),
+    "another fingerprint": sarif(
+        [result(partialFingerprints={"primaryLocationLineHash": "c129715d7a2bc9a3:1"})]
+    ),
     "a fingerprint of another form": sarif([result(partialFingerprints={"primaryLocationLineHash": "zz"})]),
     "a path out of the tree": sarif(
         [result("../../../etc/passwd", partialFingerprints={"primaryLocationLineHash": "c129715d7a2bc9a3:1"})]
@@ -88,7 +96,10 @@ def test_a_folder_of_results(job, tmp_path):
     job.store(folder)
     found = job.check(rc=0)
     runs = json.loads(open(found["sarif_path"]).read())["runs"]
-    assert found["alerts"] == 2 and [r["automationDetails"]["id"] for r in runs] == ["/language:python", "/language:ruby"]
+    assert found["alerts"] == 2 and [r["automationDetails"]["id"] for r in runs] == [
+        "/language:python",
+        "/language:ruby",
+    ]
     for path in folder.iterdir():
         path.unlink()
     assert job.store(folder, rc=1).one_line()
@@ -229,7 +240,9 @@ def hostile(text):
     document = sarif()
     document["runs"][0]["results"][0]["locations"] = [None]
     yield "a null location", json.dumps(document).encode()
-    yield "many runs", json.dumps({"version": "2.1.0", "runs": [{"tool": {"driver": {"name": str(i)}}} for i in range(999)]}).encode()
+    yield "many runs", json.dumps(
+        {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": str(i)}}} for i in range(999)]}
+    ).encode()
 
 
 @pytest.mark.parametrize("what, data", list(hostile("")), ids=lambda v: v if isinstance(v, str) else "")
@@ -243,7 +256,10 @@ def test_hostile_files_are_refused(job, what, data):
 def test_a_million_results(job):
     path = job.folder / "million.sarif"
     with open(path, "w") as out:
-        out.write('{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"CodeQL","semanticVersion":"2.25.6"}},"results":[')
+        out.write(
+            '{"version":"2.1.0","runs":[{"tool":{"driver":'
+            '{"name":"CodeQL","semanticVersion":"2.25.6"}},"results":['
+        )
         one = '{"ruleId":"x","message":{"text":"m"}}'
         for _ in range(1000):
             out.write(",".join([one] * 1000) + ",")
@@ -253,7 +269,9 @@ def test_a_million_results(job):
     found = job.check(rc=0)
     assert found["alerts"] == 1_000_001 and time.time() - begin < 30
     path.write_text(
-        json.dumps(sarif([])).replace('"results": []', '"results": [' + ",".join([json.dumps(result())] * 270_000) + "]")
+        json.dumps(sarif([])).replace(
+            '"results": []', '"results": [' + ",".join([json.dumps(result())] * 270_000) + "]"
+        )
     )
     job.forget_runs()
     job("clear", key=(), rc=0)
@@ -269,7 +287,18 @@ def test_memory_is_bounded(job):
     document["runs"][0]["properties"]["filler"] = ["x" * 1000] * 60_000
     path.write_text(json.dumps(document))
     process = subprocess.Popen(
-        [rig.BINARY, "codeql", "store", *job.key, "--sarif", path, "--started", "1763800000", "--finished", "1763800100"],
+        [
+            rig.BINARY,
+            "codeql",
+            "store",
+            *job.key,
+            "--sarif",
+            path,
+            "--started",
+            "1763800000",
+            "--finished",
+            "1763800100",
+        ],
         env=job.ghoard.environment(None, job.environment()),
         cwd=job.tree,
         stdout=subprocess.PIPE,
@@ -293,7 +322,16 @@ def test_kill_9_at_any_moment(job):
     path = job.folder / "r.sarif"
     path.write_text(json.dumps(sarif([result(), result(line=1, rule=1)] * 2000)))
     usual = job.store(path, name="r.sarif").ms / 1000
-    args = [rig.BINARY, "codeql", "store", *job.key, "--sarif", path, "--started", str(int(time.time()) - 600)]
+    args = [
+        rig.BINARY,
+        "codeql",
+        "store",
+        *job.key,
+        "--sarif",
+        path,
+        "--started",
+        str(int(time.time()) - 600),
+    ]
     env = job.ghoard.environment(None, job.environment())
     hits = 0
     for _ in range(60):
@@ -316,10 +354,21 @@ def test_two_runs_at_once(job):
     path = job.folder / "r.sarif"
     path.write_text(json.dumps(sarif([result()] * 500)))
     finished = int(time.time())
-    args = [rig.BINARY, "codeql", "store", *job.key, "--sarif", path, "--started", str(finished - 9), "--finished"]
+    args = [
+        rig.BINARY,
+        "codeql",
+        "store",
+        *job.key,
+        "--sarif",
+        path,
+        "--started",
+        str(finished - 9),
+        "--finished",
+    ]
     env = job.ghoard.environment(None, job.environment())
     running = [
-        subprocess.Popen([*args, str(finished)], env=env, cwd=job.tree, stdout=subprocess.DEVNULL) for _ in range(6)
+        subprocess.Popen([*args, str(finished)], env=env, cwd=job.tree, stdout=subprocess.DEVNULL)
+        for _ in range(6)
     ]
     assert [p.wait(30) for p in running] == [0] * 6
     assert job.check(rc=0)["alerts"] == 500 and len(job.entries()) == 1
@@ -330,7 +379,9 @@ def test_a_full_disk(job, tmp_path):
         pytest.skip("mounting a small file system needs root")
     small = tmp_path / "small"
     small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", small], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", small], capture_output=True
+    ).returncode:
         pytest.skip("this machine does not let one mount a tmpfs")
     try:
         env = {"CODEQL_CACHE_DIR": small / "codeql"}
@@ -352,7 +403,9 @@ def test_a_folder_that_cannot_be_written(job, tmp_path):
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the published SARIF samples are not beside this checkout")
-@pytest.mark.parametrize("path", sorted(SHARED.glob("*.sarif")) if SHARED.is_dir() else [], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted(SHARED.glob("*.sarif")) if SHARED.is_dir() else [], ids=lambda p: p.name
+)
 def test_published_files_do_no_harm(job, path):
     run = job.store(path, rc=None)
     assert run.rc in (0, 1) and (run.rc == 0 or run.one_line())

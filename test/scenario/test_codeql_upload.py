@@ -27,14 +27,21 @@ def test_the_stored_result_reaches_github(job, fake):
     run = job("upload", "--json", rc=0)
     (sent,) = uploads(fake)
     stored = open(job.check(rc=0)["sarif_path"], "rb").read()
-    assert sent["sarif"] == stored and json.loads(stored)["runs"][0]["automationDetails"]["id"] == "/language:python/"
-    assert sent["commit_sha"] == job.head and sent["ref"] == "refs/heads/main" and sent["tool_name"] == "CodeQL"
+    assert (
+        sent["sarif"] == stored
+        and json.loads(stored)["runs"][0]["automationDetails"]["id"] == "/language:python/"
+    )
+    assert (
+        sent["commit_sha"] == job.head and sent["ref"] == "refs/heads/main" and sent["tool_name"] == "CodeQL"
+    )
     assert run.json["status"] == "complete" and run.json["commit"] == job.head and not run.json["on_trust"]
     assert fake.count(PATH, method="POST") == 1 and fake.count(f"{PATH}/*", method="GET") == 2
     body = json.loads(fake.find(PATH, method="POST")[0].body)
     assert gzip.decompress(base64.b64decode(body["sarif"])) == stored
     assert job.stats()["codeql_uploaded"] == 1
-    assert f"uploaded: 2 results of CodeQL for {job.head} on refs/heads/main" in job("upload", rc=0).out.decode()
+    assert (
+        f"uploaded: 2 results of CodeQL for {job.head} on refs/heads/main" in job("upload", rc=0).out.decode()
+    )
 
 
 def test_the_commit_is_head_s_whatever_was_scanned(job, fake):
@@ -83,7 +90,9 @@ def test_without_git_the_commit_is_taken_on_trust(job, fake):
     assert job("upload", "--commit", "4" * 40, "--ref", "refs/heads/main", rc=0, event="release")
 
 
-@pytest.mark.parametrize("status, word", [(403, "security-events"), (413, "too large"), (404, "404"), (503, "503")])
+@pytest.mark.parametrize(
+    "status, word", [(403, "security-events"), (413, "too large"), (404, "404"), (503, "503")]
+)
 def test_github_refuses(job, fake, status, word):
     fake.trouble(PATH, "status", code=status, body=b'{"message":"No, thank you"}', method="POST")
     run = job("upload", rc=1)
@@ -129,10 +138,12 @@ def test_above_ten_megabytes(job, fake):
 
 
 def test_the_file_is_what_upload_sarif_wants(job, tmp_path):
-    """github/codeql-action/upload-sarif: a name in .sarif, JSON, 2.1.0, a category in every run, no category twice."""
+    """github/codeql-action/upload-sarif: a name in .sarif, JSON, 2.1.0, a category in every run."""
     path = job.check(rc=0)["sarif_path"]
     assert path.endswith(".sarif")
     document = json.loads(open(path).read())
     assert document["version"] == "2.1.0" and all(r["automationDetails"]["id"] for r in document["runs"])
-    unpacked = subprocess.run(["gzip", "-dc"], input=gzip.compress(open(path, "rb").read()), capture_output=True)
+    unpacked = subprocess.run(
+        ["gzip", "-dc"], input=gzip.compress(open(path, "rb").read()), capture_output=True
+    )
     assert unpacked.returncode == 0
