@@ -1,4 +1,4 @@
-"""`ghoard codeql check` and the tree it looks at: what makes it scan, what must not, and what it cannot read."""
+"""`ghoard codeql check` and its tree: what makes it scan, what must not, and what it cannot read."""
 
 import os
 import shutil
@@ -97,7 +97,8 @@ def test_what_git_would_not_say_is_a_scan(job, change):
         "printf x >>Other.java",
         "mkdir -p empty/folders",
         "git update-index --index-version 4",
-        "git config splitIndex.maxPercentChange 100 && git update-index --split-index && touch app.py && git add app.py",
+        "git config splitIndex.maxPercentChange 100 && git update-index --split-index && touch app.py && "
+        "git add app.py",
         "git gc -q && git pack-refs --all",
         "git checkout -q --detach",
         "rm .git/index && git reset -q",
@@ -157,8 +158,8 @@ def test_a_submodule_counts_by_what_is_in_it(job, tmp_path):
 @pytest.mark.parametrize(
     "make, reason",
     [
-        ("git checkout -qb s && echo 1 >app.py && git commit -qam 1 && git checkout -q main && echo 2 >app.py && "
-         "git commit -qam 2 && git merge -q s || :", "conflict"),
+        ("git checkout -qb s && echo 1 >app.py && git commit -qam 1 && git checkout -q main && "
+         "echo 2 >app.py && git commit -qam 2 && git merge -q s || :", "conflict"),
         ("echo n >n && git add -N n", "intent-to-add"),
         ("ln -s /etc/passwd out", "link-leaves-tree"),
         ("printf x >>.git/index", "index-damaged"),
