@@ -217,10 +217,16 @@ def test_a_build_that_changes_a_tracked_file_is_dirty(job):
     assert job.check(rc=0)["skip"]
 
 
-def test_a_repository_of_sha256(job):
+def test_a_repository_of_sha256(job, tmp_path):
     shutil.rmtree(job.tree / ".git")
     run(job, "git init -q -b main --object-format=sha256 . && git add -A && git commit -qm all")
     job.scan()
     assert job.check(rc=0)["skip"]
+    # without .git only the length of GITHUB_SHA tells which ids were meant
+    sha = job.head
+    shutil.move(job.tree / ".git", tmp_path / "aside")
+    assert job.check(rc=0, GITHUB_SHA=sha)["skip"]
+    assert job.check(rc=1)["reason"] == "miss-sources"
+    shutil.move(tmp_path / "aside", job.tree / ".git")
     run(job, "printf x >>app.py")
     assert job.check(rc=1)["reason"] == "miss-sources"
