@@ -327,6 +327,11 @@ static void test_linked_worktree(void **state)
 	assert_string_equal(fp.ref, "refs/heads/side");
 	expect_like_git("r");
 	assert_string_equal(fp.ref, "refs/heads/master");
+	/* its index split: the shared half lies beside it, not in the repository's folder */
+	sh("cd w; git config splitIndex.maxPercentChange 100; git update-index --split-index; echo n >n; git add n; "
+	   "[ -e ../r/.git/worktrees/w/sharedindex.* ]");
+	expect_like_git("w");
+	sh("cd w; git commit -qm n");
 	/* its settings */
 	sh("cd r; git config extensions.worktreeConfig true; cd ../w; git config --worktree core.fileMode "
 	   "false; "
