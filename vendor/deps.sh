@@ -41,6 +41,7 @@ interop curl                                    curl             curl
 interop /etc/ssl/certs/ca-certificates.crt      ca-certificates  ca-certificates
 demo  node                                      nodejs           nodejs
 demo  npm                                       npm              npm
+demo  git                                       git              git
 demo  openssl                                   openssl          openssl
 demo  /etc/ssl/certs/ca-certificates.crt        ca-certificates  ca-certificates
 '
