@@ -128,7 +128,7 @@ $(1)/flags: Makefile
 		echo '$(2) $(CPPFLAGS) $(3) / $(4)' >$$@
 
 $(1)/obj/src/cli/cmd_version.o: Makefile vendor/pins vendor/versions.sh
--include $(patsubst %.c,$(1)/obj/%.d,$(SRC) $(TESTS) $(HELPERS) $(FUZZERS))
+-include $(patsubst %.c,$(1)/obj/%.d,$(SRC) $(TESTS) $(HELPERS) $(FUZZERS) test/bench/tree.c)
 endef
 
 $(eval $(call flavour,build,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN),$(RELEASE_FLAGS) -g0))
@@ -225,8 +225,12 @@ test: all build/deps/test ## everything; installs what the tests need
 fuzz: $(FUZZERS:test/fuzz/%.c=build/fuzz/bin/%) ## every parser, FUZZ_SECONDS=5 each
 	$(Q)sh test/fuzz/run.sh $(FUZZ_SECONDS) $^
 
-bench: all build/deps/bench build/venv/ready ## side by side with what one would use instead
+bench: all build/bench/tree build/deps/bench build/venv/ready ## side by side with what one would use instead
 	$(Q)sh test/bench/run.sh
+
+build/bench/tree: build/obj/test/bench/tree.o $(PART:%.c=build/obj/%.o) $(LIBS:%=build/lib/%.a)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
 
 demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub
 	$(Q)$(PYTHON) test/demo.py $(if $(LIVE),--live)

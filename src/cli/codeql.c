@@ -146,6 +146,7 @@ void codeql_close(struct codeql *c)
 static int take_fingerprint(struct codeql *c, struct err *err)
 {
 	const char *always[1] = { c->cfg.config_file };
+	const char *sha = codeql_env("GITHUB_SHA");
 	struct fingerprint_options o = { .source = c->cfg.source,
 		.languages = c->cfg.languages,
 		.nlanguages = c->cfg.nlanguages,
@@ -155,7 +156,8 @@ static int take_fingerprint(struct codeql *c, struct err *err)
 		.always = always,
 		.nalways = c->cfg.config_file != NULL && c->cfg.config_file[0] != '/' ? 1 : 0,
 		.home = codeql_env("HOME"),
-		.xdg_config = codeql_env("XDG_CONFIG_HOME") };
+		.xdg_config = codeql_env("XDG_CONFIG_HOME"),
+		.format = sha != NULL && strlen(sha) == 2 * SHA256_LEN ? OBJID_SHA256 : OBJID_SHA1 };
 	int rc = fingerprint_take(&o, &c->fp, err);
 
 	if (rc != 0 || c->fp.reason != FP_USABLE)

@@ -22,6 +22,7 @@ sys.path.insert(0, str(HERE.parent))
 from runs import Command, side_by_side  # noqa: E402
 from standin import StandIn  # noqa: E402
 from stores import fill  # noqa: E402
+import trees  # noqa: E402
 
 BUILD = HERE.parent.parent / "build"
 GHOARD = BUILD / "ghoard"
@@ -154,6 +155,7 @@ class Bench:
         self.beside_gh()
         self.big_store()
         self.one_mib()
+        trees.measure(self, BUILD / "bench" / "tree")
 
 
 def first_line(*command):
