@@ -272,7 +272,8 @@ int codeql_check(struct codeql *c, struct err *err)
 					  c->o->fail_on),
 		    err));
 	if (c->o->out != NULL && strcmp(c->o->out, "-") == 0)
-		return cli_exit_code((err_set(err, ERR_USAGE, "check --out takes a file; fetch --out - prints the result"),
+		return cli_exit_code((err_set(err, ERR_USAGE,
+		    "check --out takes a file; fetch --out - prints the result"),
 		    err));
 	rc = codeql_look(c, err);
 	if (rc != 0)
