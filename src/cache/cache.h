@@ -25,12 +25,14 @@ struct http_head;
 struct loop;
 struct lookup;
 struct metrics;
+struct ratelimit;
 struct request;
 
 /* How a client asks; zero is the ordinary way. */
 struct cache_ask {
 	bool refresh;			/* revalidate even if fresh (Cache-Control: no-cache) */
 	bool offline;			/* ask nobody; any token's stored answer will do */
+	bool own_only;			/* and yet the asking token's alone */
 	bool beside;			/* a renewal beside a stale answer: it is not answered with one */
 	bool no_store;			/* keep nothing of this answer */
 	bool only_if_cached;		/* ERR_UNAVAIL rather than asking GitHub */
@@ -73,6 +75,10 @@ int cache_start(struct cache *, const struct request *, const struct cache_ask *
 /* Not from inside this look-up's own on_head or on_body: a negative return of on_body ends it there. */
 void cache_cancel(struct lookup *);
 
+/* GitHub's limits as last told for what this request would use; NULL: not known. Good until the next answer.
+ */
+const struct ratelimit *cache_limits(const struct cache *, const struct request *);
+
 /* A request that says `streamed`: its body, its end; nothing before the first pass of the loop after
  * cache_start. What is unsent is kept. */
 void cache_send(struct lookup *, const void *, size_t);
@@ -84,5 +90,9 @@ void cache_pause(struct lookup *, bool);
 /* What a write makes stale, for every token: the item, the lists above it, its alias (FORMATS §2). Also for a
  * method unknown to us. */
 void cache_note_write(struct cache *, struct span target);
+
+/* GitHub's limits as last told, by the tag of a token ("public": without one) and resource, one a call; *at
+ * from 0. false: no more. */
+bool cache_next_limit(const struct cache *, unsigned *at, const char **tag, const struct ratelimit **);
 
 #endif

@@ -20,6 +20,8 @@ struct entry *mem_get(struct mem *, struct span key, struct span auth);
 void mem_put(struct mem *, struct entry *);
 void mem_drop(struct mem *, struct span key, struct span auth);
 void mem_clear(struct mem *);
+/* All that is held, the last used first. */
+void mem_each(const struct mem *, void (*fn)(void *arg, const struct entry *), void *arg);
 size_t mem_count(const struct mem *);
 size_t mem_bytes(const struct mem *);
 

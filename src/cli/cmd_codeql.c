@@ -40,7 +40,8 @@ static const struct opt opts[] = { { "repo", 0, OPT_TEXT, "O/R", AT(repo),
 	{ "sarif", 0, OPT_TEXT, "FILE", AT(sarif), "store: what the scan wrote, or the folder of it" },
 	{ "started", 0, OPT_TEXT, "T", AT(started), "store: when the scan began; seconds or RFC 3339" },
 	{ "finished", 0, OPT_TEXT, "T", AT(finished), "store: when it ended" },
-	{ "out", 0, OPT_TEXT, "FILE", AT(out), "fetch: where the result goes; - is standard output" },
+	{ "out", 0, OPT_TEXT, "FILE", AT(out),
+	    "check, fetch: where the result goes; - is fetch's standard output" },
 	{ .name = NULL } };
 
 enum { NOTHING = 0, CHECKS = 1, STORES = 2, FETCHES = 4, KEY = 8, WRITES = 16, OPERANDS = 32 };
@@ -49,7 +50,8 @@ static const struct sub {
 	const char *name;
 	unsigned takes;
 	int (*run)(struct codeql *, struct err *);
-} subs[] = { { "check", KEY | CHECKS, codeql_check }, { "store", KEY | STORES | WRITES, codeql_store },
+} subs[] = { { "check", KEY | CHECKS | FETCHES, codeql_check },
+	{ "store", KEY | STORES | WRITES, codeql_store },
 	{ "fetch", KEY | FETCHES, codeql_fetch }, { "upload", KEY, codeql_upload },
 	{ "explain", KEY, codeql_explain }, { "invalidate", KEY | WRITES | OPERANDS, codeql_invalidate },
 	{ "ls", NOTHING, codeql_ls }, { "clear", WRITES, codeql_clear } };
@@ -75,7 +77,7 @@ static int check_opts(const struct sub *s, struct err *err)
 		return err_set(err, ERR_USAGE,
 		    "--sarif, --started and --finished are of 'ghoard codeql store'");
 	if (v.out != NULL && !(s->takes & FETCHES))
-		return err_set(err, ERR_USAGE, "--out is of 'ghoard codeql fetch'");
+		return err_set(err, ERR_USAGE, "--out is of 'ghoard codeql check' and 'fetch'");
 	if (key && !(s->takes & KEY))
 		return err_set(err, ERR_USAGE,
 		    "'ghoard codeql %s' takes no key: it is about all that is stored", s->name);
@@ -117,7 +119,7 @@ const struct command cmd_codeql = {
 	.args = "check|store|fetch|upload|explain|invalidate|ls|clear ...",
 	.summary = "replay a scan's result when sources and scan are the same",
 	.text =
-	    "  check [--fail-on LEVEL] [--sample N%] [--allow-unpinned] [--state FILE]\n"
+	    "  check [--out FILE] [--fail-on LEVEL] [--sample N%] [--allow-unpinned]\n"
 	    "  store --sarif FILE|DIR --started T --finished T\n"
 	    "  fetch --out FILE\n"
 	    "  upload [--ref R]\n"

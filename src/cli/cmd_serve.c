@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +21,7 @@
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/daemon.h"
+#include "cli/serve_stats.h"
 #include "config/layers.h"
 #include "http/listen.h"
 #include "http/server.h"
@@ -35,11 +38,13 @@
 
 #define LISTEN_DEFAULT "127.0.0.1:9014"
 #define MAX_CLIENTS 900
+#define RESERVE 16		/* for commands, where these are taken */
 #define HEAD_MS 10000
 #define IDLE_MS 75000
 #define STALL_MS 60000
 #define GRACE_MS 30000		/* for running answers, after a stop */
 #define TICK_MS 1000
+#define TTLS_MAX 64
 
 static struct {
 	const char *listen, *upstream, *rewrite;
@@ -75,9 +80,15 @@ struct daemon {
 	struct timer tick;
 	struct job sweep;		/* a slice of a collection */
 	struct gc *gc;
+	struct serve_stats stats;
+	struct {
+		const struct route *route;
+		int64_t seconds;
+	} ttls[TTLS_MAX];
 	const char *resolve[OPT_LIST_MAX];
 	char socket[256];
 	char tcp[ADDR_TEXT_LEN];	/* the address taken; empty: none */
+	char upstream[600];		/* as commands compare it */
 	uint64_t seen;			/* exchanges, when last looked */
 	int64_t begun;			/* loop time of the start */
 	int64_t busy;			/* loop time of the last request */
@@ -89,8 +100,9 @@ struct daemon {
 
 static void gauges(struct daemon *d, struct report_gauges *g)
 {
-	*g = (struct report_gauges){ .entries = (int64_t)mem_count(d->app.mem),
-		.bytes = (int64_t)mem_bytes(d->app.mem),
+	serve_stats_count(&d->stats);
+	*g = (struct report_gauges){ .entries = d->stats.entries,
+		.bytes = d->stats.bytes,
 		.connected_peers = -1,
 		.cache_dir = d->app.cache_dir,
 		.version = strchr(cli_agent(), '/') + 1 };
@@ -118,8 +130,10 @@ static void write_stats(void *arg, struct buf *b)
 	json_put_int(o, "uptime_seconds", uptime(d));
 	json_put_int(o, "clients", (int64_t)server_clients(d->server));
 	json_put_int(o, "exchanges", (int64_t)server_exchanges(d->server));
+	json_put_int(o, "repeats", (int64_t)server_repeats(d->server));
 	json_put_int(o, "memory_entries", (int64_t)mem_count(d->app.mem));
 	json_put_int(o, "memory_bytes", (int64_t)mem_bytes(d->app.mem));
+	serve_stats_limits(&d->stats, o);
 	recent_write(d->recent, o, loop_now(d->app.loop));
 	json_print(o, false, b);
 	json_free(o);
@@ -141,10 +155,28 @@ static void write_status(void *arg, struct buf *b)
 		snprintf(url, sizeof(url), "http://%s", d->tcp);
 	json_put_int(o, "pid", getpid());
 	json_put_str(o, "socket", d->socket);
+	json_put_str(o, "upstream", d->upstream);
 	json_put_str(o, "url", d->tcp[0] != '\0' ? url : NULL);
 	json_put_str(o, "key", d->control.key);
 	json_put_int(o, "uptime", uptime(d));
 	json_put_int(o, "clients", (int64_t)server_clients(d->server));
+	json_print(o, false, b);
+	json_free(o);
+}
+
+/* Nobody yet. */
+static void write_peers(void *arg, struct buf *b)
+{
+	(void)arg;
+	buf_adds(b, "{\"peers\":[]}");
+}
+
+static void write_cache(void *arg, struct buf *b)
+{
+	struct daemon *d = arg;
+	struct json *o = json_object();
+
+	serve_stats_cache(&d->stats, o);
 	json_print(o, false, b);
 	json_free(o);
 }
@@ -237,6 +269,7 @@ static void on_tick(struct timer *t)
 	int64_t now = loop_now(d->app.loop);
 
 	sample(d);
+	server_sweep(d->server);
 	collect_if_due(d);
 	if (server_exchanges(d->server) != d->seen || server_busy(d->server)) {
 		d->seen = server_exchanges(d->server);
@@ -298,11 +331,13 @@ static int open_server(struct daemon *d, struct err *err)
 {
 	struct server_params p = { .loop = d->app.loop,
 		.max_clients = MAX_CLIENTS,
+		.reserve = RESERVE,
+		.reserved_for = "/_ghoard/",
 		.head_ms = HEAD_MS,
 		.idle_ms = IDLE_MS,
 		.stall_ms = STALL_MS,
 		.ops = { proxy_on_request, proxy_on_body, proxy_on_body_end, proxy_on_drained, proxy_on_gone,
-		    d->proxy } };
+		    proxy_on_again, proxy_forget, d->proxy } };
 	const char *tcp = v.listen != NULL ? v.listen : LISTEN_DEFAULT;
 	int rc = server_new(&p, &d->server, err);
 
@@ -313,9 +348,21 @@ static int open_server(struct daemon *d, struct err *err)
 	return rc;
 }
 
+/* Settings are found by name, which takes a look at each: once a route. */
 static int64_t ttl(void *arg, const struct route *r)
 {
-	return app_ttl(&((struct daemon *)arg)->app, r);
+	struct daemon *d = arg;
+	size_t i = 0;
+
+	while (i < TTLS_MAX && d->ttls[i].route != NULL && d->ttls[i].route != r)
+		i++;
+	if (i == TTLS_MAX)
+		return app_ttl(&d->app, r);
+	if (d->ttls[i].route == NULL) {
+		d->ttls[i].route = r;
+		d->ttls[i].seconds = app_ttl(&d->app, r);
+	}
+	return d->ttls[i].seconds;
 }
 
 static int open_proxy(struct daemon *d, struct err *err)
@@ -325,13 +372,21 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.http = d->app.http,
 		.upstream = &d->app.upstream,
 		.recent = d->recent = recent_new(),
+		.offline = d->app.globals->offline,
 		.max_body = (size_t)settings_int(d->app.settings, "cache.max_body"),
 		.ttl = ttl,
 		.control = control,
 		.arg = d };
 
 	p.nbody_paths = settings_list(d->app.settings, "cache.copilot_paths", &p.body_paths);
-	d->control = (struct control){ write_stats, write_metrics, write_status, forget, stop, d, "" };
+	d->control = (struct control){ .stats = write_stats,
+		.metrics = write_metrics,
+		.status = write_status,
+		.peers = write_peers,
+		.cache = write_cache,
+		.forget = forget,
+		.stop = stop,
+		.arg = d };
 	if (d->recent == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory for the daemon");
 	if (control_make_key(&d->control, err) != 0)
@@ -341,10 +396,25 @@ static int open_proxy(struct daemon *d, struct err *err)
 	return proxy_new(&p, &d->proxy, err);
 }
 
+/* Each client is a descriptor, and often one more towards GitHub; select() takes FD_SETSIZE of them. */
+static void raise_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= FD_SETSIZE)
+		return;
+	r.rlim_cur = r.rlim_max < FD_SETSIZE ? r.rlim_max : FD_SETSIZE;
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur < FD_SETSIZE)
+		log_warn("no more than %llu open files are allowed (ulimit -n): fewer than %d clients can be "
+			 "served at once",
+		    (unsigned long long)r.rlim_cur, MAX_CLIENTS);
+}
+
 static int open_daemon(struct daemon *d, const struct globals *g, struct err *err)
 {
 	int rc = app_open(&d->app, g, err);
 
+	raise_limit();
 	if (rc == 0 && v.upstream != NULL)
 		rc = settings_override(d->app.settings, "upstream.url", v.upstream, "--upstream", err);
 	if (rc == 0)
@@ -358,6 +428,8 @@ static int open_daemon(struct daemon *d, const struct globals *g, struct err *er
 		d->resolve[i] = v.resolve.item[i].value;
 	d->app.env.resolve = d->resolve;
 	d->app.env.nresolve = v.resolve.n;
+	serve_stats_init(&d->stats, &d->app);
+	daemon_upstream(&d->app, d->upstream, sizeof(d->upstream));
 	if (rc == 0)
 		rc = open_proxy(d, err);
 	if (rc == 0)
@@ -368,6 +440,7 @@ static int open_daemon(struct daemon *d, const struct globals *g, struct err *er
 static void close_daemon(struct daemon *d)
 {
 	gc_free(d->gc);
+	serve_stats_wipe(&d->stats);
 	server_free(d->server);
 	proxy_free(d->proxy);
 	recent_free(d->recent);

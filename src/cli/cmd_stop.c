@@ -43,12 +43,17 @@ static int run_stop(const struct globals *g, const struct opt_args *args, struct
 static void print_status(const struct found *f, struct json *told, bool alive)
 {
 	const char *page = json_str(json_get(told, "page"));
+	struct buf pid;
 
 	if (!alive) {
 		printf("not running (%s)\n", f->socket);
 		return;
 	}
-	printf("running on %s (pid %ld)\n", f->socket, (long)daemon_read_pid(&f->app));
+	buf_init(&pid, 64);
+	if (json_get(told, "pid") != NULL)
+		json_print(json_get(told, "pid"), false, &pid);
+	printf("running on %s (pid %s)\n", f->socket, buf_cstr(&pid));
+	buf_free(&pid);
 	if (page != NULL)
 		printf("page %s\n", page);
 }

@@ -93,6 +93,9 @@ const char *codeql_find(struct codeql *, struct scan_found *, struct intake *, c
 /* The reason's code for what was found, but for SCANS_FOUND and SCANS_NONE. */
 const char *codeql_answer_name(enum scan_answer);
 
+/* Copy the stored file `from` to `out`, "-" is standard output. */
+int codeql_write_result(const char *from, const char *out, struct err *);
+
 /* The path of the job's state file; false: there is no place for one. */
 bool codeql_state_path(const struct codeql *, char out[static PATH_MAX]);
 

@@ -27,6 +27,7 @@ struct verdict {
 	bool sampled;
 	bool gated;
 	int64_t saved;			/* s */
+	const char *sarif;		/* where the result is */
 };
 
 /* ---- asking ---- */
@@ -96,6 +97,21 @@ static void tell_hit(const struct codeql *c, struct verdict *v)
 	    s->commit[0] != '\0' ? " as " : "", s->commit);
 }
 
+/* A result that cannot be handed back is none. */
+static void write_out(struct codeql *c, struct verdict *v)
+{
+	struct err why;
+
+	err_init(&why);
+	v->sarif = c->o->out;
+	if (codeql_write_result(v->found.sarif, c->o->out, &why) == 0)
+		return;
+	v->skip = v->hit = false;
+	v->sarif = "";
+	v->reason = "no-store";
+	snprintf(v->detail, sizeof(v->detail), "%s", why.msg);
+}
+
 static void decide(struct codeql *c, struct verdict *v)
 {
 	v->reason = look(c, v);
@@ -118,6 +134,9 @@ static void decide(struct codeql *c, struct verdict *v)
 		v->reason = "event-merge-group";
 		snprintf(v->detail, sizeof(v->detail), "results of merge groups are not uploaded");
 	}
+	v->sarif = v->hit && v->skip ? v->found.sarif : "";
+	if (v->hit && v->skip && c->o->out != NULL)
+		write_out(c, v);
 	if (v->hit && c->o->fail_on != NULL)
 		v->gated = sarifcount_at_least(&v->in.counts, c->o->fail_on) > 0;
 }
@@ -187,7 +206,7 @@ static void print_json(const struct codeql *c, const struct verdict *v)
 		json_put_int(by, severities[i], v->hit ? (int64_t)v->in.counts.severity[i] : 0);
 	for (size_t i = 0; i < 4; i++)
 		json_put_int(by, levels[i], v->hit ? (int64_t)v->in.counts.level[i] : 0);
-	json_put_str(o, "sarif_path", v->hit && v->skip ? v->found.sarif : "");
+	json_put_str(o, "sarif_path", v->sarif);
 	json_put_str(o, "matched_commit", v->hit ? v->found.scan.commit : "");
 	json_put_int(o, "time_saved_seconds", v->saved);
 	json_put_str(o, "trust", !v->hit ? "" : v->found.is_signed ? "signed" : "local");
@@ -217,7 +236,7 @@ static void print_text(const struct verdict *v)
 	    k->results, k->level[LEVEL_ERROR], k->level[LEVEL_WARNING], k->level[LEVEL_NOTE],
 	    k->severity[SEVERITY_CRITICAL], k->severity[SEVERITY_HIGH], k->severity[SEVERITY_MEDIUM],
 	    k->severity[SEVERITY_LOW], v->in.proven);
-	printf("trust: %s\nsarif: %s\n", v->found.is_signed ? "signed" : "local", v->found.sarif);
+	printf("trust: %s\nsarif: %s\n", v->found.is_signed ? "signed" : "local", v->sarif);
 	if (v->saved > 0)
 		printf("time saved: %" PRId64 " s\n", v->saved);
 }
@@ -228,7 +247,7 @@ static void write_outputs(const struct verdict *v)
 
 	codeql_output("should_skip", v->skip ? "true" : "false");
 	codeql_output("reason", v->reason);
-	codeql_output("sarif_path", v->hit && v->skip ? v->found.sarif : "");
+	codeql_output("sarif_path", v->sarif);
 	snprintf(number, sizeof(number), "%" PRIu64, v->hit ? v->in.counts.results : 0);
 	codeql_output("alerts", number);
 	snprintf(number, sizeof(number), "%" PRId64, v->saved);
@@ -251,6 +270,10 @@ int codeql_check(struct codeql *c, struct err *err)
 					  "--fail-on takes critical, high, medium, low, error, "
 					  "warning, note or any, not '%s'",
 					  c->o->fail_on),
+		    err));
+	if (c->o->out != NULL && strcmp(c->o->out, "-") == 0)
+		return cli_exit_code((err_set(err, ERR_USAGE,
+		    "check --out takes a file; fetch --out - prints the result"),
 		    err));
 	rc = codeql_look(c, err);
 	if (rc != 0)

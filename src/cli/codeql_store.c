@@ -248,9 +248,9 @@ static void tell(const struct storing *s, bool kept)
 
 	scan_key(&s->scan, false, key);
 	if (!s->c->globals->json) {
-		printf("%s: %s %s, %" PRIu64 " results, %s, %s\n", kept ? "kept what is there" : "stored",
-		    s->scan.tool, s->scan.version, k->results, scan_class_name(s->scan.class),
-		    s->c->has_key ? "signed" : "not signed");
+		printf("%s: %s %s, %" PRIu64 " result%s, %s, %s\n", kept ? "kept what is there" : "stored",
+		    s->scan.tool, s->scan.version, k->results, k->results == 1 ? "" : "s",
+		    scan_class_name(s->scan.class), s->c->has_key ? "signed" : "not signed");
 		return;
 	}
 	o = json_object();

@@ -69,7 +69,7 @@ static int to_stdout(void *arg, const void *p, size_t n, struct err *err)
 	return fwrite(p, 1, n, stdout) == n ? 0 : err_sys(err, ERR_IO, "writing to standard output");
 }
 
-static int copy_to(const char *from, const char *out, struct err *err)
+int codeql_write_result(const char *from, const char *out, struct err *err)
 {
 	int fd = open(from, O_RDONLY | O_CLOEXEC), rc;
 	struct file_hold hold;
@@ -107,7 +107,7 @@ int codeql_fetch(struct codeql *c, struct err *err)
 		    err));
 	rc = find(c, &r, err);
 	if (rc == 0)
-		rc = copy_to(r.found.sarif, c->o->out, err);
+		rc = codeql_write_result(r.found.sarif, c->o->out, err);
 	replay_free(&r);
 	return rc == 0 ? XC_OK : cli_exit_code(err);
 }

@@ -10,6 +10,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/daemon.h"
@@ -19,6 +21,7 @@
 
 #define PID_NAME "ghoard.pid"
 #define ASK_TIMEOUT_S 10
+#define STATUS_MAX 65536
 
 int daemon_socket(const struct app *a, char *path, size_t size, struct err *err)
 {
@@ -70,15 +73,6 @@ bool daemon_is_ours(const char *socket)
 	return true;
 }
 
-void daemon_find(struct app *a)
-{
-	struct err err;
-
-	err_init(&err);
-	if (daemon_socket(a, a->daemon, sizeof(a->daemon), &err) != 0 || !daemon_is_ours(a->daemon))
-		a->daemon[0] = '\0';
-}
-
 static int read_answer(int fd, struct buf *all)
 {
 	ssize_t n;
@@ -116,6 +110,9 @@ int daemon_ask(const char *socket, const char *method, const char *path, struct 
 	close(fd);
 	if (n < 0)
 		rc = err_set(err, ERR_UNAVAIL, "the daemon on %s did not answer", socket);
+	else if (head.status == 503)
+		rc = err_set(err, ERR_LIMIT, "the daemon on %s has all the connections that it takes",
+		    socket);
 	else if (head.status != 200)
 		rc = err_set(err, ERR_PROTO, "the daemon answered %s with %d", path, head.status);
 	else if (body != NULL)
@@ -124,14 +121,61 @@ int daemon_ask(const char *socket, const char *method, const char *path, struct 
 	return rc;
 }
 
+void daemon_upstream(const struct app *a, char *text, size_t size)
+{
+	snprintf(text, size, "%s%s", a->upstream.origin, a->upstream.base);
+}
+
+/* Does what answers here ask whom we would ask? ERR_UNAVAIL: nobody answers. */
+static int check_upstream(const struct app *a, struct err *err)
+{
+	char ours[600];
+	const char *theirs;
+	struct json *o = NULL;
+	struct buf b;
+	int rc;
+
+	buf_init(&b, STATUS_MAX);
+	rc = daemon_ask(a->daemon, "GET", "/_ghoard/status", &b, err);
+	if (rc == 0 && json_parse(buf_span(&b), &o) != 0)
+		rc = err_set(err, ERR_PROTO, "the daemon on %s does not say what it is", a->daemon);
+	buf_wipe(&b);
+	if (rc != 0)
+		return rc;
+	daemon_upstream(a, ours, sizeof(ours));
+	theirs = json_str(json_get(o, "upstream"));
+	if (theirs == NULL || strcmp(ours, theirs) != 0)
+		rc = err_set(err, ERR_CONFIG, "the daemon on %s asks %s, not %s", a->daemon,
+		    theirs != NULL ? theirs : "nobody knows whom", ours);
+	json_free(o);
+	return rc;
+}
+
+void daemon_find(struct app *a)
+{
+	struct err err;
+
+	err_init(&err);
+	if (daemon_socket(a, a->daemon, sizeof(a->daemon), &err) == 0 && check_upstream(a, &err) == 0)
+		return;
+	a->daemon[0] = '\0';
+	if (err.cls == ERR_CONFIG)
+		log_info("%s; doing without", err.msg);
+	else if (err.cls != ERR_UNAVAIL)
+		log_warn("%s; doing without", err.msg);
+}
+
 void daemon_forget(const struct app *a)
 {
 	char socket[256];
 	struct err err;
 
 	err_init(&err);
-	if (daemon_socket(a, socket, sizeof(socket), &err) == 0)
-		daemon_ask(socket, "POST", "/_ghoard/cache/forget", NULL, &err);
+	if (daemon_socket(a, socket, sizeof(socket), &err) != 0 ||
+	    daemon_ask(socket, "POST", "/_ghoard/cache/forget", NULL, &err) == 0)
+		return;
+	if (err.cls != ERR_UNAVAIL || daemon_is_ours(socket))
+		log_warn("%s: it may serve from memory what was changed; 'ghoard stop' ends it", err.msg);
 }
 
 void daemon_write_pid(const struct app *a)

@@ -17,11 +17,16 @@ struct err;
 int daemon_socket(const struct app *, char *path, size_t size, struct err *);
 /* Alive, and its peer has our uid or is root: only such a one is sent anything. */
 bool daemon_is_ours(const char *socket);
-/* Set app->daemon if one of ours is alive on the socket. */
+/* Set app->daemon if one of ours is alive on the socket and asks the same upstream; a token for one is not
+ * for another. After app_open_cache. */
 void daemon_find(struct app *);
-/* One request; the body of a 200 is appended. ERR_UNAVAIL: nobody answers. */
+/* The upstream's address, as /_ghoard/status tells it. */
+void daemon_upstream(const struct app *, char *text, size_t size);
+/* One request; the body of a 200 is appended. ERR_UNAVAIL: nobody answers; ERR_LIMIT:
+ * it has no room for one more. */
 int daemon_ask(const char *socket, const char *method, const char *path, struct buf *body, struct err *);
-/* After the store was changed beside it: its memory forgets. Silent where there is none. */
+/* After the store was changed beside it: its memory forgets. Silent where there is none; a warning where it
+ * cannot be told. */
 void daemon_forget(const struct app *);
 
 /* ghoard.pid in the cache folder. */

@@ -19,6 +19,7 @@ struct run {
 	struct buf url;			/* where the last redirect led; absolute */
 	bool follow;			/* the head asked for another request: its body is dropped */
 	bool drop_body;
+	bool full;			/* the daemon itself said 503 */
 	bool done;
 	struct err err;
 };
@@ -60,7 +61,7 @@ static void take_head(struct run *r, const struct http_head *h, struct span from
 
 static int take_body(struct run *r, const void *p, size_t n, struct err *err)
 {
-	if (r->follow)
+	if (r->follow || r->full)
 		return 0;
 	if (r->f->on_body != NULL)
 		return r->f->on_body(r->f->arg, p, n, err);
@@ -203,6 +204,10 @@ static void on_daemon_head(void *arg, const struct http_head *h)
 	struct run *r = arg;
 	char from[URL_MAX + 1];
 
+	/* of GitHub's own 503 it would say where it came from */
+	r->full = h->status == 503 && http_field(h, "cache-status").p == NULL;
+	if (r->full)
+		return;
 	span_copy(from, sizeof(from), buf_span(&r->url));
 	r->result->outcome = (struct cache_outcome){ .fwd = FWD_BYPASS };
 	take_head(r, h, span_of(from));
@@ -266,9 +271,13 @@ static int ask_upstream(struct run *r, struct span target)
 
 	if (r->app->daemon[0] != '\0' && !r->f->ask.offline && r->f->ask.max_age < 0) {
 		rc = ask_daemon(r, target);
-		if (rc != ERR_UNAVAIL || r->result->answer.head.status != 0)
+		if (!r->full && (rc != ERR_UNAVAIL || r->result->answer.head.status != 0))
 			return rc;
-		log_info("the daemon does not answer; doing without");
+		if (r->full)
+			log_warn("the daemon has all the connections that it takes; doing without");
+		else
+			log_info("the daemon does not answer; doing without");
+		r->full = false;
 		err_init(&r->err);
 		r->app->daemon[0] = '\0';
 	}

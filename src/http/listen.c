@@ -1,9 +1,12 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,10 +19,16 @@
 #include "net/addr.h"
 
 #define BACKLOG 512
+#define LOCK_TRIES 200
+#define LOCK_WAIT_US 10000
+#define PAUSE_MS 100		/* without descriptors, the waiting connections are left alone so long */
 
 struct listener {
 	struct io io;
 	struct listener *next;
+	struct loop *loop;
+	struct timer again;		/* set: paused */
+	bool told;			/* that descriptors are lacking; once an episode */
 	listen_fn *fn;
 	void *arg;
 	char *path;			/* of a unix socket */
@@ -34,8 +43,7 @@ static struct listener *of(struct io *io)
 
 static unsigned want(struct io *io)
 {
-	(void)io;
-	return LOOP_READ;
+	return of(io)->again.due == 0 ? LOOP_READ : 0;
 }
 
 static uid_t peer_of(int fd)
@@ -48,6 +56,26 @@ static uid_t peer_of(int fd)
 	return c.uid;
 }
 
+static void on_again(struct timer *t)
+{
+	(void)t;			/* it is not set any more: want() asks again */
+}
+
+/* The connection that cannot be taken stays ready: asking at once again would be all we do. */
+static void cannot_accept(struct listener *l, int code)
+{
+	if (code == EINTR || code == ECONNABORTED)
+		return;
+	if (code == EAGAIN) {
+		l->told = false;
+		return;
+	}
+	if (!l->told)
+		log_warn("accepting a connection: %s; clients wait until there is room", strerror(code));
+	l->told = true;
+	timer_set(l->loop, &l->again, loop_now(l->loop) + PAUSE_MS);
+}
+
 static void ready(struct io *io, unsigned got)
 {
 	struct listener *l = of(io);
@@ -58,8 +86,7 @@ static void ready(struct io *io, unsigned got)
 		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
-			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-				log_warn("accepting a connection: %s", strerror(errno));
+			cannot_accept(l, errno);
 			return;
 		}
 		if (l->path == NULL)
@@ -73,6 +100,7 @@ static void reap(struct io *io)
 	struct listener *l = of(io);
 	struct stat st;
 
+	timer_clear(l->loop, &l->again);
 	close(io->fd);
 	if (l->path != NULL && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
 		unlink(l->path);
@@ -96,6 +124,8 @@ static int hold(struct loop *loop, int fd, const char *path, listen_fn *fn, void
 		l->ino = st.st_ino;
 	}
 	l->io = (struct io){ .fd = fd, .want = want, .ready = ready, .reap = reap };
+	l->again.fire = on_again;
+	l->loop = loop;
 	l->fn = fn;
 	l->arg = arg;
 	if (loop_add(loop, &l->io, err) != 0)
@@ -129,18 +159,37 @@ bool listen_alive(const char *path)
 	return alive;
 }
 
-int listen_unix(struct loop *loop, const char *path, listen_fn *fn, void *arg, struct listener **list,
-    struct err *err)
+/* Between the look whether somebody answers and our own bind() another daemon must not do the same: both
+ * would run, one of them without a file. The lock's own file may be removed by who held it before: then
+ * again. A stranger who holds it (the socket may lie in a folder for everybody) is not waited for without
+ * end. */
+static int lock_beside(const char *path, char *lock, size_t size, struct err *err)
 {
-	struct sockaddr_un a;
+	snprintf(lock, size, "%s.lock", path);
+	for (unsigned i = 0; i < LOCK_TRIES; i++) {
+		int fd = open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		struct stat held, there;
+
+		if (fd < 0)
+			return err_sys(err, ERR_IO, "making the lock %s", lock);
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			if (fstat(fd, &held) == 0 && lstat(lock, &there) == 0 &&
+			    held.st_ino == there.st_ino && held.st_dev == there.st_dev)
+				return fd;
+		} else {
+			usleep(LOCK_WAIT_US);
+		}
+		close(fd);
+	}
+	return err_set(err, ERR_DENIED, "another process holds %s, as a daemon does while it starts", lock);
+}
+
+static int bind_unix(const char *path, const struct sockaddr_un *a, struct err *err)
+{
 	struct stat st;
 	mode_t mask;
 	int fd, rc;
 
-	if (!unix_addr(&a, path))
-		return err_set(err, ERR_CONFIG,
-		    "the socket path %s is longer than %zu bytes; give --socket a shorter one", path,
-		    sizeof(a.sun_path) - 1);
 	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
 		return err_set(err, ERR_DENIED, "%s is there and is no socket", path);
 	if (listen_alive(path))
@@ -151,13 +200,35 @@ int listen_unix(struct loop *loop, const char *path, listen_fn *fn, void *arg, s
 	if (fd < 0)
 		return err_sys(err, ERR_IO, "making the socket %s", path);
 	mask = umask(077);
-	rc = bind(fd, (struct sockaddr *)&a, sizeof(a));
+	rc = bind(fd, (const struct sockaddr *)a, sizeof(*a));
 	umask(mask);
 	if (rc != 0 || chmod(path, 0600) != 0 || listen(fd, BACKLOG) != 0) {
 		err_sys(err, ERR_IO, "listening on %s", path);
 		close(fd);
 		return err->cls;
 	}
+	return fd;
+}
+
+int listen_unix(struct loop *loop, const char *path, listen_fn *fn, void *arg, struct listener **list,
+    struct err *err)
+{
+	char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 8];
+	struct sockaddr_un a;
+	int lock, fd;
+
+	if (!unix_addr(&a, path))
+		return err_set(err, ERR_CONFIG,
+		    "the socket path %s is longer than %zu bytes; give --socket a shorter one", path,
+		    sizeof(a.sun_path) - 1);
+	lock = lock_beside(path, name, sizeof(name), err);
+	if (lock < 0)
+		return lock;
+	fd = bind_unix(path, &a, err);
+	unlink(name);
+	close(lock);
+	if (fd < 0)
+		return fd;
 	return hold(loop, fd, path, fn, arg, list, err);
 }
 

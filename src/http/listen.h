@@ -1,5 +1,6 @@
 /*
- * Listening sockets: unix and TCP, accepted in the loop.
+ * Listening sockets: unix and TCP, accepted in the loop. Without a descriptor for one more connection, what
+ * waits is looked at again ten times a second.
  */
 #ifndef HTTP_LISTEN_H
 #define HTTP_LISTEN_H
@@ -20,8 +21,9 @@ struct loop;
 /* A connected, non-blocking, close-on-exec fd, the callee's; `peer` is the uid on a unix socket. */
 typedef void listen_fn(void *arg, int fd, bool is_unix, uid_t peer);
 
-/* 0600 under umask 077. A socket file nobody answers on is replaced; ERR_DENIED: somebody does, or the file
- * is no socket. The file is removed on close. */
+/* 0600 under umask 077. A socket file nobody answers on is replaced, under a lock on a file beside it that is
+ * gone after; ERR_DENIED: somebody does, the file is no socket, or the lock is held for 2 s. The file is
+ * removed on close. May block so long. */
 int listen_unix(struct loop *, const char *path, listen_fn *, void *arg, struct listener **list,
     struct err *);
 /* *port gets the port taken (0 in the address takes a free one). */

@@ -2,15 +2,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "http/exchange.h"
+#include "http/heads.h"
 #include "http/listen.h"
 #include "net/conn.h"
 
 #define LINGER_MAX ((size_t)256 << 10)
 #define LINGER_MS 2000
+#define RESERVED_MS 500			/* for the head on a reserved connection */
+#define UPSTREAM_SPARE 32	/* descriptors clients leave to what is asked for them; of few, a quarter */
 
 static const char *const names[] = { "IDLE", "HEAD", "BODY", "ANSWER", "CLOSING", "DEAD" };
 
@@ -86,7 +90,7 @@ static bool start_body(struct exchange *x)
 	}
 	http_chunk_init(&x->chunk);
 	x->body_over = x->framing == HTTP_BODY_NONE;
-	x->keep = !http_field_has(&x->head, "Connection", "close") &&
+	x->keep = !x->reserved && !http_field_has(&x->head, "Connection", "close") &&
 	    (x->head.minor == 1 || http_field_has(&x->head, "Connection", "keep-alive"));
 	x->no_body = x->chunked = x->head_sent = x->ended = false;
 	if (!x->body_over && http_field_has(&x->head, "Expect", "100-continue"))
@@ -146,6 +150,31 @@ static bool take_head(struct exchange *x)
 	buf_consume(in, (size_t)n);
 	take_absolute(&x->head);
 	return start_body(x);
+}
+
+/* A head that came before, and an answer that is still right: no more than a look and a send. */
+static bool answered_again(struct exchange *x)
+{
+	struct server *s = x->server;
+	struct heads_slot *slot;
+	struct span parts[2];
+	size_t n;
+
+	if (s->heads == NULL || s->stopping)
+		return false;
+	slot = heads_find(s->heads, x->is_unix, buf_span(conn_in(x->conn)), &n, loop_now(s->p.loop));
+	if (slot == NULL)
+		return false;
+	if (!s->p.ops.on_again(s->p.ops.arg, slot->note, &parts[1])) {
+		heads_drop(s->heads, slot);
+		return false;
+	}
+	parts[0] = buf_span(&slot->answer);
+	buf_consume(conn_in(x->conn), n);
+	s->exchanges++;
+	s->repeats++;
+	conn_push(x->conn, parts, 2);
+	return true;
 }
 
 static void begin(struct exchange *x)
@@ -221,7 +250,9 @@ static void on_body_data(struct exchange *x)
 static void on_last_byte(struct exchange *x)
 {
 	if (x->body_over || x->lingered > LINGER_MAX) {
-		dispose(x);
+		/* Callers look at the state once more: the loop disposes of it. */
+		exchange_enter(x, S_DEAD);
+		job_queue(x->server->p.loop, &x->step);
 		return;
 	}
 	conn_shutdown(x->conn);
@@ -236,30 +267,71 @@ static void linger(struct exchange *x)
 		dispose(x);
 }
 
+static void close_after_last_byte(struct exchange *x)
+{
+	exchange_enter(x, S_CLOSING);
+	if (conn_unsent(x->conn) == 0)
+		on_last_byte(x);
+}
+
+/* What is pipelined has its turn after the others'. Who does not take the answers gets no more of them: the
+ * next request waits for CONN_LOWAT. */
+static void become_idle(struct exchange *x)
+{
+	exchange_enter(x, S_IDLE);
+	/* who has yet to take the answer is not idle */
+	exchange_arm(x, conn_unsent(x->conn) > 0 ? x->server->p.stall_ms : x->server->p.idle_ms);
+	if (buf_len(conn_in(x->conn)) > 0)
+		job_queue(x->server->p.loop, &x->step);
+	else if (x->half_closed)
+		close_after_last_byte(x);
+}
+
 static void after_answer(struct exchange *x)
 {
 	if (!x->keep) {
-		exchange_enter(x, S_CLOSING);
-		if (conn_unsent(x->conn) == 0)
-			on_last_byte(x);
+		close_after_last_byte(x);
 		return;
 	}
-	exchange_enter(x, S_IDLE);
-	exchange_arm(x, x->server->p.idle_ms);
-	if (buf_len(conn_in(x->conn)) > 0)
-		job_queue(x->server->p.loop, &x->step);
-	else if (x->server->stopping)
-		dispose(x);
+	if (x->server->stopping && buf_len(conn_in(x->conn)) == 0)
+		close_after_last_byte(x);
+	else
+		become_idle(x);
+}
+
+static void say_no_room(struct exchange *x)
+{
+	refuse(x, 503, "the daemon has all the connections that it takes");
+}
+
+static bool is_turned_away(const struct exchange *x)
+{
+	return x->reserved && !span_starts(x->head.target, x->server->p.reserved_for);
+}
+
+static void on_head_data(struct exchange *x)
+{
+	if (!x->reserved && answered_again(x)) {
+		become_idle(x);
+	} else if (take_head(x)) {
+		if (is_turned_away(x))
+			say_no_room(x);
+		else
+			begin(x);
+	} else if (x->st == S_HEAD && x->half_closed) {	/* half a head: there is nothing to answer */
+		close_after_last_byte(x);
+	}
 }
 
 static void on_data(struct exchange *x)
 {
-	if (x->st == S_IDLE && buf_len(conn_in(x->conn)) > 0) {
+	if (x->st == S_IDLE && buf_len(conn_in(x->conn)) > 0 && conn_unsent(x->conn) <= EXCHANGE_AHEAD_MAX) {
 		exchange_enter(x, S_HEAD);
-		exchange_arm(x, x->server->p.head_ms);
+		if (!x->reserved)
+			exchange_arm(x, x->server->p.head_ms);
 	}
-	if (x->st == S_HEAD && take_head(x))
-		begin(x);
+	if (x->st == S_HEAD)
+		on_head_data(x);
 	if (x->st == S_BODY)
 		on_body_data(x);
 	else if (x->st == S_CLOSING)
@@ -280,20 +352,24 @@ static void on_step(struct job *job)
 
 static void on_timeout(struct exchange *x)
 {
-	if (x->st == S_HEAD)
+	if (x->reserved && (x->st == S_IDLE || x->st == S_HEAD))
+		say_no_room(x);
+	else if (x->st == S_HEAD)
 		refuse(x, 408, "the request did not come in time");
 	else
 		drop(x);
 }
 
-/* The client has said all it will. A whole request is still answered; whoever is gone for good is found out
+/* The client has said all it will. Whole requests are still answered; whoever is gone for good is found out
  * by the answer. */
 static void on_half_closed(struct exchange *x)
 {
-	if (x->st == S_ANSWER || (x->st == S_CLOSING && conn_unsent(x->conn) > 0))
-		x->keep = false;
-	else
-		drop(x);
+	bool pending = conn_unsent(x->conn) > 0 || x->step.queued;
+
+	x->half_closed = true;
+	if (x->st == S_ANSWER || (pending && (x->st == S_CLOSING || x->st == S_IDLE)))
+		return;
+	drop(x);
 }
 
 static void on_conn(void *arg, enum conn_event ev)
@@ -309,6 +385,8 @@ static void on_conn(void *arg, enum conn_event ev)
 	case CONN_LOWAT:
 		if (x->st == S_CLOSING)
 			on_last_byte(x);
+		else if (x->st == S_IDLE)
+			become_idle(x);
 		else if (is_held(x) && x->head_sent) {
 			exchange_arm(x, 0);
 			x->server->p.ops.on_drained(x->server->p.ops.arg, x);
@@ -337,12 +415,28 @@ static void say_full(int fd)
 	listen_say(fd, span_make(text, sizeof(text) - 1));
 }
 
+static bool is_full(const struct server *s, int fd)
+{
+	int room = loop_room(s->p.loop);
+
+	return s->nclients >= s->p.max_clients ||
+	    fd >= room - (room > 4 * UPSTREAM_SPARE ? UPSTREAM_SPARE : room / 4);
+}
+
+/* 900 connections of anybody must not keep the owner's commands out. */
+static bool has_reserve(const struct server *s, int fd, bool is_unix, uid_t peer)
+{
+	return is_unix && (peer == geteuid() || peer == 0) && fd < loop_room(s->p.loop) &&
+	    s->nclients < s->p.max_clients + s->p.reserve;
+}
+
 static void on_accept(void *arg, int fd, bool is_unix, uid_t peer)
 {
 	struct server *s = arg;
 	struct exchange *x;
+	bool full = is_full(s, fd);
 
-	if (s->nclients >= s->p.max_clients) {
+	if (full && !has_reserve(s, fd, is_unix, peer)) {
 		say_full(fd);
 		return;
 	}
@@ -354,10 +448,13 @@ static void on_accept(void *arg, int fd, bool is_unix, uid_t peer)
 		return;
 	}
 	conn_half_open(x->conn);
+	conn_patience(x->conn, s->p.stall_ms);
 	x->server = s;
 	x->step.run = on_step;
 	x->is_unix = is_unix;
+	x->reserved = full;
 	x->peer = peer;
+	x->body_over = true;
 	buf_init(&x->text, HTTP_HEAD_MAX);
 	x->next = s->clients;
 	x->link = &s->clients;
@@ -365,7 +462,7 @@ static void on_accept(void *arg, int fd, bool is_unix, uid_t peer)
 		x->next->link = &x->next;
 	s->clients = x;
 	s->nclients++;
-	exchange_arm(x, s->p.idle_ms);
+	exchange_arm(x, full ? RESERVED_MS : s->p.idle_ms);
 }
 
 int server_listen_unix(struct server *s, const char *path, struct err *err)
@@ -398,14 +495,25 @@ int server_new(const struct server_params *p, struct server **out, struct err *e
 	if (s == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory for the server");
 	s->p = *p;
+	buf_init(&s->scratch, 4 * HTTP_HEAD_MAX);
+	if (p->ops.on_again != NULL)	/* without it: every request the long way */
+		s->heads = heads_new(p->ops.forget, p->ops.arg);
 	*out = s;
 	return 0;
+}
+
+void server_sweep(struct server *s)
+{
+	if (s->heads != NULL)
+		heads_sweep(s->heads, loop_now(s->p.loop));
 }
 
 void server_free(struct server *s)
 {
 	if (s == NULL)
 		return;
+	heads_free(s->heads);
+	buf_wipe(&s->scratch);
 	listen_close(&s->listeners);
 	while (s->clients != NULL)
 		dispose(s->clients);
@@ -428,4 +536,9 @@ bool server_busy(const struct server *s)
 uint64_t server_exchanges(const struct server *s)
 {
 	return s->exchanges;
+}
+
+uint64_t server_repeats(const struct server *s)
+{
+	return s->repeats;
 }

@@ -37,15 +37,25 @@ struct server_ops {
 	/* What was written has left. */
 	void (*on_drained)(void *arg, struct exchange *);
 	void (*on_gone)(void *arg, struct exchange *);
+	/* A request came again, byte for byte, whose answer was remembered with this note. true: it is
+	 * answered as before, with this body, and nothing else is told of it; false: the note is forgotten,
+	 * and on_request follows. NULL: nothing is ever remembered. */
+	bool (*on_again)(void *arg, void *note, struct span *body);
+	void (*forget)(void *arg, void *note);
 	void *arg;
 };
 
 struct server_params {
 	struct loop *loop;
-	size_t max_clients;		/* above: 503 and closed */
+	size_t max_clients;		/* above, or when descriptors run short: 503 and closed */
+	/* Above that, this many more on the unix socket from our own uid or root, each for one request whose
+	 * target begins so and comes at once; for others they get the 503. */
+	size_t reserve;
+	const char *reserved_for;
 	int64_t head_ms;		/* a head's first to last byte */
 	int64_t idle_ms;		/* between requests */
-	int64_t stall_ms;		/* without a byte of body, or of the answer taken */
+	int64_t stall_ms;		/* without a byte of body, or of the answer taken; while an answer
+					 * leaves, the others wait for it */
 	struct server_ops ops;
 };
 
@@ -63,7 +73,9 @@ int server_listen_tcp(struct server *, const struct addr *, uint16_t *port, stru
 void server_stop(struct server *);
 size_t server_clients(const struct server *);
 bool server_busy(const struct server *);		/* is an exchange running? */
+void server_sweep(struct server *);			/* once a second: forget old notes */
 uint64_t server_exchanges(const struct server *);	/* begun so far */
+uint64_t server_repeats(const struct server *);		/* of these, answered as before */
 
 /* ---- an exchange ---- */
 
@@ -88,6 +100,11 @@ void exchange_body(struct exchange *, const void *, size_t);
 void exchange_end(struct exchange *);
 /* The answer cannot be finished: cut the connection, so that the client sees it. */
 void exchange_abort(struct exchange *);
+/* Did this request come before, of late, and may its answer be remembered? */
+bool exchange_came_before(const struct exchange *);
+/* Then, before exchange_head: the same request may be answered so again (http/heads.h). The note is the
+ * server's from here on; it may be forgotten within this call or exchange_head. */
+void exchange_remember(struct exchange *, void *note);
 /* A whole short answer: status, text/plain or another type, body. */
 void exchange_reply(struct exchange *, int status, const char *type, struct span body);
 /* Bytes not yet taken by the client. */

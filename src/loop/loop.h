@@ -47,8 +47,13 @@ int loop_new(struct loop **, struct err *);
 /* Reaps what is still held, dead or not. */
 void loop_free(struct loop *);
 
-/* Hold an io until it is dead. ERR_LIMIT if fd >= FD_SETSIZE: the caller closes it. */
+#define LOOP_FILES 16		/* descriptors that are left to files, which the loop does not hold */
+
+/* Hold an io until it is dead. ERR_LIMIT if fd >= loop_room: the caller closes it. */
 int loop_add(struct loop *, struct io *, struct err *);
+/* Descriptors below this number may be held: what select() and, when the loop was made, the process's limit
+ * allow, less LOOP_FILES. The kernel gives the lowest number that is free, so that files always find some. */
+int loop_room(const struct loop *);
 
 /* Fire once at `due` (ms of loop_now's clock); setting it again moves it. Clearing one that is not set is
  * fine. */
@@ -58,6 +63,8 @@ void job_queue(struct loop *, struct job *);
 void job_cancel(struct loop *, struct job *);
 
 int64_t loop_now(const struct loop *);
+/* Which pass this is, from 1: what is looked at once a pass is remembered by it. */
+uint64_t loop_pass(const struct loop *);
 
 /* Run until *done, or until nothing is held, timed or queued. 0, or ERR_INTERNAL (select failed). */
 int loop_run(struct loop *, const bool *done, struct err *);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -28,6 +29,7 @@ struct conn {
 	bool drained;			/* CONN_LOWAT was told for what was written */
 	struct buf in, out, early;	/* plaintext both ways; raw bytes for a new engine */
 	struct err err;
+	int64_t patience, moved;	/* ms; when what waits last grew less */
 	conn_fn *fn;
 	void *arg;
 };
@@ -123,8 +125,14 @@ static void read_plain(struct conn *c)
 
 static void write_plain(struct conn *c)
 {
-	if (buf_len(&c->out) > 0)
-		buf_consume(&c->out, send_some(c, buf_data(&c->out), buf_len(&c->out)));
+	size_t sent;
+
+	if (buf_len(&c->out) == 0)
+		return;
+	sent = send_some(c, buf_data(&c->out), buf_len(&c->out));
+	buf_consume(&c->out, sent);
+	if (sent > 0)
+		c->moved = loop_now(c->loop);
 }
 
 static size_t pump_net_out(struct conn *c)
@@ -258,9 +266,16 @@ static void on_kick(struct job *job)
 	ready(&CONN_OF(kick, job)->io, 0);
 }
 
+/* A peer that takes what it gets, however slowly, is not late. */
 static void on_deadline(struct timer *t)
 {
-	tell(CONN_OF(deadline, t), CONN_TIMEOUT);
+	struct conn *c = CONN_OF(deadline, t);
+	int64_t due = c->moved + c->patience;
+
+	if (c->patience > 0 && due > loop_now(c->loop) && conn_unsent(c) > 0)
+		timer_set(c->loop, t, due);
+	else
+		tell(c, CONN_TIMEOUT);
 }
 
 static void reap(struct io *io)
@@ -333,11 +348,70 @@ void conn_secure(struct conn *c, struct engine *e)
 
 int conn_write(struct conn *c, const void *p, size_t n)
 {
-	buf_add(&c->out, p, n);
 	c->drained = false;
+	return conn_stage(c, p, n);
+}
+
+int conn_stage(struct conn *c, const void *p, size_t n)
+{
+	buf_add(&c->out, p, n);
 	c->over = c->over && !c->timed_out;	/* a last word */
 	if (c->engine != NULL)
 		job_queue(c->loop, &c->kick);
+	return c->out.failed ? ERR_LIMIT : 0;
+}
+
+/* What the socket takes of the queue and the parts; what goes wrong is told by the loop. */
+static size_t send_parts(struct conn *c, const struct span *parts, size_t n)
+{
+	struct iovec iov[1 + CONN_PARTS_MAX] = { { buf_data(&c->out), buf_len(&c->out) } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 1 + (int)n };	/* int in musl */
+	ssize_t k;
+
+	for (size_t i = 0; i < n; i++)
+		iov[1 + i] = (struct iovec){ (void *)(uintptr_t)parts[i].p, parts[i].n };
+	if (iov[0].iov_len == 0) {
+		msg.msg_iov++;
+		msg.msg_iovlen--;
+	}
+	k = sendmsg(c->io.fd, &msg, MSG_NOSIGNAL);
+	if (k >= 0)
+		return (size_t)k;
+	if (errno != EAGAIN && errno != EINTR) {
+		fail_sys(c, "sending");
+		job_queue(c->loop, &c->kick);
+	}
+	return 0;
+}
+
+int conn_push(struct conn *c, const struct span *parts, size_t n)
+{
+	size_t sent = 0, queued = buf_len(&c->out);
+
+	c->over = c->over && !c->timed_out;	/* a last word */
+	if (c->engine == NULL && c->err.cls == 0 && !c->io.dead)
+		sent = send_parts(c, parts, n);
+	if (sent < queued) {
+		buf_consume(&c->out, sent);
+		sent = 0;
+	} else {
+		buf_consume(&c->out, queued);
+		sent -= queued;
+	}
+	for (size_t i = 0; i < n; i++) {
+		size_t gone = sent < parts[i].n ? sent : parts[i].n;
+
+		sent -= gone;
+		if (gone < parts[i].n)
+			conn_write(c, parts[i].p + gone, parts[i].n - gone);
+	}
+	/* Whoever saw bytes wait is owed a word when they have left, also if they left here. */
+	if (buf_len(&c->out) > 0) {
+		c->drained = false;
+		c->moved = loop_now(c->loop);
+	} else if (!c->drained) {
+		job_queue(c->loop, &c->kick);
+	}
 	return c->out.failed ? ERR_LIMIT : 0;
 }
 
@@ -376,6 +450,11 @@ void conn_deadline(struct conn *c, int64_t due)
 		timer_clear(c->loop, &c->deadline);
 	else
 		timer_set(c->loop, &c->deadline, due);
+}
+
+void conn_patience(struct conn *c, int64_t ms)
+{
+	c->patience = ms;
 }
 
 bool conn_clean(const struct conn *c)

@@ -264,6 +264,27 @@ static void on_connected(struct job *job)
 	finish(d, fd);
 }
 
+/* A connected socket, or -1. Asked of the very connection that is used: a file can be replaced between two.
+ */
+static int connect_unix(const char *path, const struct sockaddr_un *a, struct err *err)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t n = sizeof(peer);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)a, sizeof(*a)) != 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) != 0)
+		err_sys(err, ERR_UNAVAIL, "connecting to %s", path);
+	else if (peer.uid != geteuid() && peer.uid != 0)
+		err_set(err, ERR_UNAVAIL, "%s is another user's (uid %u): nothing is sent to it", path,
+		    (unsigned)peer.uid);
+	else
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 int dial_unix(struct loop *loop, const char *path, dial_done *done, void *arg, struct dial **out,
     struct err *err)
 {
@@ -273,13 +294,13 @@ int dial_unix(struct loop *loop, const char *path, dial_done *done, void *arg, s
 
 	if (!span_copy(a.sun_path, sizeof(a.sun_path), span_of(path)))
 		return err_set(err, ERR_CONFIG, "the socket path %s is too long", path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	d = fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 ? calloc(1, sizeof(*d)) : NULL;
-	if (d == NULL) {
-		err_sys(err, ERR_UNAVAIL, "connecting to %s", path);
-		if (fd >= 0)
-			close(fd);
+	fd = connect_unix(path, &a, err);
+	if (fd < 0)
 		return ERR_UNAVAIL;
+	d = calloc(1, sizeof(*d));
+	if (d == NULL) {
+		close(fd);
+		return err_set(err, ERR_INTERNAL, "no memory to connect");
 	}
 	d->loop = loop;
 	d->unix_fd = fd;

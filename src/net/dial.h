@@ -20,7 +20,8 @@ typedef void dial_done(void *arg, int fd, const struct err *err);
 
 int dial_start(struct loop *, struct span host, uint16_t port, int64_t timeout_ms, dial_done *, void *arg,
     struct dial **, struct err *);
-/* The same for a unix socket, which connects at once or not at all. */
+/* The same for a unix socket, which connects at once or not at all. Who listens there must be of our own uid
+ * or root's: nobody else is to hear what is sent. ERR_UNAVAIL: nobody of these does. */
 int dial_unix(struct loop *, const char *path, dial_done *, void *arg, struct dial **, struct err *);
 void dial_cancel(struct dial *);
 

@@ -29,6 +29,7 @@ struct proxy_params {
 	struct http_client *http;		/* for what is passed through */
 	const struct upstream *upstream;
 	struct recent *recent;			/* told of every answer that ended; NULL: nobody is */
+	bool offline;		/* nobody is asked; clients of the unix socket get any token's answers */
 	enum proxy_rewrite rewrite;
 	size_t max_body;			/* of an answer that is rewritten */
 	const char *const *body_paths;
@@ -49,5 +50,7 @@ void proxy_on_body(void *arg, struct exchange *, const void *, size_t);
 void proxy_on_body_end(void *arg, struct exchange *);
 void proxy_on_drained(void *arg, struct exchange *);
 void proxy_on_gone(void *arg, struct exchange *);
+bool proxy_on_again(void *arg, void *note, struct span *body);
+void proxy_forget(void *arg, void *note);
 
 #endif

@@ -10,10 +10,7 @@
 
 static bool is_upstream(struct span host, const struct upstream *u)
 {
-	struct url url;
-	const char *why;
-
-	return url_parse(span_of(u->origin), &url, &why) == 0 && span_isame(host, url.host);
+	return span_isame(host, upstream_host(u));
 }
 
 static bool is_loopback(struct span host)
@@ -31,9 +28,16 @@ static bool below(struct span host, const char *suffix)
 	return host.n > tail.n && span_isame(span_sub(host, host.n - tail.n, tail.n), tail);
 }
 
+/* A client that means api.github.com sends its token for that: it is for no other upstream, but for one on
+ * this machine that stands in for it. */
+static bool means_github(struct span host, const struct upstream *u)
+{
+	return span_ieq(host, "api.github.com") && is_loopback(upstream_host(u));
+}
+
 enum rules_host rules_host(struct span host, const struct upstream *u)
 {
-	if (is_upstream(host, u) || span_ieq(host, "api.github.com") || is_loopback(host))
+	if (is_upstream(host, u) || is_loopback(host) || means_github(host, u))
 		return RULES_API;
 	if (span_ieq(host, "uploads.github.com") || span_ieq(host, "github.com") || rules_read_only(host))
 		return RULES_PASS;
@@ -70,6 +74,13 @@ bool rules_is_foreign_page(const struct http_head *h, struct span authority)
 	same = span_isame(buf_span(&own), authority);
 	buf_free(&own);
 	return !same;
+}
+
+bool rules_is_hop(const struct http_head *h, struct span name)
+{
+	char text[64];
+
+	return span_copy(text, sizeof(text), name) && http_field_has(h, "connection", text);
 }
 
 struct span rules_target(struct span target)

@@ -21,8 +21,9 @@ enum rules_host {
 	RULES_FOREIGN		/* anything else: 421 */
 };
 
-/* Of a Host value or an absolute target's authority, without port: api.github.com, uploads.github.com, the
- * upstream's own name, loopback names; github.com, codeload.github.com (archives), *.githubusercontent.com,
+/* Of a Host value or an absolute target's authority, without port: the upstream's own name, loopback names
+ * (and, where the upstream is on this machine, api.github.com); uploads.github.com, github.com,
+ * codeload.github.com (archives), *.githubusercontent.com,
  * *.actions.githubusercontent.com, *.blob.core.windows.net. */
 enum rules_host rules_host(struct span host, const struct upstream *);
 /* May Authorization and Cookie go to this host, may methods other than GET and HEAD? */
@@ -32,6 +33,9 @@ bool rules_read_only(struct span host);
 /* Did a web page of another origin send this (Origin, Sec-Fetch-Site)? `authority` is what the client calls
  * us. */
 bool rules_is_foreign_page(const struct http_head *, struct span authority);
+
+/* Named by the message's Connection: between the client and us alone (RFC 9110 §7.6.1). */
+bool rules_is_hop(const struct http_head *, struct span name);
 
 /* The path as the upstream has it: "/api/v3" cut off, "/api/graphql" and "/api/v3/graphql" made "/graphql".
  * Points into target or static text. */

@@ -66,13 +66,19 @@ def ask(connection, path, token="alice-token", headers=None, method="GET", body=
 
 
 class Daemon:
-    """`ghoard serve` in the foreground. It gets a GH_TOKEN, which it must not use."""
+    """`ghoard serve` in the foreground. It gets a GH_TOKEN, which it must not use.
 
-    def __init__(self, ghoard, *args, listen="127.0.0.1:0", path=None, token="daemon-token", env=None):
+    files: its limits of open files, soft and hard.
+    """
+
+    def __init__(
+        self, ghoard, *args, listen="127.0.0.1:0", path=None, token="daemon-token", env=None, files=None
+    ):
         self.ghoard = ghoard
         self.socket = pathlib.Path(path or ghoard.folder / "g.sock")
         self.log = ghoard.folder / f"serve-{time.monotonic_ns()}.log"
-        command = [rig.BINARY, "serve", "--listen", listen, "--socket", self.socket, *args]
+        limit = ["prlimit", f"--nofile={files[0]}:{files[1]}"] if files else []
+        command = [*limit, rig.BINARY, "serve", "--listen", listen, "--socket", self.socket, *args]
         with open(self.log, "wb") as errors:
             self.process = subprocess.Popen(
                 list(map(str, command)),

@@ -701,6 +701,17 @@ def test_fetch(job, tmp_path):
     assert job("fetch", rc=2).one_line()
 
 
+def test_check_writes_the_result_too(job, tmp_path):
+    out = tmp_path / "out.sarif"
+    assert job.check("--out", out, rc=1)["sarif_path"] == "" and not out.exists()
+    job.store()
+    found = job.check("--out", out, rc=0)
+    assert found["sarif_path"] == str(out) == job.outputs["sarif_path"]
+    assert out.read_bytes() == open(job.check(rc=0)["sarif_path"], "rb").read()
+    assert job.check("--out", tmp_path / "no" / "such", rc=1)["reason"] == "no-store"
+    assert job("check", "--out", "-", rc=2).one_line()
+
+
 def test_nobody_is_asked(job, fake):
     job.scan(offline=True)
     assert job.check(rc=0, offline=True)["skip"] and fake.count() == 0
@@ -718,8 +729,7 @@ def test_it_can_be_switched_off(job):
         ["check", "x"],
         ["ls", "--language", "go"],
         ["store"],
-        ["check", "--out", "x"],
-        ["fetch", "--sample", "1%"],
+            ["fetch", "--sample", "1%"],
     ],
 )
 def test_wrong_usage(job, args):

@@ -180,6 +180,54 @@ def test_stats_json(ghoard, daemon):
     assert "hush" not in text and "alice-token" not in text and "per_page" not in text
 
 
+def test_limits_by_token_and_resource(daemon, fake):
+    assert daemon.get("/_ghoard/stats", token=None, unix=True).json["rate_limits"] == []
+    daemon.get(REPO)
+    daemon.get(REPO, token=None)
+    answer = daemon.get("/search/issues?q=x")
+    s = daemon.get("/_ghoard/stats", token=None, unix=True).json
+    alice = s["recent"][0]["token"]
+    rows = {(r["token"], r["resource"]): r for r in s["rate_limits"]}
+    assert set(rows) == {(alice, "core"), (alice, "search"), ("public", "core")}
+    search = rows[alice, "search"]
+    for name in ("remaining", "limit", "reset"):
+        assert search[name] == int(answer.headers[f"x-ratelimit-{name}"])
+    assert "alice-token" not in str(s)
+
+
+def test_what_is_held(make_daemon, ghoard, fake):
+    daemon = make_daemon()
+    for path in (REPO + "?hush=1", ISSUES, f"{ISSUES}/1", f"{ISSUES}/2"):
+        daemon.get(path)
+    daemon.get(ISSUES)
+    got = daemon.get("/_ghoard/cache", token=None, unix=True)
+    held = got.json
+    files = [p.stat().st_size for p, _ in ghoard.entries()]
+    assert held["disk"] == {"entries": 4, "bytes": sum(files)}
+    assert held["memory"]["entries"] == 4 and held["memory"]["bytes"] > 0
+    keys = [e["key"] for kind in held["newest"].values() for e in kind]
+    assert len(keys) == 4 and sum(REPO in k for k in keys) == 4
+    assert all(e["age"] >= 0 and e["ttl"] > 0 and e["bytes"] > 0 for k in held["newest"].values() for e in k)
+    assert b"hush" not in got.body and b"alice-token" not in got.body
+    assert daemon.get("/_ghoard/peers", token=None, unix=True).json == {"peers": []}
+    daemon.stop()
+    stats = make_daemon().get("/_ghoard/stats", token=None, unix=True).json
+    assert stats["cache_size"] == 4 and stats["cache_bytes"] == sum(files), "the store's, not memory's"
+    assert stats["memory_entries"] == 0
+
+
+def test_a_large_store_is_counted_in_slices(make_daemon, ghoard):
+    ghoard("api", REPO, rc=0)
+    (path, _), *_ = ghoard.entries()
+    for n in range(2000):
+        (ghoard.cache / f"get_repo_info-{n:032x}-00000000.json").hardlink_to(path)
+    daemon = make_daemon()
+    seen, until = None, time.monotonic() + 10
+    while seen is None and time.monotonic() < until:
+        seen = daemon.get("/_ghoard/stats", token=None, unix=True).json["cache_size"]
+    assert seen == 2001
+
+
 def test_recent_is_bounded_and_tells_failures(daemon, fake):
     for n in range(80):
         daemon.get(f"/repos/octocat/hello-world/issues/{n % 3 + 1}?n={n}")

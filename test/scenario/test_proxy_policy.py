@@ -207,6 +207,13 @@ def test_only_if_cached(daemon, fake, unix):
     assert daemon.get(ISSUES, headers=asked, unix=unix, token="bob-token").status == 504
 
 
+def test_a_secret_in_a_query_is_not_told(make_daemon):
+    daemon = make_daemon("--log-level", "info")
+    answer = daemon.get("/user?access_token=s3cr3t", headers={"Cache-Control": "only-if-cached"})
+    assert answer.status == 504 and b"/user is not stored" in answer.body
+    assert b"s3cr3t" not in answer.body and "s3cr3t" not in daemon.errors
+
+
 # -- GraphQL
 def test_a_graphql_query_is_cached_by_its_body(daemon, fake, unix):
     first = graphql(daemon, HELLO, unix=unix)

@@ -1,17 +1,19 @@
 """The daemon's life: where it listens, how it starts, who may be second, and how it ends."""
 
+import fcntl
 import os
 import pathlib
 import re
 import signal
 import socket
 import stat
+import subprocess
 import threading
 import time
 
 import pytest
 from daemon import split
-from rig import ISSUES
+from rig import BINARY, ISSUES
 
 
 def wait_until(true, seconds=10):
@@ -97,6 +99,43 @@ def test_a_second_daemon_on_the_same_socket_says_so(ghoard, daemon):
     assert daemon.get("/_ghoard/health", unix=True).status == 200, "the first goes on"
     background = ghoard("serve", "--listen", "127.0.0.1:0", "--socket", daemon.socket, "--background")
     assert background.rc not in (0, 2) and "already running" in background.err
+
+
+def test_of_daemons_started_together_one_runs(ghoard, tmp_path):
+    """Each looks whether somebody answers, then takes the name: between the two another must not."""
+    command = [str(BINARY), "serve", "--listen", "none", "--socket"]
+    for n in range(20):
+        path = tmp_path / f"{n}.sock"
+        begun = [
+            subprocess.Popen(
+                [*command, str(path)],
+                env=ghoard.environment(),
+                cwd=ghoard.project,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            for _ in range(4)
+        ]
+        ready = [p for p in begun if p.stdout.readline()]
+        try:
+            assert len(ready) == 1, f"round {n}"
+            assert stat.S_ISSOCK(path.stat().st_mode) and not path.with_suffix(".sock.lock").exists()
+            for other in begun:
+                if other not in ready:
+                    assert other.wait(5) == 3 and b"already running" in other.stderr.read()
+        finally:
+            for one in begun:
+                one.terminate() if one.poll() is None else None
+                one.communicate(timeout=10)
+        assert not path.exists()
+
+
+def test_a_lock_that_another_holds_is_not_waited_for_without_end(ghoard):
+    path = ghoard.folder / "g.sock"
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run = ghoard("serve", "--listen", "none", "--socket", path, rc=3)
+    assert "g.sock.lock" in run.one_line() and not path.exists()
 
 
 def test_a_socket_that_nobody_listens_on_is_replaced(make_daemon, ghoard):

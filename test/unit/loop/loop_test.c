@@ -379,36 +379,60 @@ static void test_fd_limit(void **state)
 	struct rlimit was, lim = { FD_SETSIZE + 10, FD_SETSIZE + 10 };
 	struct sock a;
 	struct err err;
-	int low;
+	int low, room;
 
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
 	if (was.rlim_max < lim.rlim_max)
 		skip();
 	lim.rlim_max = was.rlim_max;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
+	loop_free(f->loop);		/* it asks for the limit once */
+	assert_int_equal(loop_new(&f->loop, NULL), 0);
+	room = loop_room(f->loop);
+	assert_int_equal(room, FD_SETSIZE - LOOP_FILES);
 	add_sock(f, &a, 'a', "1");
 	a.kill = &a;
 	run(f);
 	assert_string_equal(story, "aA");
 	low = dup(0);
-	assert_int_equal(dup2(low, FD_SETSIZE), FD_SETSIZE);
+	assert_int_equal(dup2(low, room), room);
 	err_init(&err);
-	a.io.fd = FD_SETSIZE;
+	a.io.fd = room;
 	assert_int_equal(loop_add(f->loop, &a.io, &err), ERR_LIMIT);
-	assert_string_equal(err.msg, "too many open files: descriptor 1024 is above the limit of 1023");
+	assert_string_equal(err.msg, "too many open files: descriptor 1008 is above the limit of 1007");
 	a.io.fd = -1;
 	assert_int_equal(loop_add(f->loop, &a.io, NULL), ERR_LIMIT);
 	run(f);				/* it holds neither */
 	/* the last that fits */
-	assert_int_equal(dup2(low, FD_SETSIZE - 1), FD_SETSIZE - 1);
-	a.io.fd = FD_SETSIZE - 1;
+	assert_int_equal(dup2(low, room - 1), room - 1);
+	a.io.fd = room - 1;
 	a.peer = dup(low);
 	assert_int_equal(loop_add(f->loop, &a.io, NULL), 0);
 	close(low);
-	close(FD_SETSIZE);
+	close(room);
 	setrlimit(RLIMIT_NOFILE, &was);
 	run(f);				/* standard input is /dev/null: readable */
 	assert_string_equal(story, "aAaA");
+}
+
+/* A process that may open few files keeps some of them for files. */
+static void test_fewer_fds(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit was, lim;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	lim = (struct rlimit){ 100, was.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
+	loop_free(f->loop);
+	assert_int_equal(loop_new(&f->loop, NULL), 0);
+	assert_int_equal(loop_room(f->loop), 100 - LOOP_FILES);
+	lim.rlim_cur = LOOP_FILES;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
+	loop_free(f->loop);
+	assert_int_equal(loop_new(&f->loop, NULL), 0);
+	assert_int_equal(loop_room(f->loop), LOOP_FILES / 2);
+	setrlimit(RLIMIT_NOFILE, &was);
 }
 
 int main(void)
@@ -426,6 +450,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_jobs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fd_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fewer_fds, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("loop/loop", tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "ports.h"
@@ -338,6 +339,38 @@ static void test_bad_host(void **state)
 	assert_int_equal(f->calls, 0);
 }
 
+/* Who listens on a unix socket is found on the connection that is used, whoever listened a moment ago. */
+static void test_unix_peer(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int own, other;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "/tmp/dial-test-%ld.sock", (long)getpid());
+	own = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(own, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(own, 5), 0);
+	assert_int_equal(dial_unix(f->loop, a.sun_path, on_done, f, &f->d, &f->err), 0);
+	assert_int_equal(f->calls, 0);
+	run(f);
+	assert_true(f->fd >= 0);
+	close(f->fd);
+	f->fd = -1;
+	close(own);
+	unlink(a.sun_path);
+	if (geteuid() != 0)
+		skip();
+	other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(other, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(seteuid(65534), 0);	/* the kernel notes who calls listen() */
+	assert_int_equal(listen(other, 5), 0);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(dial_unix(f->loop, a.sun_path, on_done, f, &f->d, &f->err), ERR_UNAVAIL);
+	assert_non_null(strstr(f->err.msg, "another user's (uid 65534)"));
+	close(other);
+	unlink(a.sun_path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +384,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_head_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_host, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unix_peer, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("net/dial", tests, NULL, NULL);

@@ -7,13 +7,14 @@
 #include "github/request.h"
 #include "proxy/rules.h"
 
-static struct upstream github, enterprise;
+static struct upstream github, enterprise, here;
 
 static int setup(void **state)
 {
 	(void)state;
 	assert_int_equal(upstream_parse(&github, "https://api.github.com", NULL), 0);
 	assert_int_equal(upstream_parse(&enterprise, "https://ghe.example:8443/api/v3", NULL), 0);
+	assert_int_equal(upstream_parse(&here, "http://127.0.0.1:8080", NULL), 0);
 	return 0;
 }
 
@@ -99,6 +100,9 @@ static void knows_another_upstream(void **state)
 	assert_int_equal(rules_host(span_of("GHE.example"), &enterprise), RULES_API);
 	assert_true(rules_gets_auth(span_of("ghe.example"), &enterprise));
 	assert_int_equal(rules_host(span_of("ghe.example.org"), &enterprise), RULES_FOREIGN);
+	/* a token for api.github.com is not for it */
+	assert_int_equal(rules_host(span_of("api.github.com"), &enterprise), RULES_FOREIGN);
+	assert_int_equal(rules_host(span_of("api.github.com"), &here), RULES_API);
 }
 
 /* ---- web pages ---- */
