@@ -187,6 +187,11 @@ static void test_shared_damage(void **state)
 	}
 	assert_int_equal(file_write(AT_FDCWD, name, 0644, false, buf_data(&good), buf_len(&good), NULL), 0);
 	assert_string_equal(key, key_of("r"));
+	/* one that is sound and another */
+	sh("git init -q other; cd other; echo o >o; git add o; git update-index --split-index; "
+	   "cp .git/sharedindex.* ../%s", name);
+	expect_reason("r", FP_DAMAGED);
+	assert_string_equal(fp.where, "index: its shared index is another one");
 	unlink(name);
 	expect_reason("r", FP_DAMAGED);
 	buf_free(&good);
