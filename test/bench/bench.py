@@ -155,7 +155,7 @@ class Bench:
         self.beside_gh()
         self.big_store()
         self.one_mib()
-        trees.measure(self, BUILD / "bench" / "tree")
+        trees.measure(self, BUILD / "bench" / "tree", GHOARD)
 
 
 def first_line(*command):
