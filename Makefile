@@ -11,7 +11,7 @@ PREFIX       ?= /usr/local
 FUZZ_SECONDS ?= 5
 VENDOR       ?=
 export RELEASE
-# T=name narrows `make unit` and `make scenario`
+# T=name narrows `make unit`, `make scenario`, `make bench`
 T            ?=
 PYTEST_FLAGS ?=
 GH_CURRENT   ?= 1
@@ -226,8 +226,8 @@ test: all build/deps/test ## everything; installs what the tests need
 fuzz: $(FUZZERS:test/fuzz/%.c=build/fuzz/bin/%) ## every parser, FUZZ_SECONDS=5 each
 	$(Q)sh test/fuzz/run.sh $(FUZZ_SECONDS) $^
 
-bench: all build/bench/tree build/deps/bench build/venv/ready ## side by side with what one would use instead
-	$(Q)sh test/bench/run.sh
+bench: all build/bench/tree build/deps/bench build/venv/ready ## side by side with others; T=daemon for some
+	$(Q)sh test/bench/run.sh $(T)
 
 build/bench/tree: build/obj/test/bench/tree.o $(PART:%.c=build/obj/%.o) $(LIBS:%=build/lib/%.a)
 	$(Q)mkdir -p $(@D)

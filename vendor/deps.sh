@@ -37,6 +37,9 @@ fuzz  clang                                     clang            clang
 fuzz  /usr/lib/llvm*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev compiler-rt
 wrap  clang-format                              clang-format     clang-extra-tools
 bench gh                                        gh               github-cli
+bench /usr/sbin/nginx                           nginx            nginx
+bench /usr/sbin/varnishd                        varnish          varnish
+bench wrk                                       wrk              wrk
 interop gh                                      gh               github-cli
 interop node                                    nodejs           nodejs
 interop npm                                     npm              npm

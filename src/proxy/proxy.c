@@ -238,15 +238,6 @@ static void on_upload_drained(void *arg)
 
 /* ---- the request, towards the cache ---- */
 
-static struct span host_only(struct span authority)
-{
-	ptrdiff_t colon = span_chr(authority, ':'), close = span_chr(authority, ']');
-
-	if (close > 0)
-		return span_sub(authority, 1, (size_t)close - 1);
-	return colon < 0 ? authority : span_sub(authority, 0, (size_t)colon);
-}
-
 /* A client of the socket may call the upstream by its own name, which for tests is a loopback name as well.
  */
 static bool is_authority(const struct upstream *u, struct span host)
@@ -261,7 +252,7 @@ static bool is_authority(const struct upstream *u, struct span host)
 static void note_own(struct visit *v, const struct http_head *h)
 {
 	struct span host = http_field(h, "host");
-	struct url url = { .host = host_only(host), .v6 = span_chr(host, '[') >= 0 };
+	struct url url = { .host = rules_host_only(host), .v6 = span_chr(host, '[') >= 0 };
 
 	if (v->proxy->p.rewrite == REWRITE_NONE || !url_is_loopback(&url) ||
 	    is_authority(v->proxy->p.upstream, host))
@@ -280,22 +271,6 @@ static bool may_be_keyed(const struct proxy *p, const struct http_head *h, struc
 		if (span_eq(target, p->p.body_paths[i]))
 			return true;
 	return false;
-}
-
-static int64_t announced_length(const struct http_head *h)
-{
-	uint64_t n;
-
-	return span_u64(http_field(h, "content-length"), INT64_MAX, &n) ? (int64_t)n : -1;
-}
-
-/* A GET that says it has none of it is a GET without. */
-static bool has_body(const struct http_head *h)
-{
-	int64_t n = announced_length(h);
-
-	return http_field(h, "transfer-encoding").p != NULL || n > 0 ||
-	    (n == 0 && !span_eq(h->method, "GET") && !span_eq(h->method, "HEAD"));
 }
 
 static size_t client_headers(struct visit *v, const struct http_head *h,
@@ -326,10 +301,10 @@ static int make_request(struct visit *v, struct err *err)
 	struct request_in in = { .method = method,
 		.target = rules_target(h->target),
 		.headers = headers,
-		.has_body = has_body(h),
+		.has_body = rules_has_body(h),
 		.body = v->streaming ? span_of("") : buf_span(&v->body),
 		.streamed = v->streaming,
-		.length = announced_length(h),
+		.length = rules_body_length(h),
 		.body_paths = p->body_paths,
 		.nbody_paths = p->nbody_paths };
 	int rc;
@@ -413,7 +388,7 @@ static struct visit *visit_new(struct proxy *p, struct exchange *x)
 /* Other hosts are passed to on the unix socket alone, the read-only ones with GET and HEAD alone. */
 static bool is_answered_for(const struct proxy *p, const struct exchange *x, const struct http_head *h)
 {
-	struct span host = host_only(http_field(h, "host"));
+	struct span host = rules_host_only(http_field(h, "host"));
 
 	switch (rules_host(host, p->p.upstream)) {
 	case RULES_API:
@@ -445,7 +420,8 @@ static bool turned_away(struct proxy *p, struct exchange *x, const struct http_h
 		return true;
 	}
 	return span_starts(h->target, "/_ghoard") &&
-	    rules_host(host_only(host), p->p.upstream) == RULES_API && p->p.control(p->p.arg, x, h->target);
+	    rules_host(rules_host_only(host), p->p.upstream) == RULES_API &&
+	    p->p.control(p->p.arg, x, h->target);
 }
 
 static void on_passed(void *arg)
@@ -459,7 +435,7 @@ static void on_passed(void *arg)
 
 static void pass(struct visit *v)
 {
-	struct span host = host_only(http_field(exchange_request(v->x), "host"));
+	struct span host = rules_host_only(http_field(exchange_request(v->x), "host"));
 	struct err err;
 
 	err_init(&err);
@@ -490,13 +466,13 @@ void proxy_on_request(void *arg, struct exchange *x)
 			dispose(v);
 		return;
 	}
-	if (rules_host(host_only(http_field(h, "host")), p->p.upstream) == RULES_PASS) {
+	if (rules_host(rules_host_only(http_field(h, "host")), p->p.upstream) == RULES_PASS) {
 		pass(v);
 		return;
 	}
 	note_own(v, h);
-	v->collect = has_body(h) && may_be_keyed(p, h, rules_target(h->target));
-	v->streaming = has_body(h) && !v->collect;
+	v->collect = rules_has_body(h) && may_be_keyed(p, h, rules_target(h->target));
+	v->streaming = rules_has_body(h) && !v->collect;
 	if (!v->collect)
 		start(v);
 }

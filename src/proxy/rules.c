@@ -83,6 +83,30 @@ bool rules_is_hop(const struct http_head *h, struct span name)
 	return span_copy(text, sizeof(text), name) && http_field_has(h, "connection", text);
 }
 
+struct span rules_host_only(struct span authority)
+{
+	ptrdiff_t colon = span_chr(authority, ':'), close = span_chr(authority, ']');
+
+	if (close > 0)
+		return span_sub(authority, 1, (size_t)close - 1);
+	return colon < 0 ? authority : span_sub(authority, 0, (size_t)colon);
+}
+
+int64_t rules_body_length(const struct http_head *h)
+{
+	uint64_t n;
+
+	return span_u64(http_field(h, "content-length"), INT64_MAX, &n) ? (int64_t)n : -1;
+}
+
+bool rules_has_body(const struct http_head *h)
+{
+	int64_t n = rules_body_length(h);
+
+	return http_field(h, "transfer-encoding").p != NULL || n > 0 ||
+	    (n == 0 && !span_eq(h->method, "GET") && !span_eq(h->method, "HEAD"));
+}
+
 struct span rules_target(struct span target)
 {
 	if (span_eq(target, "/api/graphql") || span_eq(target, "/api/v3/graphql"))

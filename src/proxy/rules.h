@@ -34,6 +34,12 @@ bool rules_read_only(struct span host);
  * us. */
 bool rules_is_foreign_page(const struct http_head *, struct span authority);
 
+/* "localhost" of "localhost:9014", "::1" of "[::1]:80". */
+struct span rules_host_only(struct span authority);
+/* Content-Length; -1: none, or not a number. */
+int64_t rules_body_length(const struct http_head *);
+/* A GET that says it has none of it is a GET without. */
+bool rules_has_body(const struct http_head *);
 /* Named by the message's Connection: between the client and us alone (RFC 9110 §7.6.1). */
 bool rules_is_hop(const struct http_head *, struct span name);
 
