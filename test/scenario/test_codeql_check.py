@@ -520,6 +520,7 @@ FORGERIES = {
     ),
     "longer life": lambda t: t.replace('"ttl":86400', '"ttl":8640000', 1),
     "a full one": lambda t: t.replace('"class":"full"', '"class":"pull"'),
+    "another event": lambda t: t.replace('"event":"push"', '"event":"pull"'),
     "no version": lambda t: t.replace('"version":"2.25.6"', '"version":""'),
     "cut": lambda t: t[: len(t) // 2],
     "empty": lambda t: "",
@@ -543,6 +544,33 @@ def test_a_forged_entry_under_a_key_is_never_a_skip(job, tmp_path, how):
     )
     job("ls", rc=0, key=())
     job("ls", "--json", rc=0, key=())
+
+
+def test_an_edited_entry_without_keys(job):
+    """Whoever can write the folder can forge an unsigned entry; what does not hold together is still seen."""
+
+    def scan_of(text):
+        return text.index('"scan":')
+
+    job.scan()
+    (path,) = job.entries()
+    good = path.read_text()
+    at = scan_of(good)
+    fewer = good[:at] + good[at:].replace('"error":1', '"error":0', 1)
+    path.write_text(fewer)
+    assert fewer != good and job.check(rc=1)["reason"] == "damaged"
+    job.store()
+    good = path.read_text()
+    at = scan_of(good)
+    future = good[:at].replace('"timestamp":1', '"timestamp":3', 1) + good[at:].replace(
+        '"finished":1', '"finished":3', 1
+    )
+    path.write_text(future)
+    assert job.check(rc=1)["reason"] == "damaged"
+    path.write_text(good.replace('"ttl":86400', '"ttl":864000', 1))
+    assert job.check(rc=0)["skip"]
+    path.write_text(path.read_text().replace('"timestamp":1', '"timestamp":0', 1))
+    assert job.check(rc=1)["skip"] is False
 
 
 def test_a_signed_entry_is_bound_to_its_name(job, tmp_path):
@@ -729,7 +757,7 @@ def test_it_can_be_switched_off(job):
         ["check", "x"],
         ["ls", "--language", "go"],
         ["store"],
-            ["fetch", "--sample", "1%"],
+        ["fetch", "--sample", "1%"],
     ],
 )
 def test_wrong_usage(job, args):
