@@ -331,6 +331,22 @@ def test_schedule_and_dispatch_scan(job):
     assert job.check(rc=1, event="workflow_dispatch")["reason"] == "event-dispatch"
 
 
+def test_a_scheduled_scan_is_stored_for_the_others(job):
+    job.scan(event="schedule")
+    assert job.check(rc=0)["skip"]
+
+
+def test_the_daemon_shows_the_counts(job, daemon):
+    job.scan()
+    job.check(rc=0)
+    stats = daemon.get("/_ghoard/stats", token=None, unix=True).json
+    assert (stats["codeql_scans"], stats["codeql_checks"], stats["codeql_stored"]) == (1, 2, 1)
+    assert stats["codeql_seconds_saved"] == job.stats()["codeql_seconds_saved"] > 0
+    metrics = daemon.get("/_ghoard/metrics", token=None, unix=True).body.decode()
+    assert "ghoard_codeql_hits_total 1" in metrics
+    assert "CodeQL scans spared" in daemon.get("/_ghoard/", token=None, unix=True).body.decode()
+
+
 @pytest.mark.parametrize("event", ["pull_request_target", "workflow_run", "issue_comment", "no_such_event"])
 def test_untrusted_events_scan_unless_commit_and_ref_are_given(job, event):
     job.scan()
