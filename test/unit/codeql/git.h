@@ -26,7 +26,8 @@ static inline void git_environment(void)
 	static const char *const set[] = { "GIT_CONFIG_NOSYSTEM", "1", "GIT_AUTHOR_NAME", "a",
 		"GIT_AUTHOR_EMAIL", "a@example.org", "GIT_COMMITTER_NAME", "c", "GIT_COMMITTER_EMAIL",
 		"c@example.org", "GIT_AUTHOR_DATE", "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE",
-		"2026-01-01T00:00:00Z", "GIT_OPTIONAL_LOCKS", "0", "GIT_PROTOCOL_FROM_USER", "1" };
+		"2026-01-01T00:00:00Z", "GIT_OPTIONAL_LOCKS", "0", "GIT_CONFIG_COUNT", "1",
+		"GIT_CONFIG_KEY_0", "init.defaultBranch", "GIT_CONFIG_VALUE_0", "master" };
 
 	for (size_t i = 0; i < COUNT(set); i += 2)
 		setenv(set[i], set[i + 1], 1);

@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
-#include "codeql/gitindex.h"
+#include "codeql/indexfile.h"
 #include "git.h"
 
 static void read_into(const char *path, struct buf *b)
@@ -187,6 +187,11 @@ static void test_shared_damage(void **state)
 	}
 	assert_int_equal(file_write(AT_FDCWD, name, 0644, false, buf_data(&good), buf_len(&good), NULL), 0);
 	assert_string_equal(key, key_of("r"));
+	/* one that is sound and another */
+	sh("git init -q other; cd other; echo o >o; git add o; git update-index --split-index; "
+	   "cp .git/sharedindex.* ../%s", name);
+	expect_reason("r", FP_DAMAGED);
+	assert_string_equal(fp.where, "index: its shared index is another one");
 	unlink(name);
 	expect_reason("r", FP_DAMAGED);
 	buf_free(&good);
@@ -275,6 +280,83 @@ static void test_foreign(void **state)
 	buf_free(&good);
 }
 
+/* Each datum by itself can tell a file from the one git saw; and so does the tick of the index. */
+static void test_fresh(void **state)
+{
+	static struct indexfile x;
+	struct gitrepo repo = { 0 };
+	enum fingerprint_reason reason;
+	struct span where;
+	struct stat good;
+
+	(void)state;
+	sh("git init -q r; cd r; echo a >a; : >empty; git add .; sleep 0.02; touch .git/index");
+	snprintf(repo.gitdir, sizeof(repo.gitdir), "r/.git");
+	assert_int_equal(indexfile_read(&x, &repo, &reason, &where, NULL), 0);
+	assert_int_equal(reason, FP_USABLE);
+	const struct gitindex_entry *e = &x.index.list[0];
+	assert_int_equal(lstat("r/a", &good), 0);
+	assert_true(indexfile_fresh(&x, e, &good));
+	for (int i = 0; i < 10; i++) {
+		struct stat st = good;
+
+		st.st_mtim.tv_sec += i == 0;
+		st.st_mtim.tv_nsec ^= i == 1;
+		st.st_ctim.tv_sec -= i == 2;
+		st.st_ctim.tv_nsec ^= i == 3;
+		st.st_ino += i == 4;
+		st.st_uid += i == 5;
+		st.st_gid += i == 6;
+		st.st_size += i == 7;
+		if (i == 8)
+			st.st_mode = (st.st_mode & 07777) | S_IFLNK;
+		/* neither the device nor anything but the type */
+		st.st_dev += i == 9;
+		st.st_mode ^= i == 9 ? 0111 : 0;
+		assert_int_equal(indexfile_fresh(&x, e, &st), i == 9);
+	}
+	/* the index in the tick of either time, before and after it */
+	struct timespec mtime = good.st_mtim, ctime = good.st_ctim, later = ctime;
+	later.tv_sec++;
+	x.written = ctime;
+	assert_false(indexfile_fresh(&x, e, &good));
+	x.written = mtime;
+	assert_false(indexfile_fresh(&x, e, &good));
+	x.written = later;
+	assert_true(indexfile_fresh(&x, e, &good));
+	x.written = ctime;
+	x.written.tv_nsec += x.written.tv_nsec < 999999999;
+	assert_true(indexfile_fresh(&x, e, &good) || ctime.tv_nsec == 999999999);
+	x.written = ctime;
+	x.written.tv_sec--;
+	assert_false(indexfile_fresh(&x, e, &good));
+	/* times of whole seconds say less */
+	uint8_t raw[128];
+	memcpy(raw, e->raw, 62);
+	memset(raw + 4, 0, 4);
+	memset(raw + 12, 0, 4);
+	struct gitindex_entry coarse = { .raw = raw, .path = "a", .len = 1 };
+	good.st_ctim.tv_nsec = good.st_mtim.tv_nsec = 0;
+	x.written = (struct timespec){ .tv_sec = good.st_ctim.tv_sec, .tv_nsec = 5 };
+	assert_false(indexfile_fresh(&x, &coarse, &good));
+	x.written.tv_sec++;
+	assert_true(indexfile_fresh(&x, &coarse, &good));
+	/* a size of zero is believed of the empty blob alone */
+	memset(raw + 36, 0, 4);
+	good.st_size = 0;
+	assert_false(indexfile_fresh(&x, &coarse, &good));
+	memcpy(raw + 40, x.empty, SHA1_LEN);
+	assert_true(indexfile_fresh(&x, &coarse, &good));
+	/* an entry of the shared half is as old as that */
+	buf_add(&x.shared_bytes, raw, sizeof(raw));
+	coarse.raw = buf_data(&x.shared_bytes);
+	x.shared_written = x.written;
+	assert_true(indexfile_fresh(&x, &coarse, &good));
+	x.shared_written.tv_sec--;
+	assert_false(indexfile_fresh(&x, &coarse, &good));
+	indexfile_free(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +365,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shared_damage, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_reasons, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_foreign, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(test_fresh, git_setup, git_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

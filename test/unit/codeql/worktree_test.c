@@ -102,6 +102,26 @@ static void test_racy(void **state)
 	assert_int_equal(fp.counts.read, 2);
 }
 
+/* Nothing is read that need not be, and all of it where that is asked. */
+static void test_reads(void **state)
+{
+	struct fingerprint_options o = { .source = "r" };
+
+	(void)state;
+	make_repo("");
+	sh("sleep 0.02; touch r/.git/index");
+	take_with(&o);
+	assert_int_equal(fp.counts.read, 0);
+	assert_int_equal(fp.counts.files, 8);
+	sh("touch r/d/b");
+	take_with(&o);
+	assert_int_equal(fp.counts.read, 1);
+	assert_int_equal(fp.counts.read_bytes, 2);
+	o.read_all = true;
+	take_with(&o);
+	assert_int_equal(fp.counts.read, 7);
+}
+
 /* A file whose recorded size git set to zero because it did not trust the rest. */
 static void test_smudged(void **state)
 {
@@ -206,6 +226,13 @@ static void test_ignore_globs(void **state)
 	sh("cd r; echo other >d/b");
 	assert_string_not_equal(with, ignoring(file, 1));
 	assert_true(listed("d/b"));
+	/* a link that is left out does not make another one's way out unseen */
+	sh("cd r; ln -s /etc d/etc.log; ln -s d/etc.log/passwd through");
+	struct fingerprint_options o = { .source = "r", .ignore = two, .nignore = 2 };
+	take_with(&o);
+	assert_int_equal(fp.reason, FP_LINK_OUT);
+	assert_non_null(strstr(fp.where, "through"));
+	sh("cd r; rm through d/etc.log");
 	/* without an index nothing is known to be untracked */
 	sh("mv r/.git gone");
 	ignoring(two, 2);
@@ -327,6 +354,11 @@ static void test_linked_worktree(void **state)
 	assert_string_equal(fp.ref, "refs/heads/side");
 	expect_like_git("r");
 	assert_string_equal(fp.ref, "refs/heads/master");
+	/* its index split: the shared half lies beside it, not in the repository's folder */
+	sh("cd w; git config splitIndex.maxPercentChange 100; git update-index --split-index; echo n >n; "
+	   "git add n; [ -e ../r/.git/worktrees/w/sharedindex.* ]");
+	expect_like_git("w");
+	sh("cd w; git commit -qm n");
 	/* its settings */
 	sh("cd r; git config extensions.worktreeConfig true; cd ../w; git config --worktree core.fileMode "
 	   "false; "
@@ -414,6 +446,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stat_settings, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_file_mode, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_racy, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(test_reads, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_smudged, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_sparse, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_untracked, git_setup, git_teardown),
