@@ -89,7 +89,7 @@ endif
 
 # ---- build ----
 
-.PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench demo interop \
+.PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench bench-engines demo interop \
 	reproducible dist check-static vendor-bump exact
 
 all: build/ghoard ## the program: build/ghoard (default)
@@ -231,6 +231,13 @@ bench: all build/bench/tree build/deps/bench build/venv/ready ## side by side wi
 
 build/bench/tree: build/obj/test/bench/tree.o $(PART:%.c=build/obj/%.o) $(LIBS:%=build/lib/%.a)
 	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
+
+bench-engines: build/engines ## how fast the peers' engines move a body, without a socket
+	$(Q)./build/engines
+
+build/engines: build/obj/test/bench/engines.o $(PART:%.c=build/obj/%.o) $(LIBS:%=build/lib/%.a)
+	$(call say,LINK,$@)
 	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
 
 demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub

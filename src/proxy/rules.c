@@ -76,20 +76,28 @@ bool rules_is_foreign_page(const struct http_head *h, struct span authority)
 	return !same;
 }
 
-bool rules_is_hop(const struct http_head *h, struct span name)
-{
-	char text[64];
-
-	return span_copy(text, sizeof(text), name) && http_field_has(h, "connection", text);
-}
-
-struct span rules_host_only(struct span authority)
+struct span rules_name(struct span authority)
 {
 	ptrdiff_t colon = span_chr(authority, ':'), close = span_chr(authority, ']');
 
 	if (close > 0)
 		return span_sub(authority, 1, (size_t)close - 1);
 	return colon < 0 ? authority : span_sub(authority, 0, (size_t)colon);
+}
+
+bool rules_is_authority(const struct upstream *u, struct span host)
+{
+	struct span origin = span_of(u->origin);
+
+	return origin.n > host.n + 3 && span_isame(span_sub(origin, origin.n - host.n, host.n), host) &&
+	    origin.p[origin.n - host.n - 1] == '/';
+}
+
+bool rules_is_hop(const struct http_head *h, struct span name)
+{
+	char text[64];
+
+	return span_copy(text, sizeof(text), name) && http_field_has(h, "connection", text);
 }
 
 int64_t rules_body_length(const struct http_head *h)
