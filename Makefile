@@ -11,7 +11,7 @@ PREFIX       ?= /usr/local
 FUZZ_SECONDS ?= 5
 VENDOR       ?=
 export RELEASE
-# T=name narrows `make unit` and `make scenario`
+# T=name narrows `make unit`, `make scenario`, `make bench`
 T            ?=
 PYTEST_FLAGS ?=
 GH_CURRENT   ?= 1
@@ -89,7 +89,7 @@ endif
 
 # ---- build ----
 
-.PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench demo interop \
+.PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench bench-engines demo interop \
 	reproducible dist check-static vendor-bump exact
 
 all: build/ghoard ## the program: build/ghoard (default)
@@ -226,11 +226,18 @@ test: all build/deps/test ## everything; installs what the tests need
 fuzz: $(FUZZERS:test/fuzz/%.c=build/fuzz/bin/%) ## every parser, FUZZ_SECONDS=5 each
 	$(Q)sh test/fuzz/run.sh $(FUZZ_SECONDS) $^
 
-bench: all build/bench/tree build/deps/bench build/venv/ready ## side by side with what one would use instead
-	$(Q)sh test/bench/run.sh
+bench: all build/bench/tree build/deps/bench build/venv/ready ## side by side with others; T=daemon for some
+	$(Q)sh test/bench/run.sh $(T)
 
 build/bench/tree: build/obj/test/bench/tree.o $(PART:%.c=build/obj/%.o) $(LIBS:%=build/lib/%.a)
 	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
+
+bench-engines: build/engines ## how fast the peers' engines move a body, without a socket
+	$(Q)./build/engines
+
+build/engines: build/obj/test/bench/engines.o $(PART:%.c=build/obj/%.o) $(LIBS:%=build/lib/%.a)
+	$(call say,LINK,$@)
 	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
 
 demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub

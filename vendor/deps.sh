@@ -23,6 +23,7 @@ python /usr/lib/python3*/ensurepip              python3-venv     python3
 test  node                                      nodejs           nodejs
 test  npm                                       npm              npm
 test  openssl                                   openssl          openssl
+test  /usr/lib/python3/dist-packages/cryptography_vectors python3-cryptography-vectors -
 test  git                                       git              git
 test  /etc/ssl/certs/ca-certificates.crt        ca-certificates  ca-certificates
 test  /usr/include/cmocka.h                     libcmocka-dev    cmocka-dev
@@ -37,6 +38,9 @@ fuzz  clang                                     clang            clang
 fuzz  /usr/lib/llvm*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev compiler-rt
 wrap  clang-format                              clang-format     clang-extra-tools
 bench gh                                        gh               github-cli
+bench /usr/sbin/nginx                           nginx            nginx
+bench /usr/sbin/varnishd                        varnish          varnish
+bench wrk                                       wrk              wrk
 interop gh                                      gh               github-cli
 interop node                                    nodejs           nodejs
 interop npm                                     npm              npm

@@ -1,6 +1,6 @@
-# Of the library only the arithmetic of Curve25519 in Edwards form; signing and
-# verifying with it, on BearSSL's SHA-512, is src/crypto/ed25519.c, which sets
-# the same macros.  HAVE_TI_MODE: the compiler has 128-bit integers.
+# Of the library only the arithmetic of Curve25519; what is done with it stands
+# in src/crypto/ed25519.c and x25519.c, behind the same macros (curve25519.h).
+# HAVE_TI_MODE: the compiler has 128-bit integers.
 libsodium_SRC   := src/libsodium/crypto_core/ed25519/ref10/ed25519_ref10.c \
 	src/libsodium/crypto_verify/sodium/verify.c
 libsodium_FLAGS := -Isrc/libsodium/include -Isrc/libsodium/include/sodium \

@@ -111,6 +111,20 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
 	return b->base + b->end;
 }
 
+void buf_fit(struct buf *b)
+{
+	uint8_t *fit;
+
+	if (buf_len(b) + 1 >= b->cap)
+		return;
+	slide(b);
+	fit = realloc(b->base, b->end + 1);
+	if (fit == NULL)
+		return;
+	b->base = fit;
+	b->cap = b->end + 1;
+}
+
 void buf_commit(struct buf *b, size_t n)
 {
 	assert(n <= b->cap - b->end);

@@ -41,6 +41,9 @@ struct span buf_span(const struct buf *);
 uint8_t *buf_reserve(struct buf *, size_t n);
 void buf_commit(struct buf *, size_t n);
 
+/* Give back what is not used, and one byte for the NUL; what pointed into it points nowhere. */
+void buf_fit(struct buf *);
+
 void buf_add(struct buf *, const void *, size_t n);
 void buf_addc(struct buf *, char);
 void buf_adds(struct buf *, const char *);

@@ -45,6 +45,15 @@ bool log_enabled(enum log_level level)
 	return level <= cfg.level;
 }
 
+enum log_level log_ration(struct log_ration *r)
+{
+	int64_t minute = clock_mono() / 60000 + 1;	/* 0 is: never yet */
+
+	if (r->minute != minute)
+		*r = (struct log_ration){ .minute = minute };
+	return r->n++ < LOG_RATION ? LOG_WARN : LOG_INFO;
+}
+
 struct line {
 	char p[LINE_SIZE];
 	size_t n;

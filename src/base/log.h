@@ -9,6 +9,7 @@
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -19,6 +20,14 @@ bool log_level_parse(const char *, enum log_level *);
 bool log_enabled(enum log_level);
 
 void log_msg(enum log_level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* For what strangers can cause at will: LOG_WARN a few times a minute, then LOG_INFO. */
+#define LOG_RATION 5
+struct log_ration {
+	int64_t minute;
+	unsigned n;
+};
+enum log_level log_ration(struct log_ration *);
+
 #define log_error(...) log_msg(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_msg(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_msg(LOG_INFO, __VA_ARGS__)

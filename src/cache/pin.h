@@ -21,7 +21,7 @@ struct cache;
 struct entry;
 struct lookup;
 
-#define PIN_BODY_MAX ((size_t)256 << 10)	/* a pin keeps its entry, also if memory drops it meanwhile */
+#define PIN_BODY_MAX ((size_t)64 << 10)	/* a pin keeps its entry, also if memory drops it meanwhile */
 
 struct cache_pin {
 	struct entry *entry;		/* a reference */

@@ -23,7 +23,6 @@
 #include "cli/daemon.h"
 #include "cli/serve_stats.h"
 #include "config/layers.h"
-#include "http/listen.h"
 #include "http/server.h"
 #include "http/url.h"
 #include "loop/loop.h"
@@ -31,6 +30,7 @@
 #include "metrics/metrics.h"
 #include "metrics/report.h"
 #include "net/addr.h"
+#include "net/listen.h"
 #include "proxy/control.h"
 #include "proxy/proxy.h"
 #include "proxy/recent.h"
@@ -336,6 +336,7 @@ static int open_server(struct daemon *d, struct err *err)
 		.head_ms = HEAD_MS,
 		.idle_ms = IDLE_MS,
 		.stall_ms = STALL_MS,
+		.max_body = (uint64_t)settings_int(d->app.settings, "daemon.max_request_body"),
 		.ops = { proxy_on_request, proxy_on_body, proxy_on_body_end, proxy_on_drained, proxy_on_gone,
 		    proxy_on_again, proxy_forget, d->proxy } };
 	const char *tcp = v.listen != NULL ? v.listen : LISTEN_DEFAULT;

@@ -2,14 +2,9 @@
 
 #include <bearssl.h>
 
-/* As vendor/libsodium.mk says: the library's types depend on them. */
-#define CONFIGURED 1
-#define HAVE_TI_MODE 1
-#define NATIVE_LITTLE_ENDIAN 1
-#include <private/ed25519_ref10.h>
-
 #include "base/str.h"
 #include "base/wipe.h"
+#include "crypto/curve25519.h"
 #include "crypto/ed25519.h"
 
 #define SHA512_LEN 64
@@ -18,16 +13,6 @@
 static const uint8_t base_point[32] = { 0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
 	0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
 	0x66, 0x66, 0x66, 0x66 };
-
-/* The library's arithmetic asks for it; its own file of such helpers would bring much else along. */
-int sodium_is_zero(const unsigned char *p, const size_t n)
-{
-	volatile unsigned char any = 0;
-
-	for (size_t i = 0; i < n; i++)
-		any |= p[i];
-	return 1 & ((any - 1) >> 8);
-}
 
 /* r = s * B, without the library's table of multiples of B: 30 KiB for 35 us, once a process. */
 static void times_base(uint8_t r[static 32], const uint8_t s[static 32])
@@ -48,9 +33,7 @@ static void expand(uint8_t out[static SHA512_LEN], const uint8_t seed[static ED2
 	br_sha512_init(&c);
 	br_sha512_update(&c, seed, ED25519_SEED_LEN);
 	br_sha512_out(&c, out);
-	out[0] &= 248;
-	out[31] &= 127;
-	out[31] |= 64;
+	curve25519_clamp(out);
 	wipe(&c, sizeof(c));
 }
 

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "http/chunk.h"
 #include "http/parse.h"
 #include "http/server.h"
@@ -35,7 +36,7 @@ struct exchange {
 	struct buf text;		/* its head, kept while head points into it */
 	struct http_head head;
 	enum http_framing framing;
-	uint64_t left;
+	uint64_t left;			/* of a body; of a chunked one: what came */
 	struct http_chunk chunk;
 	bool body_over;
 	bool half_closed;		/* the client says no more */
@@ -54,6 +55,7 @@ struct server {
 	size_t nclients;
 	uint64_t exchanges, repeats;
 	bool stopping;
+	struct log_ration said;		/* of refusals */
 };
 
 /* The one assignment of the state. */

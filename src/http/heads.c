@@ -6,6 +6,8 @@
 #include "base/wipe.h"
 #include "http/heads.h"
 
+#define ANSWER_MAX ((size_t)16 << 10)
+
 struct heads {
 	struct siphash_key key;
 	void (*forget)(void *arg, void *note);
@@ -25,10 +27,6 @@ struct heads *heads_new(void (*forget)(void *arg, void *note), void *arg)
 	}
 	h->forget = forget;
 	h->arg = arg;
-	for (size_t i = 0; i < HEADS_SETS * HEADS_WAYS; i++) {
-		buf_init(&h->slots[i].ask, HEADS_LEN_MAX);
-		buf_init(&h->slots[i].answer, (size_t)16 << 10);
-	}
 	return h;
 }
 
@@ -136,6 +134,8 @@ struct heads_slot *heads_keep(struct heads *h, unsigned door, struct span ask, v
 	struct heads_slot *s = place(h, door, ask, hash);
 
 	heads_drop(h, s);
+	buf_init(&s->ask, HEADS_LEN_MAX);	/* here: a slot that is never used takes no memory */
+	buf_init(&s->answer, ANSWER_MAX);
 	buf_addspan(&s->ask, ask);
 	if (s->ask.failed) {
 		buf_clear(&s->ask);

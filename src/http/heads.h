@@ -22,10 +22,10 @@
 
 struct heads;
 
-#define HEADS_SETS 64
+#define HEADS_SETS 512
 #define HEADS_WAYS 4
 #define HEADS_LEN_MAX 2048
-#define HEADS_SEEN 1024			/* hashes of heads that came once */
+#define HEADS_SEEN 4096			/* hashes of heads that came once */
 #define HEADS_MS 1000			/* so long after it was made a note is forgotten */
 
 struct heads_slot {

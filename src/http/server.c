@@ -8,11 +8,13 @@
 #include "base/log.h"
 #include "http/exchange.h"
 #include "http/heads.h"
-#include "http/listen.h"
 #include "net/conn.h"
+#include "net/listen.h"
 
 #define LINGER_MAX ((size_t)256 << 10)
+#define CUT_SHORT "the request was not sent to its end"
 #define LINGER_MS 2000
+#define TOO_LONG "its body is longer than daemon.max_request_body"
 #define RESERVED_MS 500			/* for the head on a reserved connection */
 #define UPSTREAM_SPARE 32	/* descriptors clients leave to what is asked for them; of few, a quarter */
 
@@ -64,11 +66,12 @@ static void refuse(struct exchange *x, int status, const char *why)
 	char text[200];
 	int n = snprintf(text, sizeof(text), "%s\n", why);
 
-	log_info("a request was refused with %d: %s", status, why);
+	log_msg(log_ration(&x->server->said), "a request %s was refused with %d: %s",
+	    x->is_unix ? "on the unix socket" : "on TCP", status, why);
 	x->head.method = span_of("GET");
 	x->head.minor = 1;
 	x->keep = false;
-	x->body_over = false;
+	x->body_over = x->half_closed;	/* else it may go on sending: see on_last_byte */
 	exchange_enter(x, S_ANSWER);
 	exchange_reply(x, status, "text/plain; charset=utf-8", span_make(text, n > 0 ? (size_t)n : 0));
 }
@@ -80,6 +83,11 @@ static int status_of_head(const char *why, size_t n)
 	return strncmp(why, "a version", 9) == 0 ? 505 : 400;
 }
 
+static bool is_too_long(const struct exchange *x)
+{
+	return x->server->p.max_body > 0 && x->left > x->server->p.max_body;
+}
+
 static bool start_body(struct exchange *x)
 {
 	const char *why;
@@ -89,6 +97,10 @@ static bool start_body(struct exchange *x)
 		return false;
 	}
 	http_chunk_init(&x->chunk);
+	if (x->framing == HTTP_BODY_LENGTH && is_too_long(x)) {
+		refuse(x, 413, TOO_LONG);
+		return false;
+	}
 	x->body_over = x->framing == HTTP_BODY_NONE;
 	x->keep = !x->reserved && !http_field_has(&x->head, "Connection", "close") &&
 	    (x->head.minor == 1 || http_field_has(&x->head, "Connection", "keep-alive"));
@@ -204,6 +216,11 @@ static ssize_t take_body(struct exchange *x, const uint8_t *p, size_t n, const c
 	} else {
 		used = http_chunk_feed(&x->chunk, p, n, &data, &len, why);
 		x->body_over = x->chunk.done;
+		x->left += len;
+		if (used >= 0 && is_too_long(x)) {
+			*why = TOO_LONG;
+			return -1;
+		}
 	}
 	if (used >= 0 && len > 0 && !x->ended)
 		ops->on_body(ops->arg, x, data, len);
@@ -227,7 +244,7 @@ static void on_body_data(struct exchange *x)
 			if (x->head_sent)
 				exchange_abort(x);
 			else
-				refuse(x, 400, why);
+				refuse(x, is_too_long(x) ? 413 : 400, why);
 			return;
 		}
 		buf_consume(in, (size_t)used);
@@ -318,8 +335,8 @@ static void on_head_data(struct exchange *x)
 			say_no_room(x);
 		else
 			begin(x);
-	} else if (x->st == S_HEAD && x->half_closed) {	/* half a head: there is nothing to answer */
-		close_after_last_byte(x);
+	} else if (x->st == S_HEAD && x->half_closed) {
+		refuse(x, 400, CUT_SHORT);
 	}
 }
 
@@ -369,6 +386,12 @@ static void on_half_closed(struct exchange *x)
 	x->half_closed = true;
 	if (x->st == S_ANSWER || (pending && (x->st == S_CLOSING || x->st == S_IDLE)))
 		return;
+	if (x->st == S_HEAD || (x->st == S_BODY && !x->head_sent)) {
+		if (is_held(x))
+			x->server->p.ops.on_gone(x->server->p.ops.arg, x);
+		refuse(x, 400, CUT_SHORT);
+		return;
+	}
 	drop(x);
 }
 

@@ -56,6 +56,7 @@ struct server_params {
 	int64_t idle_ms;		/* between requests */
 	int64_t stall_ms;		/* without a byte of body, or of the answer taken; while an answer
 					 * leaves, the others wait for it */
+	uint64_t max_body;		/* of a request; above: 413 and closed. 0: any */
 	struct server_ops ops;
 };
 

@@ -6,6 +6,10 @@
  * registering and unregistering of interest. A handler never frees: it sets `dead`, and reap() is called at
  * the end of the pass (the fd is the object's to close, in reap).
  *
+ * Where most ios are idle connections, passes in between are brief: they ask only those that were ready
+ * within LOOP_WARM_MS, do not wait and do not reap. A pass that asks all of them comes when a brief one found
+ * nothing, and at least every millisecond.
+ *
  * Time is monotonic milliseconds, sampled once a pass: loop_now. Nothing here allocates: io, timers and jobs
  * are members of the objects that use them. SIGPIPE is ignored by main.
  */
@@ -20,6 +24,8 @@ struct loop;
 
 #define LOOP_READ 1u
 #define LOOP_WRITE 2u
+#define LOOP_WARM_MS 10
+#define LOOP_MANY 64 /* ios, beside twice the warm ones: passes may be brief */
 
 struct io {
 	int fd;
@@ -27,14 +33,15 @@ struct io {
 	void (*ready)(struct io *, unsigned got);
 	void (*reap)(struct io *);			/* may free the object that holds the io */
 	bool dead;
-	struct io *next;				/* the loop's */
+	struct io *next, *next_warm;			/* these and the rest: the loop's */
+	int64_t heard;					/* ms, when it was ready last */
+	bool warm;					/* brief passes ask it */
 };
 
 struct timer {
 	void (*fire)(struct timer *);
 	int64_t due;					/* ms; 0: not set */
-	struct timer *next;				/* the loop's */
-	bool linked;
+	struct timer *next, **link;			/* the loop's; link is NULL where it is not set */
 };
 
 struct job {						/* "soon": before the next select() */
@@ -51,6 +58,9 @@ void loop_free(struct loop *);
 
 /* Hold an io until it is dead. ERR_LIMIT if fd >= loop_room: the caller closes it. */
 int loop_add(struct loop *, struct io *, struct err *);
+/* This one may want something new: the next pass asks it. To be called where that must not take a
+ * millisecond. */
+void loop_stir(struct loop *, const struct io *);
 /* Descriptors below this number may be held: what select() and, when the loop was made, the process's limit
  * allow, less LOOP_FILES. The kernel gives the lowest number that is free, so that files always find some. */
 int loop_room(const struct loop *);

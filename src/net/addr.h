@@ -25,4 +25,12 @@ uint16_t addr_port(const struct addr *);
 bool addr_is_v6(const struct addr *);
 bool addr_is_loopback(const struct addr *);
 
+/* The bytes of the IP address, 4 or 16, in network order; and the way back (false: neither length). */
+const uint8_t *addr_ip(const struct addr *, size_t *n);
+bool addr_of_ip(struct addr *, const uint8_t *ip, size_t n, uint16_t port);
+/* Who is at the other end of a connected socket, and what a socket is bound to; false: no IP socket. An IPv4
+ * address that came as ::ffff:a.b.c.d is given as IPv4. */
+bool addr_of_peer(struct addr *, int fd);
+bool addr_of_self(struct addr *, int fd);
+
 #endif

@@ -355,6 +355,7 @@ int conn_write(struct conn *c, const void *p, size_t n)
 int conn_stage(struct conn *c, const void *p, size_t n)
 {
 	buf_add(&c->out, p, n);
+	loop_stir(c->loop, &c->io);
 	c->over = c->over && !c->timed_out;	/* a last word */
 	if (c->engine != NULL)
 		job_queue(c->loop, &c->kick);
@@ -442,6 +443,8 @@ void conn_shutdown(struct conn *c)
 void conn_pause(struct conn *c, bool pause)
 {
 	c->paused = pause;
+	if (!pause)
+		loop_stir(c->loop, &c->io);
 }
 
 void conn_deadline(struct conn *c, int64_t due)

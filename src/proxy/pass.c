@@ -48,6 +48,7 @@ static int on_body(void *arg, const void *data, size_t n, struct err *err)
 
 static void on_done(void *arg, const struct err *err)
 {
+	static struct log_ration said;
 	struct pass *p = arg;
 
 	if (err->cls == 0) {
@@ -55,7 +56,7 @@ static void on_done(void *arg, const struct err *err)
 	} else if (exchange_has_head(p->x)) {
 		exchange_abort(p->x);
 	} else {
-		log_info("%s", err->msg);
+		log_msg(log_ration(&said), "%s", err->msg);
 		exchange_reply(p->x, err->cls == ERR_TIMEOUT ? 504 : 502, "text/plain; charset=utf-8",
 		    span_of("the host did not answer\n"));
 	}

@@ -35,6 +35,7 @@ struct proxy {
 	struct visit *visits;
 	struct visit *spare;		/* to be used again */
 	size_t nspare;
+	struct log_ration said;		/* of failures and of who was turned away */
 	char base[600];			/* the upstream's addresses begin so */
 };
 
@@ -226,7 +227,9 @@ static void on_done(void *arg, const struct err *err)
 		word_offline(v->x, err->msg);
 	else
 		word_fail(v->x, err, cache_limits(v->proxy->p.cache, &v->req));
-	if (err->cls != 0)
+	if (err->cls != 0 && err->cls != ERR_NOTFOUND && !v->proxy->p.offline)
+		log_msg(log_ration(&v->proxy->said), "%s", err->msg);
+	else if (err->cls != 0)
 		log_info("%s", err->msg);
 	dispose(v);
 }
@@ -238,33 +241,14 @@ static void on_upload_drained(void *arg)
 
 /* ---- the request, towards the cache ---- */
 
-static struct span host_only(struct span authority)
-{
-	ptrdiff_t colon = span_chr(authority, ':'), close = span_chr(authority, ']');
-
-	if (close > 0)
-		return span_sub(authority, 1, (size_t)close - 1);
-	return colon < 0 ? authority : span_sub(authority, 0, (size_t)colon);
-}
-
-/* A client of the socket may call the upstream by its own name, which for tests is a loopback name as well.
- */
-static bool is_authority(const struct upstream *u, struct span host)
-{
-	struct span origin = span_of(u->origin);
-
-	return origin.n > host.n + 3 && span_isame(span_sub(origin, origin.n - host.n, host.n), host) &&
-	    origin.p[origin.n - host.n - 1] == '/';
-}
-
 /* How the client calls us, if by a name of ours: then the upstream's addresses in answers become that. */
 static void note_own(struct visit *v, const struct http_head *h)
 {
 	struct span host = http_field(h, "host");
-	struct url url = { .host = host_only(host), .v6 = span_chr(host, '[') >= 0 };
+	struct url url = { .host = rules_name(host), .v6 = span_chr(host, '[') >= 0 };
 
 	if (v->proxy->p.rewrite == REWRITE_NONE || !url_is_loopback(&url) ||
-	    is_authority(v->proxy->p.upstream, host))
+	    rules_is_authority(v->proxy->p.upstream, host))
 		return;
 	readdress_to(&v->addresses, host, span_starts(h->target, "/api/v3/") ? "/api/v3" : "");
 }
@@ -280,22 +264,6 @@ static bool may_be_keyed(const struct proxy *p, const struct http_head *h, struc
 		if (span_eq(target, p->p.body_paths[i]))
 			return true;
 	return false;
-}
-
-static int64_t announced_length(const struct http_head *h)
-{
-	uint64_t n;
-
-	return span_u64(http_field(h, "content-length"), INT64_MAX, &n) ? (int64_t)n : -1;
-}
-
-/* A GET that says it has none of it is a GET without. */
-static bool has_body(const struct http_head *h)
-{
-	int64_t n = announced_length(h);
-
-	return http_field(h, "transfer-encoding").p != NULL || n > 0 ||
-	    (n == 0 && !span_eq(h->method, "GET") && !span_eq(h->method, "HEAD"));
 }
 
 static size_t client_headers(struct visit *v, const struct http_head *h,
@@ -326,10 +294,10 @@ static int make_request(struct visit *v, struct err *err)
 	struct request_in in = { .method = method,
 		.target = rules_target(h->target),
 		.headers = headers,
-		.has_body = has_body(h),
+		.has_body = rules_has_body(h),
 		.body = v->streaming ? span_of("") : buf_span(&v->body),
 		.streamed = v->streaming,
-		.length = announced_length(h),
+		.length = rules_body_length(h),
 		.body_paths = p->body_paths,
 		.nbody_paths = p->nbody_paths };
 	int rc;
@@ -413,7 +381,7 @@ static struct visit *visit_new(struct proxy *p, struct exchange *x)
 /* Other hosts are passed to on the unix socket alone, the read-only ones with GET and HEAD alone. */
 static bool is_answered_for(const struct proxy *p, const struct exchange *x, const struct http_head *h)
 {
-	struct span host = host_only(http_field(h, "host"));
+	struct span host = rules_name(http_field(h, "host"));
 
 	switch (rules_host(host, p->p.upstream)) {
 	case RULES_API:
@@ -433,10 +401,13 @@ static bool turned_away(struct proxy *p, struct exchange *x, const struct http_h
 	struct span host = http_field(h, "host");
 
 	if (!exchange_is_unix(x) && rules_is_foreign_page(h, host)) {
+		log_msg(log_ration(&p->said), "a request on TCP was refused with 403: a web page sent it");
 		word_say(x, 403, "requests of web pages are not answered");
 		return true;
 	}
 	if (h->target.p[0] != '/' || !is_answered_for(p, x, h)) {
+		log_msg(log_ration(&p->said), "a request %s was refused with 421: it is for another host",
+		    exchange_is_unix(x) ? "on the unix socket" : "on TCP");
 		word_say(x, 421, "this is not a host that ghoard answers for");
 		return true;
 	}
@@ -445,7 +416,7 @@ static bool turned_away(struct proxy *p, struct exchange *x, const struct http_h
 		return true;
 	}
 	return span_starts(h->target, "/_ghoard") &&
-	    rules_host(host_only(host), p->p.upstream) == RULES_API && p->p.control(p->p.arg, x, h->target);
+	    rules_host(rules_name(host), p->p.upstream) == RULES_API && p->p.control(p->p.arg, x, h->target);
 }
 
 static void on_passed(void *arg)
@@ -459,7 +430,7 @@ static void on_passed(void *arg)
 
 static void pass(struct visit *v)
 {
-	struct span host = host_only(http_field(exchange_request(v->x), "host"));
+	struct span host = rules_name(http_field(exchange_request(v->x), "host"));
 	struct err err;
 
 	err_init(&err);
@@ -490,13 +461,13 @@ void proxy_on_request(void *arg, struct exchange *x)
 			dispose(v);
 		return;
 	}
-	if (rules_host(host_only(http_field(h, "host")), p->p.upstream) == RULES_PASS) {
+	if (rules_host(rules_name(http_field(h, "host")), p->p.upstream) == RULES_PASS) {
 		pass(v);
 		return;
 	}
 	note_own(v, h);
-	v->collect = has_body(h) && may_be_keyed(p, h, rules_target(h->target));
-	v->streaming = has_body(h) && !v->collect;
+	v->collect = rules_has_body(h) && may_be_keyed(p, h, rules_target(h->target));
+	v->streaming = rules_has_body(h) && !v->collect;
 	if (!v->collect)
 		start(v);
 }

@@ -76,11 +76,43 @@ bool rules_is_foreign_page(const struct http_head *h, struct span authority)
 	return !same;
 }
 
+struct span rules_name(struct span authority)
+{
+	ptrdiff_t colon = span_chr(authority, ':'), close = span_chr(authority, ']');
+
+	if (close > 0)
+		return span_sub(authority, 1, (size_t)close - 1);
+	return colon < 0 ? authority : span_sub(authority, 0, (size_t)colon);
+}
+
+bool rules_is_authority(const struct upstream *u, struct span host)
+{
+	struct span origin = span_of(u->origin);
+
+	return origin.n > host.n + 3 && span_isame(span_sub(origin, origin.n - host.n, host.n), host) &&
+	    origin.p[origin.n - host.n - 1] == '/';
+}
+
 bool rules_is_hop(const struct http_head *h, struct span name)
 {
 	char text[64];
 
 	return span_copy(text, sizeof(text), name) && http_field_has(h, "connection", text);
+}
+
+int64_t rules_body_length(const struct http_head *h)
+{
+	uint64_t n;
+
+	return span_u64(http_field(h, "content-length"), INT64_MAX, &n) ? (int64_t)n : -1;
+}
+
+bool rules_has_body(const struct http_head *h)
+{
+	int64_t n = rules_body_length(h);
+
+	return http_field(h, "transfer-encoding").p != NULL || n > 0 ||
+	    (n == 0 && !span_eq(h->method, "GET") && !span_eq(h->method, "HEAD"));
 }
 
 struct span rules_target(struct span target)

@@ -30,10 +30,19 @@ enum rules_host rules_host(struct span host, const struct upstream *);
 bool rules_gets_auth(struct span host, const struct upstream *);
 bool rules_read_only(struct span host);
 
+/* The name in an authority, without port and brackets. */
+struct span rules_name(struct span authority);
+/* Is this authority, with its port, the upstream's own? For tests that is a loopback name as well. */
+bool rules_is_authority(const struct upstream *, struct span authority);
+
 /* Did a web page of another origin send this (Origin, Sec-Fetch-Site)? `authority` is what the client calls
  * us. */
 bool rules_is_foreign_page(const struct http_head *, struct span authority);
 
+/* Content-Length; -1: none, or not a number. */
+int64_t rules_body_length(const struct http_head *);
+/* A GET that says it has none of it is a GET without. */
+bool rules_has_body(const struct http_head *);
 /* Named by the message's Connection: between the client and us alone (RFC 9110 §7.6.1). */
 bool rules_is_hop(const struct http_head *, struct span name);
 

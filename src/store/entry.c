@@ -194,11 +194,15 @@ int entry_build(const struct entry_parts *given, struct entry **out, struct err 
 
 /* ---- reading ---- */
 
-/* Unescaped into e->text, whose room was made once: spans into it stay good. */
+/* A slice of the image, or unescaped into e->text, whose room was made once: spans into it stay good. */
 static bool take_str(struct entry *e, struct span raw, struct span *out)
 {
 	size_t at = buf_len(&e->text);
 
+	if (raw.n >= 2 && raw.p[0] == '"' && span_chr(raw, '\\') < 0) {
+		*out = span_sub(raw, 1, raw.n - 2);
+		return true;
+	}
 	if (jscan_unescape(raw, &e->text) != 0)
 		return false;
 	*out = span_make(buf_data(&e->text) + at, buf_len(&e->text) - at);
@@ -365,16 +369,19 @@ static int parse_members(struct entry *e, struct span object)
 	return rc;
 }
 
-/* The head is copied with `"data":0}` in place of the body, so that the scanner sees a whole small object. */
+/* For the while the body begins with `0}`, so that the scanner sees a whole small object. */
 static bool parse_ours(struct entry *e, struct span file, size_t data_at)
 {
-	struct buf *t = &e->text;
-	struct span head;
+	uint8_t *body = buf_data(&e->image) + data_at, kept[2];
+	bool ok;
 
-	buf_add(t, file.p, data_at);
-	buf_adds(t, "0}");
-	head = buf_span(t);
-	if (t->failed || parse_members(e, head) != 0 || !e->ours)
+	if (file.n < data_at + sizeof(kept))
+		return false;
+	memcpy(kept, body, sizeof(kept));
+	memcpy(body, "0}", sizeof(kept));
+	ok = parse_members(e, span_sub(file, 0, data_at + sizeof(kept))) == 0 && e->ours;
+	memcpy(body, kept, sizeof(kept));
+	if (!ok)
 		return false;
 	e->data = span_sub(file, data_at, file.n - data_at - 1);
 	return file.p[file.n - 1] == '}' && e->data.n > 0;
@@ -385,16 +392,38 @@ static bool parse_reference(struct entry *e, struct span file)
 	return parse_members(e, file) == 0 && e->data.n > 0 && e->timestamp > 0 && !e->ours;
 }
 
+/* At most so long are the strings that have escapes; the others are slices of the image. A string begins
+ * behind the last quote that no backslash stands before. */
+static size_t escaped_len(struct span head)
+{
+	size_t sum = 0, from = 0;
+	bool escapes = false;
+
+	for (size_t i = 0; i < head.n; i++) {
+		if (head.p[i] == '\\') {
+			escapes = true;
+			i++;
+		} else if (head.p[i] == '"') {
+			sum += escapes ? i - from : 0;
+			escapes = false;
+			from = i;
+		}
+	}
+	return sum;
+}
+
 static bool parse_image(struct entry *e)
 {
 	struct span file = buf_span(&e->image);
 	size_t data_at = our_data_at(file);
 
-	/* Room for all that will ever be put there: the head, its strings once more, a decoded body. */
+	/* Room for all that will ever be put there: the strings with escapes (of ours: those of the head), a
+	 * decoded body. */
 	buf_init(&e->text, 2 * file.n + 3 * ENTRY_HEAD_MAX);
 	if (data_at > 0)
 		buf_reserve(&e->text,
-		    2 * data_at + 64 + (data_at < file.n && file.p[data_at] == '"' ? file.n : 0));
+		    escaped_len(span_sub(file, 0, data_at)) + 1 +
+			(data_at < file.n && file.p[data_at] == '"' ? file.n : 0));
 	else
 		buf_reserve(&e->text, 2 * file.n + 64);
 	if (e->text.failed || file.n == 0)
@@ -414,6 +443,7 @@ int entry_parse(struct buf *image, struct entry **out, struct err *err)
 		return err_set(err, ERR_INTERNAL, "no memory for an entry");
 	}
 	e->refs = 1;
+	buf_fit(image);
 	e->image = *image;
 	buf_init(image, image->max);
 	if (!parse_image(e)) {

@@ -124,8 +124,8 @@ SEAMS = [
     (r"bearssl|\bbr_\w+", r"src/(crypto|tls)/.*", "BearSSL is behind crypto/ and tls/"),
     (
         r"\b(fe|ge|sc)25519_\w+|\bsodium_|<private/",
-        r"src/crypto/ed25519\.c",
-        "libsodium is behind crypto/ed25519.h",
+        r"src/crypto/(x25519\.c|ed25519\.c|curve25519\.[ch])",
+        "libsodium is behind crypto/ed25519.h and x25519.h",
     ),
     (r"<zlib\.h>|\bz_stream|\bdeflate\w*\s*\(", r"src/base/gzip\.c", "zlib is behind base/gzip.h"),
     (r"\bcJSON", r"src/base/json\.c", "cJSON is behind base/json.h"),

@@ -102,7 +102,9 @@ def test_half_closed_behind_what_came_again(daemon, rest):
         warm(ask, head(ISSUES))
     for _ in range(5):
         got = split(daemon.raw(head(ISSUES) * 3 + rest, half_close=True))
-        assert [a.status for a in got] == [200] * (3 + rest.count(b"\r\n\r\n"))
+        whole = 3 + rest.count(b"\r\n\r\n")
+        cut = [] if rest.endswith(b"\r\n\r\n") or not rest else [400]
+        assert [a.status for a in got] == [200] * whole + cut
     assert daemon.get(ISSUES).status == 200
 
 

@@ -331,6 +331,22 @@ def test_schedule_and_dispatch_scan(job):
     assert job.check(rc=1, event="workflow_dispatch")["reason"] == "event-dispatch"
 
 
+def test_a_scheduled_scan_is_stored_for_the_others(job):
+    job.scan(event="schedule")
+    assert job.check(rc=0)["skip"]
+
+
+def test_the_daemon_shows_the_counts(job, daemon):
+    job.scan()
+    job.check(rc=0)
+    stats = daemon.get("/_ghoard/stats", token=None, unix=True).json
+    assert (stats["codeql_scans"], stats["codeql_checks"], stats["codeql_stored"]) == (1, 2, 1)
+    assert stats["codeql_seconds_saved"] == job.stats()["codeql_seconds_saved"] > 0
+    metrics = daemon.get("/_ghoard/metrics", token=None, unix=True).body.decode()
+    assert "ghoard_codeql_hits_total 1" in metrics
+    assert "CodeQL scans spared" in daemon.get("/_ghoard/", token=None, unix=True).body.decode()
+
+
 @pytest.mark.parametrize("event", ["pull_request_target", "workflow_run", "issue_comment", "no_such_event"])
 def test_untrusted_events_scan_unless_commit_and_ref_are_given(job, event):
     job.scan()
@@ -520,6 +536,7 @@ FORGERIES = {
     ),
     "longer life": lambda t: t.replace('"ttl":86400', '"ttl":8640000', 1),
     "a full one": lambda t: t.replace('"class":"full"', '"class":"pull"'),
+    "another event": lambda t: t.replace('"event":"push"', '"event":"pull"'),
     "no version": lambda t: t.replace('"version":"2.25.6"', '"version":""'),
     "cut": lambda t: t[: len(t) // 2],
     "empty": lambda t: "",
@@ -543,6 +560,33 @@ def test_a_forged_entry_under_a_key_is_never_a_skip(job, tmp_path, how):
     )
     job("ls", rc=0, key=())
     job("ls", "--json", rc=0, key=())
+
+
+def test_an_edited_entry_without_keys(job):
+    """Whoever can write the folder can forge an unsigned entry; what does not hold together is still seen."""
+
+    def scan_of(text):
+        return text.index('"scan":')
+
+    job.scan()
+    (path,) = job.entries()
+    good = path.read_text()
+    at = scan_of(good)
+    fewer = good[:at] + good[at:].replace('"error":1', '"error":0', 1)
+    path.write_text(fewer)
+    assert fewer != good and job.check(rc=1)["reason"] == "damaged"
+    job.store()
+    good = path.read_text()
+    at = scan_of(good)
+    future = good[:at].replace('"timestamp":1', '"timestamp":3', 1) + good[at:].replace(
+        '"finished":1', '"finished":3', 1
+    )
+    path.write_text(future)
+    assert job.check(rc=1)["reason"] == "damaged"
+    path.write_text(good.replace('"ttl":86400', '"ttl":864000', 1))
+    assert job.check(rc=0)["skip"]
+    path.write_text(path.read_text().replace('"timestamp":1', '"timestamp":0', 1))
+    assert job.check(rc=1)["skip"] is False
 
 
 def test_a_signed_entry_is_bound_to_its_name(job, tmp_path):
@@ -729,7 +773,7 @@ def test_it_can_be_switched_off(job):
         ["check", "x"],
         ["ls", "--language", "go"],
         ["store"],
-            ["fetch", "--sample", "1%"],
+        ["fetch", "--sample", "1%"],
     ],
 )
 def test_wrong_usage(job, args):

@@ -154,8 +154,8 @@ def test_hits_do_not_wait_for_the_limit(daemon, slow, crowd, fake):
     "token, crowded", [("alice-token", 150), ("bob-token", 350)], ids=["same token", "other token"]
 )
 def test_another_s_miss_beside_the_limit(daemon, fake, slow, crowd, token, crowded):
-    """As many of alice's as may are at GitHub, others wait: another token's goes at once, another path of hers
-    with the next place that is free."""
+    """As many of alice's as may are at GitHub, others wait: another token's goes at once, another path of
+    hers with the next free place."""
     crowd(slow(crowded))
     wait_until(lambda: fake.count() >= PLACES)
     answer, seconds = timed(daemon, REPO, token, timeout=5)

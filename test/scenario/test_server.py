@@ -199,6 +199,33 @@ def test_a_client_that_leaves_harms_nobody(daemon, fake):
     assert len(daemon.get(ISSUES).json) == 7
 
 
+# -- how long
+def test_a_body_that_is_too_long_is_413(make_daemon, ghoard, fake, unix):
+    folder = ghoard.project / ".github"
+    folder.mkdir()
+    (folder / "cache-config.yml").write_text("daemon:\n  max_request_body: 100KiB\n")
+    daemon = make_daemon()
+    fits = daemon.get(UPLOAD, unix=unix, method="POST", body=bytes(100 << 10))
+    assert fits.status != 413 and fake.count() == 1
+    head = f"POST {UPLOAD} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n".encode()
+    for more in (b"Content-Length: 102401\r\n\r\n", b"Content-Length: 9999999999999\r\n\r\nabc"):
+        (answer,) = split(daemon.raw(head + more, unix))
+        assert answer.status == 413 and answer.headers["connection"] == "close"
+    assert fake.count() == 1, "nothing was sent on"
+    body = chunked(*[bytes(10 << 10)] * 11)
+    head = f"POST {UPLOAD} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    (answer,) = split(daemon.raw(head + body, unix))
+    assert answer.status == 413
+    assert daemon.errors.count("413") == 3 and "max_request_body" in daemon.errors
+    assert ("unix socket" if unix else "TCP") in daemon.errors
+
+
+def test_refusals_are_logged_a_few_times_a_minute(daemon):
+    for _ in range(40):
+        assert split(daemon.raw(b"G T / HTTP/1.1\r\n\r\n"))[0].status == 400
+    assert 5 <= daemon.errors.count("was refused with 400") <= 10
+
+
 # -- how many
 @pytest.mark.timeout(120)
 def test_the_901st_connection_gets_503(daemon, fake):

@@ -130,6 +130,7 @@ static void test_own_keys(void **state)
 		{ "tls.ca_file", "", SETF_NONE, TRUST_FREE },
 		{ "tls.ca_dir", "", SETF_NONE, TRUST_FREE },
 		{ "daemon.socket", "", SETF_NONE, TRUST_FREE },
+		{ "daemon.max_request_body", "2GiB", SETF_CACHE, TRUST_FREE },
 		{ "credentials.directory", "~/.credentials", SETF_CACHE, TRUST_NEVER },
 		{ "codeql.directory", "~/.cache/codeql", SETF_CACHE, TRUST_NEVER },
 		{ "codeql.enabled", "true", SETF_CACHE, TRUST_LOWER },

@@ -3,7 +3,7 @@
 
 #define ASK "GET / HTTP/1.1\r\nHost: x\r\nAuthorization: token a\r\n\r\n"
 
-static unsigned forgotten[1000];
+static unsigned forgotten[9000];
 
 static void forget(void *arg, void *note)
 {
@@ -121,19 +121,19 @@ static void test_full(void **state)
 	unsigned kept = 0;
 	char ask[64];
 
-	for (uintptr_t i = 1; i < 1000; i++) {
+	for (uintptr_t i = 1; i < 9000; i++) {
 		snprintf(ask, sizeof(ask), "GET /%u HTTP/1.1\r\n\r\n", (unsigned)i);
 		keep(h, 0, ask, i, (int64_t)i);
 		assert_int_equal(find(h, 0, ask, (int64_t)i), i);
 	}
-	for (uintptr_t i = 1; i < 1000; i++) {
+	for (uintptr_t i = 1; i < 9000; i++) {
 		assert_in_range(forgotten[i], 0, 1);
 		kept += forgotten[i] == 0;
 	}
 	assert_in_range(kept, HEADS_SETS, HEADS_SETS * HEADS_WAYS);
 	heads_free(h);
 	*state = NULL;
-	for (uintptr_t i = 1; i < 1000; i++)
+	for (uintptr_t i = 1; i < 9000; i++)
 		assert_int_equal(forgotten[i], 1);
 }
 

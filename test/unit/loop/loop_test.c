@@ -308,7 +308,8 @@ static void test_timers_in_handlers(void **state)
 	run(f);
 	assert_string_equal(story, "acd");
 	assert_int_equal(b.timer.due, 0);
-	assert_false(a.timer.linked || b.timer.linked || c.timer.linked || d.timer.linked);
+	assert_true(a.timer.link == NULL && b.timer.link == NULL && c.timer.link == NULL &&
+	    d.timer.link == NULL);
 	timer_clear(f->loop, &b.timer);	/* of one that is not set: fine */
 }
 

@@ -1,6 +1,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "../base/cm.h"
 #include "../guard.h"
@@ -71,11 +73,66 @@ static void test_no_literals(void **state)
 	assert_int_equal(((struct sockaddr_in *)(void *)&a.ss)->sin_port, htons(80));
 }
 
+static void test_bytes(void **state)
+{
+	static const uint8_t v4[4] = { 10, 1, 2, 3 }, v6[16] = { 0x20, 1, 0x0d, 0xb8, [15] = 9 };
+	struct addr a;
+	char text[ADDR_TEXT_LEN];
+	size_t n;
+
+	(void)state;
+	assert_true(addr_of_ip(&a, guard_put(v4, 4), 4, 9000));
+	addr_text(&a, text);
+	assert_string_equal(text, "10.1.2.3:9000");
+	assert_memory_equal(addr_ip(&a, &n), v4, 4);
+	assert_int_equal(n, 4);
+	assert_true(addr_of_ip(&a, guard_put(v6, 16), 16, 1));
+	addr_text(&a, text);
+	assert_string_equal(text, "[2001:db8::9]:1");
+	assert_memory_equal(addr_ip(&a, &n), v6, 16);
+	assert_int_equal(n, 16);
+	assert_false(addr_of_ip(&a, v6, 8, 1));
+}
+
+/* A listener on both families sees an IPv4 peer as itself. */
+static void test_both_ends(void **state)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET6, SOCK_STREAM, 0), off = 0, client, served;
+	struct addr peer, self;
+	char text[ADDR_TEXT_LEN];
+
+	(void)state;
+	if (fd < 0 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0 ||
+	    bind(fd, (struct sockaddr *)&any, sizeof(any)) != 0)
+		skip();
+	assert_int_equal(listen(fd, 1), 0);
+	assert_true(addr_of_self(&self, fd));
+	assert_false(addr_of_peer(&peer, fd));
+	to.sin_port = htons(addr_port(&self));
+	client = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
+	served = accept(fd, NULL, NULL);
+	assert_true(addr_of_peer(&peer, served) && addr_of_self(&self, client));
+	assert_false(addr_is_v6(&peer));
+	assert_true(addr_is_loopback(&peer));
+	assert_int_equal(addr_port(&peer), addr_port(&self));
+	addr_text(&self, text);
+	assert_memory_equal(text, "127.0.0.1:", 10);
+	close(fd);
+	close(client);
+	close(served);
+	assert_false(addr_of_peer(&peer, -1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_literals),
 		cmocka_unit_test(test_no_literals),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_both_ends),
 	};
 
 	return cmocka_run_group_tests_name("net/addr", tests, NULL, NULL);

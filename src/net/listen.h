@@ -2,8 +2,8 @@
  * Listening sockets: unix and TCP, accepted in the loop. Without a descriptor for one more connection, what
  * waits is looked at again ten times a second.
  */
-#ifndef HTTP_LISTEN_H
-#define HTTP_LISTEN_H
+#ifndef NET_LISTEN_H
+#define NET_LISTEN_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -14,9 +14,9 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "http/listen.h"
 #include "loop/loop.h"
 #include "net/addr.h"
+#include "net/listen.h"
 
 #define BACKLOG 512
 #define LOCK_TRIES 200

@@ -1,0 +1,48 @@
+/*
+ * What the P2P side needs from the rest of the program, which it may not include: cli hands it in. All calls
+ * answer at once, none blocks above 5 ms, none calls back into p2p/.
+ */
+#ifndef P2P_SOURCE_H
+#define P2P_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct buf;
+struct message_entry;
+
+/* An entry as it is served: spans good until `release`. */
+struct swarm_held {
+	struct span image;		/* its file up to the value of `data`: message_put_hit's */
+	struct span body;
+	void *entry;			/* the source's */
+};
+
+struct swarm_source {
+	/*
+	 * The newest live entry of this key, or any of this CID (the other span is empty), that peers may
+	 * have: own token's, or all with p2p.share, less the operations never shared. true with *held.
+	 */
+	bool (*find)(void *arg, struct span key, struct span cid, struct swarm_held *held);
+	void (*release)(void *arg, struct swarm_held *);
+	/* An announcement: is its key the one our own table makes of its url on our upstream, of an operation
+	 * that is announced, and not overtaken by a local write? The longest life (s) we give it; negative:
+	 * no. */
+	int64_t (*judge)(void *arg, const struct message_entry *);
+	/* Is somebody here asking GitHub for this key now? */
+	bool (*asking)(void *arg, struct span key);
+	/* A member says that what it holds below this path (`/repos/o/r…`) from before `time` (µs, at most
+	 * now) is stale: our lives may only get shorter. */
+	void (*invalidate)(void *arg, struct span prefix, int64_t time);
+	/* By name, for the reference's peers: an entry's JSON
+	 * {data,timestamp,ttl,content_hash,validation_fields}. get: false, none that may be shared. put:
+	 * false, refused. */
+	bool (*get_named)(void *arg, struct span key, struct buf *json);
+	bool (*put_named)(void *arg, struct span key, struct span json);
+	void *arg;
+};
+
+#endif
