@@ -4,7 +4,7 @@
 # by vendor/deps.sh.  V=1 shows the commands, JOBS=1 runs one at a time.
 
 VERSION  := 0.1.0
-MAX_SIZE := 614400
+MAX_SIZE := 819200
 ARCH     := x86_64
 
 PREFIX       ?= /usr/local
@@ -48,7 +48,7 @@ PART     := $(filter-out src/main.c,$(SRC))
 TESTS    := $(sort $(wildcard test/unit/*/*_test.c))
 HELPERS  := $(sort $(wildcard test/unit/*.c))
 FUZZERS  := $(filter-out test/fuzz/replay.c,$(sort $(wildcard test/fuzz/*.c)))
-LIBS     := bearssl cjson libsodium libyaml
+LIBS     := bearssl cjson libsodium libyaml zlib
 UNPACKED := build/vendor/unpacked
 
 # ---- flags ----
@@ -56,7 +56,8 @@ UNPACKED := build/vendor/unpacked
 # Only the libraries' headers are -isystem: their warnings are not ours.
 CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -Isrc -isystem build/vendor/src/bearssl/inc \
 	-isystem build/vendor/src/cjson -isystem build/vendor/src/libyaml/include \
-	-isystem build/vendor/src/libsodium/src/libsodium/include/sodium
+	-isystem build/vendor/src/libsodium/src/libsodium/include/sodium \
+	-isystem build/vendor/src/zlib
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wvla \
 	-Wmissing-prototypes -Werror
 
@@ -127,7 +128,7 @@ $(1)/flags: Makefile
 		echo '$(2) $(CPPFLAGS) $(3) / $(4)' >$$@
 
 $(1)/obj/src/cli/cmd_version.o: Makefile vendor/pins vendor/versions.sh
--include $(patsubst %.c,$(1)/obj/%.d,$(SRC) $(TESTS) $(HELPERS) $(FUZZERS))
+-include $(patsubst %.c,$(1)/obj/%.d,$(SRC) $(TESTS) $(HELPERS) $(FUZZERS) test/bench/tree.c)
 endef
 
 $(eval $(call flavour,build,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN),$(RELEASE_FLAGS) -g0))
@@ -225,8 +226,12 @@ test: all build/deps/test ## everything; installs what the tests need
 fuzz: $(FUZZERS:test/fuzz/%.c=build/fuzz/bin/%) ## every parser, FUZZ_SECONDS=5 each
 	$(Q)sh test/fuzz/run.sh $(FUZZ_SECONDS) $^
 
-bench: all build/deps/bench build/venv/ready ## side by side with others; T=daemon for some
+bench: all build/bench/tree build/deps/bench build/venv/ready ## side by side with others; T=daemon for some
 	$(Q)sh test/bench/run.sh $(T)
+
+build/bench/tree: build/obj/test/bench/tree.o $(PART:%.c=build/obj/%.o) $(LIBS:%=build/lib/%.a)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
 
 bench-engines: build/engines ## how fast the peers' engines move a body, without a socket
 	$(Q)./build/engines

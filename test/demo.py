@@ -12,8 +12,10 @@ import re
 import shlex
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "scenario"))
@@ -132,8 +134,71 @@ class Recorded(Demo):
         self.without_github(self.REPO)
         numbers = self.stats()
         told = int(numbers["upstream_requests"]), int(numbers["upstream_billable"])
+        Scans(self, self.ghoard.folder).all()
         if told != self.kept:
             raise Failed(f"stats counts {told} upstream requests and billed ones, the stand-in {self.kept}")
+
+
+class Scans:
+    """`ghoard codeql` on a small repository: a scan, and why the next one is not needed."""
+
+    KEY = (
+        "--language",
+        "python",
+        "--codeql-version",
+        "2.25.6",
+        "--build-mode",
+        "none",
+        "--category",
+        "/language:python",
+    )
+
+    def __init__(self, demo, folder):
+        self.demo, self.tree = demo, folder / "sources"
+        self.sarif = folder / "results.sarif"
+        demo.env |= {"GITHUB_REPOSITORY": "octocat/hello-world", "RUNNER_TEMP": str(folder)}
+        demo.ghoard.project = self.tree
+
+    def git(self, *args):
+        who = {f"GIT_{w}_{k}": "demo@example.org" for w in ("AUTHOR", "COMMITTER") for k in ("NAME", "EMAIL")}
+        subprocess.run(["git", *args], cwd=self.tree, check=True, stdout=subprocess.DEVNULL,
+                       env={"PATH": os.environ["PATH"], "HOME": str(self.tree), **who})  # fmt: skip
+
+    def plant(self):
+        self.tree.mkdir()
+        (self.tree / "app.py").write_text("import os, sys\nos.system(sys.argv[1])\n")
+        self.git("init", "-q")
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "first")
+        where = {"artifactLocation": {"uri": "app.py"}, "region": {"startLine": 2}}
+        found = {"ruleId": "py/command-line-injection", "level": "error", "message": {"text": "user input"},
+                 "locations": [{"physicalLocation": where}]}  # fmt: skip
+        driver = {"name": "CodeQL", "semanticVersion": "2.25.6"}
+        run = {"tool": {"driver": driver}, "results": [found]}
+        self.sarif.write_text(json.dumps({"version": "2.1.0", "runs": [run]}))
+
+    def step(self, what, command, *args, rc=0, want="", lines=2):
+        shown = shlex.join(["ghoard", "codeql", command, *args]).replace(f"{self.tree.parent}/", "")
+        print(bold(f"$ {shown} ...".ljust(70)) + f"  # {what}", flush=True)
+        run = self.demo.ghoard("codeql", command, *self.KEY, *args, env=self.demo.env, rc=rc)
+        text = run.out.decode()
+        if want not in text:
+            raise Failed(f"'{want}' is not in {text!r}")
+        print("  " + "\n  ".join(line[:104] for line in text.splitlines()[:lines]))
+
+    def all(self):
+        print("\nCodeQL: the same sources are not scanned twice.\n")
+        self.plant()
+        now = int(time.time())
+        self.step("nothing is known", "check", rc=1, want="scan: miss-none")
+        self.step("what the scan found", "store", "--sarif", str(self.sarif), "--started", str(now - 480),
+                  "--finished", str(now), want="stored: CodeQL 2.25.6")  # fmt: skip
+        self.git("commit", "-q", "--allow-empty", "-m", "second")
+        self.step("another commit, the same tree", "check", want="skip: hit-tree")
+        self.step("a gate without GitHub", "check", "--fail-on", "error", rc=7)
+        (self.tree / "app.py").write_text("print(1)\n")
+        self.step("other sources", "check", rc=1, want="miss-sources")
+        self.step("what differs", "explain", want="changed app.py", lines=4)
 
 
 class Live(Demo):

@@ -14,6 +14,7 @@ build ar                                        binutils         binutils
 build make                                      make             make
 build patch                                     patch            patch
 build xz                                        xz-utils         xz
+build bzip2                                     bzip2            bzip2
 build tar                                       tar              tar
 build /usr/include/stdio.h                      libc6-dev        musl-dev
 build musl-gcc                                  musl-tools       -
@@ -48,6 +49,7 @@ interop curl                                    curl             curl
 interop /etc/ssl/certs/ca-certificates.crt      ca-certificates  ca-certificates
 demo  node                                      nodejs           nodejs
 demo  npm                                       npm              npm
+demo  git                                       git              git
 demo  openssl                                   openssl          openssl
 demo  /etc/ssl/certs/ca-certificates.crt        ca-certificates  ca-certificates
 '

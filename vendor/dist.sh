@@ -26,6 +26,7 @@ install -m 644 "$src/bearssl/LICENSE.txt" "$tmp/$program/licenses/BearSSL"
 install -m 644 "$src/cjson/LICENSE" "$tmp/$program/licenses/cJSON"
 install -m 644 "$src/libsodium/LICENSE" "$tmp/$program/licenses/libsodium"
 install -m 644 "$src/libyaml/License" "$tmp/$program/licenses/libyaml"
+sed -n "/Copyright/,/^  Jean-loup/p" "$src/zlib/zlib.h" >"$tmp/$program/licenses/zlib"
 # musl is linked in too; it comes with the compiler, not from vendor/
 for text in /usr/share/doc/musl/copyright /usr/share/doc/musl-dev/copyright \
     /usr/share/licenses/musl/COPYRIGHT; do

@@ -215,7 +215,7 @@ bump() {
 	sed -n '/^#/p' "$pins" >"$top/pins"
 	rows | while read -r name part file want; do
 		case $part in
-		upstream) set -- "$apt/got/$name"_*.orig.tar.?z ;;
+		upstream) set -- "$apt/got/$name"_*.orig.tar.?z* ;;
 		*) set -- "$apt/got/$name"_*.debian.tar.?z ;;
 		esac
 		[ -f "$1" ] || fail "the archive has no $part of $name"

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,25 @@ static void collect(struct app *a)
 		;
 	app_note_collection(a, gc);
 	gc_free(gc);
+}
+
+struct metrics *app_all_metrics(const struct app *a)
+{
+	const char *dir = settings_str(a->settings, "codeql.directory");
+	struct metrics *sum = metrics_open(NULL), *scans = NULL;
+	char path[PATH_MAX];
+
+	if (sum == NULL)
+		return NULL;
+	metrics_merge(sum, a->metrics);
+	/* Asking for numbers makes no folder. */
+	if (dir != NULL && snprintf(path, sizeof(path), "%s/.stats", dir) < PATH_MAX &&
+	    access(path, R_OK) == 0)
+		scans = metrics_open(dir);
+	if (scans != NULL)
+		metrics_merge(sum, scans);
+	metrics_free(scans);
+	return sum;
 }
 
 /* ---- the way to GitHub ---- */

@@ -53,6 +53,8 @@ void app_note_collection(struct app *, const struct gc *);
 /* Collect if enough was stored, then close everything. NULL-safe members throughout. */
 void app_close(struct app *);
 
+/* All counters: those of the cache and those of the folder of scans; metrics_free it. NULL: no memory. */
+struct metrics *app_all_metrics(const struct app *);
 /* The environment's token: GH_TOKEN, then GITHUB_TOKEN; NULL: none. */
 const char *app_token(void);
 /* TTL in force for an operation: the setting where there is one, else the route's. */

@@ -18,7 +18,8 @@ enum exit_code {
 	XC_CONFIG = 3,
 	XC_UNAVAILABLE = 4,	/* GitHub could not be asked and nothing stored may answer */
 	XC_DAMAGED = 5,
-	XC_MACHINE = 6		/* permissions, disk full */
+	XC_MACHINE = 6,		/* permissions, disk full */
+	XC_GATE = 7		/* codeql check --fail-on is met by a known result */
 };
 
 struct globals {
@@ -38,8 +39,8 @@ struct command {
 	int (*run)(const struct globals *, const struct opt_args *, struct err *);
 };
 
-extern const struct command cmd_api, cmd_cache, cmd_config, cmd_doctor, cmd_help, cmd_serve, cmd_stats,
-    cmd_status, cmd_stop, cmd_version;
+extern const struct command cmd_api, cmd_cache, cmd_codeql, cmd_config, cmd_doctor, cmd_help, cmd_serve,
+    cmd_stats, cmd_status, cmd_stop, cmd_version;
 
 /* The table, in the order help shows it; NULL past the end. */
 const struct command *cli_command(size_t i);

@@ -28,7 +28,8 @@ const struct help_row help_exit_codes[] = { { "0", "Done." },
 	{ "2", "Wrong usage." }, { "3", "A setting is wrong, or the cache folder is another user's." },
 	{ "4", "GitHub could not be asked and nothing stored may answer." },
 	{ "5", "Stored entries or an archive are damaged; nothing was changed." },
-	{ "6", "The machine refused: permissions, a full disk, no memory." }, { NULL, NULL } };
+	{ "6", "The machine refused: permissions, a full disk, no memory." },
+	{ "7", "codeql check --fail-on: a known result is that grave." }, { NULL, NULL } };
 
 const struct help_row help_variables[] = { { "GH_TOKEN", "The token sent to GitHub by commands." },
 	{ "GITHUB_TOKEN", "The same, where GH_TOKEN is not set." },
@@ -37,6 +38,9 @@ const struct help_row help_variables[] = { { "GH_TOKEN", "The token sent to GitH
 	{ "HOME", "Where ~ is; without it, what the password file says." },
 	{ "XDG_CACHE_HOME", "Stands for ~/.cache in the default folders." },
 	{ "GITHUB_ACTIONS", "If true, warnings and errors are workflow commands." },
+	{ "GHOARD_CODEQL_KEY",
+	    "Ed25519 private key that signs scan results; for jobs of trusted branches alone." },
+	{ "GITHUB_OUTPUT", "The file that codeql check writes its outputs to." },
 	{ "GITHUB_STEP_SUMMARY", "The file that stats --summary appends to." }, { NULL, NULL } };
 
 const char *help_lifetime(const struct route *r, char *room, size_t size)

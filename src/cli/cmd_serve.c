@@ -118,11 +118,13 @@ static int64_t uptime(const struct daemon *d)
 static void write_stats(void *arg, struct buf *b)
 {
 	struct daemon *d = arg;
+	struct metrics *m = app_all_metrics(&d->app);
 	struct report_gauges g;
 	struct json *o;
 
 	gauges(d, &g);
-	report_write(d->app.metrics, &g, REPORT_JSON, b);
+	report_write(m, &g, REPORT_JSON, b);
+	metrics_free(m);
 	if (json_parse(buf_span(b), &o) != 0)
 		return;
 	buf_clear(b);
@@ -183,10 +185,12 @@ static void write_cache(void *arg, struct buf *b)
 static void write_metrics(void *arg, struct buf *b)
 {
 	struct daemon *d = arg;
+	struct metrics *m = app_all_metrics(&d->app);
 	struct report_gauges g;
 
 	gauges(d, &g);
-	report_write(d->app.metrics, &g, REPORT_PROMETHEUS, b);
+	report_write(m, &g, REPORT_PROMETHEUS, b);
+	metrics_free(m);
 }
 
 static void forget(void *arg)

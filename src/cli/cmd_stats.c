@@ -28,7 +28,7 @@ static const struct opt opts[] = {
 	{ .name = NULL }
 };
 
-static int write_summary(const struct app *app, const struct report_gauges *g, struct err *err)
+static int write_summary(const struct metrics *m, const struct report_gauges *g, struct err *err)
 {
 	const char *path = getenv("GITHUB_STEP_SUMMARY");
 	struct buf b;
@@ -38,7 +38,7 @@ static int write_summary(const struct app *app, const struct report_gauges *g, s
 		return err_set(err, ERR_USAGE,
 		    "GITHUB_STEP_SUMMARY is not set; --summary is for a step of GitHub Actions");
 	buf_init(&b, REPORT_MAX);
-	report_write(app->metrics, g, REPORT_MARKDOWN, &b);
+	report_write(m, g, REPORT_MARKDOWN, &b);
 	rc = summary_append(path, buf_span(&b), err);
 	buf_free(&b);
 	return rc;
@@ -58,15 +58,20 @@ static void take_gauges(const struct app *app, struct report_gauges *g)
 
 static int report(const struct app *app, enum report_format format, struct err *err)
 {
+	struct metrics *m = app_all_metrics(app);
 	struct report_gauges g;
 	struct buf b;
+	int code = XC_OK;
 
 	take_gauges(app, &g);
 	buf_init(&b, REPORT_MAX);
-	report_write(app->metrics, &g, format, &b);
+	report_write(m, &g, format, &b);
 	fwrite(buf_data(&b), 1, buf_len(&b), stdout);
 	buf_free(&b);
-	return v.summary && write_summary(app, &g, err) != 0 ? cli_exit_code(err) : XC_OK;
+	if (v.summary && write_summary(m, &g, err) != 0)
+		code = cli_exit_code(err);
+	metrics_free(m);
+	return code;
 }
 
 static int run(const struct globals *g, const struct opt_args *args, struct err *err)

@@ -10,7 +10,7 @@
 #define GHOARD_VERSION "0"
 #endif
 #ifndef GHOARD_LIBRARIES
-#define GHOARD_LIBRARIES "BearSSL, cJSON, libsodium, libyaml"
+#define GHOARD_LIBRARIES "BearSSL, cJSON, libsodium, libyaml, zlib"
 #endif
 
 #if defined(__PIE__)

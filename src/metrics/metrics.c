@@ -67,6 +67,14 @@ static const struct {
 	[M_RATE_WAITS] = { "rate_limit_waits", "Waits for a rate limit." },
 	[M_GC_RUNS] = { "gc_runs", "Collections of the store." },
 	[M_GC_REMOVED] = { "gc_removed", "Entries removed by collections." },
+	[M_CODEQL_CHECKS] = { "codeql_checks", "Runs of codeql check." },
+	[M_CODEQL_HITS] = { "codeql_hits", "Scans that were not needed." },
+	[M_CODEQL_STORED] = { "codeql_stored", "Scan results stored." },
+	[M_CODEQL_UPLOADED] = { "codeql_uploaded", "Scan results uploaded." },
+	[M_CODEQL_SECONDS_SAVED] = { "codeql_seconds_saved",
+	    "Measured seconds of scans that were not needed." },
+	[M_CODEQL_SAMPLED] = { "codeql_sampled", "Hits that were scanned all the same and compared." },
+	[M_CODEQL_FALSE_SKIPS] = { "codeql_false_skips", "Of these, such whose results were others." },
 };
 
 const char *metrics_name(enum metric m)
@@ -376,6 +384,17 @@ void metrics_count(uint64_t *counter, uint64_t n)
 void metrics_add_named(struct metrics *m, const char *name, uint64_t n)
 {
 	metrics_count(metrics_counter(m, name), n);
+}
+
+void metrics_merge(struct metrics *into, const struct metrics *from)
+{
+	char name[METRICS_NAME_MAX + 1];
+	uint64_t n;
+
+	for (int i = 0; i < M_COUNT; i++)
+		metrics_add(into, (enum metric)i, metrics_get(from, (enum metric)i));
+	for (size_t at = 0; metrics_next(from, &at, name, &n);)
+		metrics_add_named(into, name, n);
 }
 
 bool metrics_next(const struct metrics *m, size_t *at, char name[static METRICS_NAME_MAX + 1],

@@ -39,6 +39,12 @@ enum metric {
 	M_LINK_DROPPED,		/* Link or Location that left the upstream */
 	M_RATE_WAITS,
 	M_GC_RUNS, M_GC_REMOVED,
+	M_CODEQL_CHECKS,		/* counted in the folder of scans, as all of these */
+	M_CODEQL_HITS,			/* checks that exit 0: a scan that was not needed */
+	M_CODEQL_STORED, M_CODEQL_UPLOADED,
+	M_CODEQL_SECONDS_SAVED,		/* measured durations less our own, once a job */
+	M_CODEQL_SAMPLED,		/* hits that were scanned all the same and compared */
+	M_CODEQL_FALSE_SKIPS,		/* of these, such as found other results */
 	M_COUNT
 };
 
@@ -46,6 +52,8 @@ enum metric {
  * NULL: no memory. */
 struct metrics *metrics_open(const char *dir);
 void metrics_free(struct metrics *);
+/* Add all of `from`, fixed and dynamic, to `into`: for a report over several folders. */
+void metrics_merge(struct metrics *into, const struct metrics *from);
 bool metrics_is_shared(const struct metrics *);
 
 void metrics_add(struct metrics *, enum metric, uint64_t);	/* NULL metrics: nothing happens */

@@ -2,8 +2,8 @@
  * The page that shows the counters live: one document that asks nothing but `stats` beside it, every two
  * seconds, and passes its own query (the key) on. Text reaches it through textContent alone.
  *
- * It shows what the JSON has; keys it knows beyond report.h and recent.h are optional: codeql_scans,
- * credentials, rate_limits [{token, resource, remaining, limit, reset}].
+ * It shows what the JSON has; keys it knows beyond report.h and recent.h are optional: credentials,
+ * rate_limits [{token, resource, remaining, limit, reset}].
  */
 #ifndef METRICS_PAGE_H
 #define METRICS_PAGE_H

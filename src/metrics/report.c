@@ -45,6 +45,12 @@ static struct derived derive(const struct metrics *m)
 	return d;
 }
 
+/* How often a scan that was called needless was not: measured by those that ran all the same. */
+static double false_skip_rate(const struct metrics *m)
+{
+	return (double)metrics_get(m, M_CODEQL_FALSE_SKIPS) / (double)metrics_get(m, M_CODEQL_SAMPLED);
+}
+
 static int64_t clip(uint64_t n)
 {
 	return n > INT64_MAX ? INT64_MAX : (int64_t)n;
@@ -82,6 +88,11 @@ static void write_json(const struct metrics *m, const struct report_gauges *g, s
 	json_put_int(o, "local_hits", clip(d.local));
 	json_put_int(o, "peer_hits", clip(d.peer));
 	json_put_num(o, "hit_rate", d.rate);
+	json_put_int(o, "codeql_scans", clip(metrics_get(m, M_CODEQL_HITS)));
+	if (metrics_get(m, M_CODEQL_SAMPLED) > 0)
+		json_put_num(o, "codeql_false_skip_rate", false_skip_rate(m));
+	else
+		json_put_null(o, "codeql_false_skip_rate");
 	put_gauge(o, "cache_size", g->entries);
 	put_gauge(o, "cache_bytes", g->bytes);
 	json_put_int(o, "connected_peers", g->connected_peers < 0 ? 0 : g->connected_peers);
@@ -253,6 +264,10 @@ static void write_lines(const struct metrics *m, const struct report_gauges *g, 
 	for (int i = 0; i < M_COUNT; i++)
 		if (i != M_REQUESTS && i != M_CALLS_SAVED && metrics_get(m, (enum metric)i))
 			put_number(l, metrics_name((enum metric)i), clip(metrics_get(m, (enum metric)i)));
+	if (metrics_get(m, M_CODEQL_SAMPLED)) {
+		snprintf(rate, sizeof rate, "%.2f %%", false_skip_rate(m) * 100);
+		put_line(l, "codeql_false_skip_rate", rate);
+	}
 	for (size_t at = 0; metrics_next(m, &at, name, &n);)
 		put_number(l, name, clip(n));
 }

@@ -105,6 +105,12 @@ static void put_ours(struct buf *b, const struct entry_parts *p, bool json)
 		prove(p, span_of(cid), proof);
 		buf_addf(b, ",\"proof\":\"%s\"", proof);
 	}
+	if (p->scan.n > 0) {
+		buf_adds(b, ",\"scan\":");
+		buf_addspan(b, p->scan);
+	}
+	if (p->sig.n > 0)
+		put_quoted(b, "sig", p->sig);
 	put_headers(b, p);
 	buf_addf(b, ",\"encoding\":\"%s\"}", json ? "json" : "base64");
 }
@@ -270,7 +276,8 @@ static bool take_ours(struct entry *e, struct span raw)
 		size_t at;
 	} strings[] = {
 		{ "cid", offsetof(struct entry, cid) }, { "url", offsetof(struct entry, url) },
-		{ "auth", offsetof(struct entry, auth) }, { "proof", offsetof(struct entry, proof) }
+		{ "auth", offsetof(struct entry, auth) }, { "proof", offsetof(struct entry, proof) },
+		{ "sig", offsetof(struct entry, sig) }
 	};
 	struct span v;
 	uint64_t n;
@@ -288,6 +295,8 @@ static bool take_ours(struct entry *e, struct span raw)
 	e->status = (int)n;
 	if (jscan_member(raw, "variant", &v) == 1)
 		e->variant = v;
+	if (jscan_member(raw, "scan", &v) == 1)
+		e->scan = v;
 	if (jscan_member(raw, "headers", &v) == 1 && !take_headers(e, v))
 		return false;
 	e->ours = e->cid.n > 0 && e->auth.n > 0;

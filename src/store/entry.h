@@ -45,6 +45,7 @@ struct entry {
 	struct span content_hash;		/* empty: null */
 	struct span cid, url, auth, proof;
 	struct span variant;			/* raw JSON */
+	struct span scan, sig; /* of a scan's result (codeql/scan.h): raw JSON, base64; empty: none */
 	int status;
 	size_t nheaders;
 	struct entry_header headers[ENTRY_HEADERS_MAX];
@@ -63,6 +64,7 @@ struct entry_parts {
 	int status;
 	const struct entry_header *headers;
 	size_t nheaders;
+	struct span scan, sig;			/* raw JSON object and text; empty: none */
 	struct span fields;			/* canonical validation fields; empty: null */
 	struct span body;
 };

@@ -24,6 +24,8 @@ from runs import Command, side_by_side  # noqa: E402
 from serving import Serving  # noqa: E402
 from standin import StandIn  # noqa: E402
 from stores import fill  # noqa: E402
+import replay  # noqa: E402
+import trees  # noqa: E402
 
 BUILD = HERE.parent.parent / "build"
 GHOARD = pathlib.Path(os.environ.get("GHOARD") or BUILD / "ghoard").resolve()
@@ -192,6 +194,8 @@ class Bench:
             "daemon-memory": serving.memory,
             "daemon-crowd": serving.crowd,
             "daemon-start": serving.start,
+            "codeql-tree": lambda: trees.measure(self, BUILD / "bench" / "tree", GHOARD),
+            "codeql-replay": lambda: replay.measure(self, GHOARD),
         }
         chosen = [name for name in sections if not wanted or any(w in name for w in wanted)]
         if not chosen:

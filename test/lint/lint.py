@@ -127,6 +127,7 @@ SEAMS = [
         r"src/crypto/(x25519\.c|ed25519\.c|curve25519\.[ch])",
         "libsodium is behind crypto/ed25519.h and x25519.h",
     ),
+    (r"<zlib\.h>|\bz_stream|\bdeflate\w*\s*\(", r"src/base/gzip\.c", "zlib is behind base/gzip.h"),
     (r"\bcJSON", r"src/base/json\.c", "cJSON is behind base/json.h"),
     (
         r"<yaml\.h>|\byaml_(parser|event|token|document|node|emitter|mark)_\w+",

@@ -76,7 +76,7 @@ def test_wrong_usage(ghoard, args):
 def test_version(ghoard):
     lines = ghoard("version", rc=0).out.decode().splitlines()
     assert re.fullmatch(r"ghoard \d+\.\d+\.\d+", lines[0])
-    assert all(name in lines[1] for name in ("BearSSL", "cJSON", "libsodium", "libyaml", "musl"))
+    assert all(name in lines[1] for name in ("BearSSL", "cJSON", "libsodium", "libyaml", "zlib", "musl"))
     assert ghoard("--version", rc=0).out.decode().splitlines() == lines
     assert "ghoard " + ghoard("version", "--json", rc=0).json["version"] == lines[0]
 

@@ -168,6 +168,7 @@ static void test_variables(void **state)
 		{ "CODEQL_CACHE_DIR", "codeql.directory", 0 },
 		{ "CODEQL_CACHE_TTL", "operation_ttls.codeql_results", 0 },
 		{ "ENABLE_CODEQL_CACHE", "codeql.enabled", 0 },
+		{ "GHOARD_CODEQL_TRUSTED_KEYS", "codeql.trusted_keys", 0 },
 		{ "CREDENTIALS_DIR", "credentials.directory", 0 },
 		{ "GITHUB_API_URL", "upstream.url", 0 },
 		{ "HTTPS_PROXY", "network.proxy", 0 },

@@ -43,6 +43,27 @@ static uint64_t named(const struct metrics *m, const char *want)
 	return 0;
 }
 
+static void test_merge(void **state)
+{
+	struct metrics *a = metrics_open(NULL), *b = metrics_open(NULL);
+
+	(void)state;
+	metrics_add(a, M_REQUESTS, 1);
+	metrics_add(b, M_REQUESTS, 2);
+	metrics_add(b, M_CODEQL_HITS, 3);
+	metrics_add_named(a, "codeql.hit_tree", 4);
+	metrics_add_named(b, "codeql.hit_tree", 5);
+	metrics_merge(a, b);
+	assert_int_equal(metrics_get(a, M_REQUESTS), 3);
+	assert_int_equal(metrics_get(a, M_CODEQL_HITS), 3);
+	assert_int_equal(named(a, "codeql.hit_tree"), 9);
+	assert_int_equal(metrics_get(b, M_REQUESTS), 2);
+	metrics_merge(a, NULL);
+	assert_int_equal(metrics_get(a, M_REQUESTS), 3);
+	metrics_free(a);
+	metrics_free(b);
+}
+
 static void test_memory(void **state)
 {
 	char name[METRICS_NAME_MAX + 1];
@@ -441,7 +462,7 @@ static void test_file_removed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_memory),
+		TEST(test_memory), TEST(test_merge),
 		TEST(test_names),
 		TEST(test_kept),
 		TEST(test_two_processes),

@@ -189,6 +189,28 @@ static void test_people(void **state)
 	metrics_free(m);
 }
 
+static void test_scans(void **state)
+{
+	struct metrics *m = counted();
+	struct buf out;
+
+	(void)state;
+	report(m, &gauges, REPORT_JSON, &out);
+	member_is(&out, "codeql_false_skip_rate", "null");
+	buf_free(&out);
+	metrics_add(m, M_CODEQL_HITS, 5);
+	metrics_add(m, M_CODEQL_SAMPLED, 4);
+	metrics_add(m, M_CODEQL_FALSE_SKIPS, 1);
+	report(m, &gauges, REPORT_JSON, &out);
+	member_is(&out, "codeql_scans", "5");
+	member_is(&out, "codeql_false_skip_rate", "0.25");
+	buf_free(&out);
+	report(m, &gauges, REPORT_TEXT, &out);
+	assert_true(span_find(buf_span(&out), "25.00 %") > 0);
+	buf_free(&out);
+	metrics_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +218,7 @@ int main(void)
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_prometheus),
 		cmocka_unit_test(test_people),
+		cmocka_unit_test(test_scans),
 	};
 
 	return cmocka_run_group_tests_name("metrics/report", tests, NULL, NULL);

@@ -1,0 +1,330 @@
+/* `ghoard codeql store`: keep what a scan has found, under the key that `check` saw before the build. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/jscan.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/codeql.h"
+#include "codeql/manifest.h"
+#include "config/layers.h"
+#include "metrics/metrics.h"
+
+#define DURATION_MAX (5 * 86400 * CLOCK_SEC)	/* the longest a job may run */
+#define AHEAD_US (60 * CLOCK_SEC)
+
+struct storing {
+	struct codeql *c;
+	struct state state;
+	bool has_state;
+	struct scan scan;
+	struct intake in;
+	char changed[256];		/* a tracked file that is not as it was */
+};
+
+/* Epoch seconds, with a fraction or not, or RFC 3339. */
+static bool time_of(const char *text, int64_t *us)
+{
+	struct span s = span_of(text), whole = span_before(s, '.'), frac = span_sub(s, whole.n + 1, 6);
+	uint64_t v, f = 0;
+
+	if (clock_rfc3339_parse(s, us))
+		return true;
+	if (!span_u64(whole, (uint64_t)1 << 36, &v) || (frac.n > 0 && !span_u64(frac, 999999, &f)))
+		return false;
+	for (size_t i = frac.n; i < 6; i++)
+		f *= 10;
+	*us = (int64_t)(v * 1000000 + f);
+	return true;
+}
+
+static int take_times(struct storing *s, struct err *err)
+{
+	const struct codeql_opts *o = s->c->o;
+
+	if (o->sarif == NULL || o->started == NULL || o->finished == NULL)
+		return err_set(err, ERR_USAGE,
+		    "it is 'ghoard codeql store --sarif FILE|DIR --started T --finished T'");
+	if (!time_of(o->started, &s->scan.started) || !time_of(o->finished, &s->scan.finished))
+		return err_set(err, ERR_USAGE,
+		    "--started and --finished take seconds since 1970 or a time like "
+		    "2026-11-22T10:00:00Z");
+	if (s->scan.started > s->scan.finished || s->scan.finished > clock_wall() + AHEAD_US)
+		return err_set(err, ERR_USAGE, "the scan would have %s", s->scan.started > s->scan.finished ?
+		    "finished before it started" : "finished in the future");
+	if (s->scan.finished - s->scan.started > DURATION_MAX)
+		return err_set(err, ERR_USAGE,
+		    "the scan would have taken more than five days, which no job may");
+	return 0;
+}
+
+/* ---- the key, as it was before the build ---- */
+
+static bool note_change(void *ctx, enum manifest_change what, const struct manifest_rec *was,
+    const struct manifest_rec *is)
+{
+	struct storing *s = ctx;
+	struct span path = was != NULL ? was->path : is->path;
+
+	(void)what;
+	if (s->changed[0] == '\0')
+		snprintf(s->changed, sizeof(s->changed), "%.*s", (int)(path.n < 200 ? path.n : 200), path.p);
+	return true;
+}
+
+static int compare_tree(struct storing *s, struct err *err)
+{
+	struct manifest *was = scans_manifest(s->c->scans, s->state.scan.manifest);
+	size_t n = 0;
+
+	if (s->c->fp.reason != FP_USABLE)
+		return err_set(err, ERR_PROTO, "%s: %s; nothing is stored",
+		    fingerprint_reason_name(s->c->fp.reason), s->c->fp.where);
+	if (was == NULL && strcmp(s->c->fp.whole, s->state.scan.manifest) != 0)
+		return err_set(err, ERR_PROTO,
+		    "the list of files that check left is gone; nothing is stored");
+	if (was != NULL)
+		n = manifest_tracked_diff(was, s->c->fp.manifest, note_change, s);
+	manifest_free(was);
+	if (n == 0)
+		return 0;
+	return err_set(err, ERR_PROTO, "dirty: %s%s changed since the check; nothing is stored", s->changed,
+	    n > 1 ? " and others" : "");
+}
+
+static int take_state(struct storing *s, const char *path, struct err *err)
+{
+	if (strcmp(s->state.run, s->c->run) != 0)
+		return err_set(err, ERR_PROTO, "%s is of another job (%s); nothing is stored", path,
+		    s->state.run[0] != '\0' ? s->state.run : "none");
+	int rc = compare_tree(s, err);
+	int64_t started = s->scan.started, finished = s->scan.finished;
+
+	s->scan = s->state.scan;
+	s->scan.started = started;
+	s->scan.finished = finished;
+	return rc;
+}
+
+/* Without a record nothing says what the sources were before the build, unless there was none to speak of. */
+static int take_tree(struct storing *s, struct err *err)
+{
+	const struct codeql *c = s->c;
+	const struct fingerprint_counts *n = &c->fp.counts;
+	int64_t started = s->scan.started, finished = s->scan.finished;
+	const char *reason;
+	char detail[400];
+
+	if (codeql_no_key(c, &reason, detail, sizeof(detail)))
+		return err_set(err, ERR_PROTO, "%s: %s; nothing is stored", reason, detail);
+	if (!c->fp.indexed)
+		return err_set(err, ERR_PROTO,
+		    "no record of 'ghoard codeql check' is there, and without .git nobody "
+		    "knows what the build left; run check before the scan, with RUNNER_TEMP or --state");
+	if (n->untracked > 0 || n->dirty > 0)
+		return err_set(err, ERR_PROTO,
+		    "no record of 'ghoard codeql check' is there, and the tree has %zu "
+		    "untracked and %zu changed files; run check before the scan, with RUNNER_TEMP or --state",
+		    n->untracked, n->dirty);
+	s->scan = c->want;
+	s->scan.started = started;
+	s->scan.finished = finished;
+	return 0;
+}
+
+static int take_key(struct storing *s, struct err *err)
+{
+	char path[PATH_MAX];
+	struct err why;
+	int rc;
+
+	err_init(&why);
+	if (!codeql_state_path(s->c, path))
+		return take_tree(s, err);
+	rc = state_read(path, &s->state, &why);
+	if (rc == ERR_NOTFOUND && s->c->o->state == NULL)
+		return take_tree(s, err);
+	if (rc != 0)
+		return err_set(err, ERR_PROTO, "%s; nothing is stored", why.msg);
+	s->has_state = true;
+	rc = take_state(s, path, err);
+	if (rc == 0 && !s->scan.pinned && !s->c->o->allow_unpinned)
+		rc = err_set(err, ERR_PROTO,
+		    "miss-config: the configuration is not pinned; nothing is stored without "
+		    "--allow-unpinned");
+	return rc;
+}
+
+/* ---- the result ---- */
+
+static struct span version_in_key(const struct scan *scan, char *room, size_t size)
+{
+	struct span v;
+
+	return jscan_member(scan->fields, "tool-version", &v) == 1 && jscan_str(v, room, size) ? span_of(room)
+											       : span_of("");
+}
+
+/* The scan must be of the tool and the version that the key says. */
+static int check_tool(struct storing *s, struct err *err)
+{
+	const struct sarif *sarif = &s->in.sarif;
+	char room[128] = "";
+	struct span wanted = version_in_key(&s->scan, room, sizeof(room));
+
+	for (size_t i = 0; i < sarif->nruns; i++) {
+		const struct sarif_run *run = &sarif->runs[i];
+		if (!scancfg_is_tool(s->c->o->tool, run->tool))
+			return err_set(err, ERR_PROTO, "the SARIF is of %s, not of %s (--tool)", run->tool,
+			    s->c->o->tool != NULL ? s->c->o->tool : "CodeQL");
+		if (wanted.n > 0 && run->version[0] != '\0' && !span_eq(wanted, run->version))
+			return err_set(err, ERR_PROTO,
+			    "%s %s made the SARIF and the key is of %s; nothing is stored", run->tool,
+			    run->version, room);
+	}
+	snprintf(s->scan.tool, sizeof(s->scan.tool), "%s", sarif->runs[0].tool);
+	if (!span_copy(s->scan.version, sizeof(s->scan.version), sarif->runs[0].version[0] != '\0' ?
+		span_of(sarif->runs[0].version) : wanted))
+		return err_set(err, ERR_PROTO, "the version of %s is too long", s->scan.tool);
+	if (s->scan.version[0] == '\0')
+		return err_set(err, ERR_PROTO,
+		    "the SARIF does not say which version of %s made it; give --tool-version "
+		    "to check",
+		    s->scan.tool);
+	return 0;
+}
+
+static int take_result(struct storing *s, struct err *err)
+{
+	struct codeql *c = s->c;
+	struct intake_params p = { .folder = scans_sarif_fd(c->scans), .source = c->cfg.source,
+		.category = buf_cstr(&c->category) };
+	const char *incremental;
+	int rc = intake_take(&p, c->o->sarif, &s->in, err);
+
+	if (rc == 0)
+		rc = check_tool(s, err);
+	if (rc != 0)
+		return rc;
+	incremental = sarif_incremental(&s->in.sarif);
+	if (incremental != NULL) {
+		s->scan.class = SCAN_PARTIAL;
+		snprintf(s->scan.incremental, sizeof(s->scan.incremental), "%s", incremental);
+	}
+	snprintf(s->scan.category, sizeof(s->scan.category), "%s", s->in.sarif.runs[0].category);
+	strcpy(s->scan.cid, s->in.cid);
+	snprintf(s->scan.origin, sizeof(s->scan.origin), "%s", scans_origin(c->scans));
+	s->scan.counts = s->in.counts;
+	s->scan.size = (int64_t)s->in.sarif.size;
+	return 0;
+}
+
+/* ---- shadow mode ---- */
+
+static void compare_sample(struct storing *s)
+{
+	bool same = memcmp(s->state.expected, s->in.counts.digest, sizeof(s->state.expected)) == 0;
+
+	if (!s->has_state || !s->state.sampled)
+		return;
+	metrics_add(s->c->metrics, M_CODEQL_SAMPLED, 1);
+	metrics_add(s->c->metrics, M_CODEQL_FALSE_SKIPS, !same);
+	if (!same)
+		log_warn("a false skip: the scan found other results than the stored scan of the same "
+			 "sources and "
+			 "configuration; please look at what is not in the key");
+}
+
+static void tell(const struct storing *s, bool kept)
+{
+	const struct sarif_counts *k = &s->scan.counts;
+	char key[SCAN_KEY_MAX];
+	struct json *o;
+	struct buf b;
+
+	scan_key(&s->scan, false, key);
+	if (!s->c->globals->json) {
+		printf("%s: %s %s, %" PRIu64 " result%s, %s, %s\n", kept ? "kept what is there" : "stored",
+		    s->scan.tool, s->scan.version, k->results, k->results == 1 ? "" : "s",
+		    scan_class_name(s->scan.class), s->c->has_key ? "signed" : "not signed");
+		return;
+	}
+	o = json_object();
+	json_put_bool(o, "stored", !kept);
+	json_put_str(o, "key", key);
+	json_put_str(o, "class", scan_class_name(s->scan.class));
+	json_put_str(o, "sarif_cid", s->scan.cid);
+	json_put_int(o, "alerts", (int64_t)k->results);
+	json_put_str(o, "category", s->scan.category);
+	json_put_bool(o, "signed", s->c->has_key);
+	if (s->has_state && s->state.sampled)
+		json_put_bool(o, "same_as_expected",
+		    memcmp(s->state.expected, s->in.counts.digest, sizeof(s->state.expected)) == 0);
+	buf_init(&b, 65536);
+	json_print(o, true, &b);
+	printf("%s\n", buf_cstr(&b));
+	buf_free(&b);
+	json_free(o);
+}
+
+static int put(struct storing *s, struct err *err)
+{
+	struct codeql *c = s->c;
+	int64_t ttl = c->max_age, keep = 2 * c->max_age;
+	int rc;
+
+	if (!s->scan.pinned && ttl > SCAN_TTL_UNPINNED_S)
+		ttl = SCAN_TTL_UNPINNED_S;
+	rc = scans_put(c->scans, &s->scan, ttl, err);
+	if (rc < 0)
+		return rc;
+	if (rc == 0)
+		metrics_add(c->metrics, M_CODEQL_STORED, 1);
+	/* For `explain`; a scan without it is as good. */
+	if (strcmp(c->fp.whole, s->scan.manifest) == 0)
+		scans_put_manifest(c->scans, c->fp.whole, c->fp.manifest, NULL);
+	compare_sample(s);
+	tell(s, rc == 1);
+	scans_sweep(c->scans, clock_wall(), keep > SCAN_TTL_MAX_S + 86400 ? keep : SCAN_TTL_MAX_S + 86400);
+	return 0;
+}
+
+static int code_of(const struct err *err)
+{
+	switch (err->cls) {
+	case ERR_PROTO:
+	case ERR_DAMAGED:
+	case ERR_NOTFOUND:
+		return XC_NO;		/* what was given is no evidence: nothing is stored */
+	}
+	return cli_exit_code(err);
+}
+
+int codeql_store(struct codeql *c, struct err *err)
+{
+	struct storing s;
+	int rc;
+
+	memset(&s, 0, sizeof(s));
+	s.c = c;
+	buf_init(&s.in.sarif.uris, 0);
+	buf_init(&s.state.text, 0);
+	rc = take_times(&s, err);
+	if (rc == 0 && !settings_bool(c->app.settings, "codeql.enabled"))
+		rc = err_set(err, ERR_NOTFOUND, "codeql.enabled is false; nothing is stored");
+	if (rc == 0)
+		rc = codeql_look(c, err);
+	if (rc == 0)
+		rc = take_key(&s, err);
+	if (rc == 0)
+		rc = take_result(&s, err);
+	if (rc == 0)
+		rc = put(&s, err);
+	intake_free(&s.in);
+	state_free(&s.state);
+	return rc == 0 ? XC_OK : code_of(err);
+}

@@ -1,0 +1,91 @@
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/hex.h"
+#include "codeql/toolchain.h"
+#include "crypto/hash.h"
+
+#define FRONT ((size_t)1 << 20)
+
+static const char *const tools[] = { "cc", "c++", "gcc", "g++", "clang", "clang++", "ld", "make", "cmake",
+	"ninja", "meson", "bazel", "java", "javac", "kotlinc", "mvn", "gradle", "ant", "go", "dotnet",
+	"msbuild", "mono", "swift", "swiftc", "xcodebuild", "cargo", "rustc", "node", "npm", "tsc", "python3",
+	"ruby" };
+
+/* 16 hex of the SHA-256 of the file's front; false: it cannot be read. */
+static bool front_hash(const char *path, char out[static 17])
+{
+	uint8_t digest[SHA256_LEN];
+	struct hash_sha256 h;
+	char *piece = malloc(65536);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	size_t left = FRONT;
+	ssize_t n = -1;
+
+	hash_sha256_init(&h);
+	while (fd >= 0 && piece != NULL && left > 0 &&
+	    (n = read(fd, piece, left < 65536 ? left : 65536)) > 0) {
+		hash_sha256_add(&h, piece, (size_t)n);
+		left -= (size_t)n;
+	}
+	if (fd >= 0)
+		close(fd);
+	free(piece);
+	if (n < 0)
+		return false;
+	hash_sha256_out(&h, digest);
+	hex_encode(out, digest, 8);
+	return true;
+}
+
+static bool describe(const char *path, char *out, size_t size)
+{
+	char real[PATH_MAX], hash[17];
+	struct stat st;
+
+	if (realpath(path, real) == NULL || stat(real, &st) != 0 || !S_ISREG(st.st_mode) ||
+	    !(st.st_mode & 0111) || !front_hash(real, hash))
+		return false;
+	return snprintf(out, size, "%s %" PRIdMAX " %s", real, (intmax_t)st.st_size, hash) < (int)size;
+}
+
+static void look_for(const char *tool, const char *path, toolchain_fn *fn, void *arg)
+{
+	char file[PATH_MAX], value[PATH_MAX + 64], name[64];
+	struct span rest = span_of(path), folder;
+
+	while (span_cut(&rest, ':', &folder)) {
+		/* A relative folder would be found from wherever the build stands. */
+		if (folder.n == 0 || folder.p[0] != '/' ||
+		    snprintf(file, sizeof(file), "%.*s/%s", (int)folder.n, folder.p, tool) >=
+			(int)sizeof(file) ||
+		    !describe(file, value, sizeof(value)))
+			continue;
+		snprintf(name, sizeof(name), "tool.%s", tool);
+		fn(arg, name, span_of(value));
+		return;
+	}
+}
+
+void toolchain_walk(const char *path, const char *java_home, toolchain_fn *fn, void *arg)
+{
+	char file[PATH_MAX];
+	struct buf release;
+
+	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
+		look_for(tools[i], path, fn, arg);
+	if (java_home == NULL || snprintf(file, sizeof(file), "%s/release", java_home) >= (int)sizeof(file))
+		return;
+	buf_init(&release, 65536);
+	if (file_read(file, 65536, true, &release, NULL) == 0)
+		fn(arg, "tool.jdk", buf_span(&release));
+	buf_free(&release);
+}

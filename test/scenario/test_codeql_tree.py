@@ -1,0 +1,232 @@
+"""`ghoard codeql check` and its tree: what makes it scan, what must not, and what it cannot read."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from scanning import Job, git
+
+
+@pytest.fixture
+def job(ghoard, tmp_path):
+    made = Job(ghoard, tmp_path / "job")
+    sources = {
+        "setup.py": "setup()\n",
+        "requirements.txt": "flask\n",
+        "script": "#!/usr/bin/env python3\n",
+        "Makefile": "all:\n",
+        "data.unknown": "1\n",
+        "Other.java": "class Other {}\n",
+        ".gitattributes": "*.bin filter=lfs\n",
+        ".github/codeql/notes.md": "notes\n",
+        "queries/q.ql": "select 1\n",
+    }
+    for name, text in sources.items():
+        (made.tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (made.tree / name).write_text(text)
+    (made.tree / "link").symlink_to("lib/util.py")
+    made.commit("sources")
+    return made
+
+
+def run(job, line):
+    environment = os.environ | {
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_AUTHOR_NAME": "a",
+        "GIT_AUTHOR_EMAIL": "a@example.org",
+        "GIT_COMMITTER_NAME": "a",
+        "GIT_COMMITTER_EMAIL": "a@example.org",
+    }
+    subprocess.run(["sh", "-ec", line], cwd=job.tree, env=environment, check=True, capture_output=True)
+
+
+def restore(job):
+    run(job, "git checkout -q -f . && git clean -qfdx")
+    assert job.check(rc=0)["skip"]
+
+
+COUNTS = [
+    "app.py", "lib/util.py", "setup.py", "requirements.txt", "script", "Makefile", "data.unknown",
+    ".gitattributes", ".github/codeql/notes.md", ".github/workflows/codeql.yml", "queries/q.ql",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_each_input_that_changes_is_a_scan(job, name):
+    job.scan()
+    for change in (f"printf x >>{name}", f"rm {name}", f"mv {name} {name}.away", f"chmod +x {name}"):
+        run(job, change)
+        found = job.check(rc=1)
+        assert found["skip"] is False and found["reason"] == "miss-sources", change
+        paths = job("explain", "--json").json["paths"]
+        assert name in [p["path"] for p in paths], change
+        restore(job)
+    # committed, it is the same tree and the same answer
+    run(job, f"printf x >>{name} && git commit -qam more")
+    assert job.check(rc=1)["reason"] == "miss-sources"
+    run(job, "git revert --no-edit HEAD")
+    assert job.check(rc=0)["reason"] == "hit-tree"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "echo new >new.py",
+        "mkdir gen && echo 1 >gen/made",
+        "echo 1 >ignored.o",
+        "ln -sfn app.py link",
+        "cp -a lib lib2",
+        "git update-index --assume-unchanged app.py && echo '#' >>app.py",
+        "git update-index --skip-worktree app.py && echo '#' >>app.py",
+    ],
+)
+def test_what_git_would_not_say_is_a_scan(job, change):
+    (job.tree / ".git" / "info").mkdir(exist_ok=True)
+    (job.tree / ".git" / "info" / "exclude").write_text("*.o\n")
+    job.scan()
+    run(job, change)
+    assert job.check(rc=1)["reason"] == "miss-sources"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "find . -type f -not -path './.git/*' -exec touch {} +",
+        "printf x >>README.md",
+        "printf x >>Other.java",
+        "mkdir -p empty/folders",
+        "git update-index --index-version 4",
+        "git config splitIndex.maxPercentChange 100 && git update-index --split-index && touch app.py && "
+        "git add app.py",
+        "git gc -q && git pack-refs --all",
+        "git checkout -q --detach",
+        "rm .git/index && git reset -q",
+        "git commit -q --allow-empty -m empty",
+        "truncate -s -20 .git/index && head -c 20 /dev/zero >>.git/index",
+    ],
+)
+def test_what_a_scan_does_not_see_is_a_hit(job, change):
+    job.scan()
+    run(job, change)
+    assert job.check(rc=0)["skip"], change
+
+
+def test_a_tree_without_git_shares_its_key(job, tmp_path):
+    job.scan()
+    shutil.move(job.tree / ".git", tmp_path / "aside")
+    # the same commit that was stored is named by the event alone
+    found = job.check(rc=0)
+    assert found["skip"] and found["reason"] in ("hit-tree", "hit-commit")
+    (job.tree / "app.py").write_text("other\n")
+    assert job.check(rc=1)["reason"] == "miss-sources"
+
+
+def test_an_archive_that_was_scanned_answers_a_checkout(job, tmp_path):
+    shutil.move(job.tree / ".git", tmp_path / "aside")
+    job.scan()
+    shutil.move(tmp_path / "aside", job.tree / ".git")
+    assert job.check(rc=0)["skip"]
+
+
+def test_globs_leave_untracked_files_out(job):
+    args = ("--ignore-untracked", "*.log")
+    job.check(*args, rc=1)
+    job.store(None, *args)
+    (job.tree / "build.log").write_text("1\n")
+    assert job.check(*args, rc=0)["skip"]
+    assert job.check(rc=1)["skip"] is False, "the globs are part of the key"
+    (job.tree / "build.py").write_text("1\n")
+    assert job.check(*args, rc=1)["reason"] == "miss-sources"
+
+
+def test_a_submodule_counts_by_what_is_in_it(job, tmp_path):
+    sub = tmp_path / "sub"
+    sub.mkdir()
+    git(sub, "init", "-q", "-b", "main")
+    (sub / "s.py").write_text("s = 1\n")
+    git(sub, "add", ".")
+    git(sub, "commit", "-q", "-m", "s")
+    git(job.tree, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(sub), "vendor")
+    job.commit("with a submodule")
+    job.scan()
+    (job.tree / "vendor" / "s.py").write_text("s = 2\n")
+    assert job.check(rc=1)["reason"] == "miss-sources"
+    assert job("explain", "--json").json["paths"][0]["path"] == "vendor/s.py"
+
+
+@pytest.mark.parametrize(
+    "make, reason",
+    [
+        ("git checkout -qb s && echo 1 >app.py && git commit -qam 1 && git checkout -q main && "
+         "echo 2 >app.py && git commit -qam 2 && git merge -q s || :", "conflict"),
+        ("echo n >n && git add -N n", "intent-to-add"),
+        ("ln -s /etc/passwd out", "link-leaves-tree"),
+        ("printf x >>.git/index", "index-damaged"),
+        ("git config core.repositoryformatversion 9", "repository-format"),
+        ("mkdir ../else && git config core.worktree ../../else", "worktree-elsewhere"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_known_is_a_scan_with_its_reason(job, make, reason):
+    job.scan()
+    sha = job.head
+    run(job, make)
+    found = job.check(rc=1, GITHUB_SHA=sha) if reason != "repository-format" else None
+    if found is None:
+        # git itself does not read this repository any more
+        shutil.copy(job.tree / ".git" / "config", job.temp / "config")
+        text = (job.tree / ".git" / "config").read_text()
+        environment = job.environment
+        job.environment = lambda **more: environment_of(job, environment, text, more)
+        found = job.check(rc=1)
+    assert found["skip"] is False and found["reason"] == reason
+
+
+def environment_of(job, environment, text, more):
+    """The environment is made with git; the settings it cannot read are put back after that."""
+    config = job.tree / ".git" / "config"
+    config.write_text(text.replace("repositoryformatversion = 9", "repositoryformatversion = 0"))
+    made = environment(**more)
+    config.write_text(text)
+    return made
+
+
+def test_no_damage_of_an_index_is_a_hit(job):
+    job.scan()
+    index = job.tree / ".git" / "index"
+    good = index.read_bytes()
+    for at in range(0, len(good), 41):
+        index.write_bytes(good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1 :])
+        assert job.check(rc=1)["reason"] == "index-damaged", at
+    for at in range(0, len(good), 97):
+        index.write_bytes(good[:at])
+        assert job.check(rc=1)["reason"] == "index-damaged", at
+    index.write_bytes(good)
+    assert job.check(rc=0)["skip"]
+
+
+def test_a_build_that_changes_a_tracked_file_is_dirty(job):
+    job.check(rc=1)
+    (job.tree / "app.py").write_text("changed by the build\n")
+    (job.tree / "made.o").write_text("made by the build\n")
+    found = job.store(rc=None)
+    assert found.rc != 0 and "dirty: app.py changed" in found.err
+    git(job.tree, "checkout", "-q", "app.py")
+    job.store()
+    (job.tree / "made.o").unlink()
+    assert job.check(rc=0)["skip"]
+
+
+def test_a_repository_of_sha256(job, tmp_path):
+    shutil.rmtree(job.tree / ".git")
+    run(job, "git init -q -b main --object-format=sha256 . && git add -A && git commit -qm all")
+    job.scan()
+    assert job.check(rc=0)["skip"]
+    # without .git only the length of GITHUB_SHA tells which ids were meant
+    sha = job.head
+    shutil.move(job.tree / ".git", tmp_path / "aside")
+    assert job.check(rc=0, GITHUB_SHA=sha)["skip"]
+    assert job.check(rc=1)["reason"] == "miss-sources"
+    shutil.move(tmp_path / "aside", job.tree / ".git")
+    run(job, "printf x >>app.py")
+    assert job.check(rc=1)["reason"] == "miss-sources"
