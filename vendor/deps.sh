@@ -22,6 +22,7 @@ python /usr/lib/python3*/ensurepip              python3-venv     python3
 test  node                                      nodejs           nodejs
 test  npm                                       npm              npm
 test  openssl                                   openssl          openssl
+test  /usr/lib/python3/dist-packages/cryptography_vectors python3-cryptography-vectors -
 test  git                                       git              git
 test  /etc/ssl/certs/ca-certificates.crt        ca-certificates  ca-certificates
 test  /usr/include/cmocka.h                     libcmocka-dev    cmocka-dev
