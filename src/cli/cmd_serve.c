@@ -109,7 +109,10 @@ static void write_stats(void *arg, struct buf *b)
 	struct json *o;
 
 	gauges(d, &g);
+	struct metrics *cred = app_cred_metrics(&d->app);
+	g.cred = cred;
 	report_write(d->app.metrics, &g, REPORT_JSON, b);
+	metrics_free(cred);
 	if (json_parse(buf_span(b), &o) != 0)
 		return;
 	buf_clear(b);
@@ -153,7 +156,10 @@ static void write_metrics(void *arg, struct buf *b)
 	struct report_gauges g;
 
 	gauges(d, &g);
+	struct metrics *cred = app_cred_metrics(&d->app);
+	g.cred = cred;
 	report_write(d->app.metrics, &g, REPORT_PROMETHEUS, b);
+	metrics_free(cred);
 }
 
 static void forget(void *arg)

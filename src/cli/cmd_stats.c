@@ -58,15 +58,20 @@ static void take_gauges(const struct app *app, struct report_gauges *g)
 
 static int report(const struct app *app, enum report_format format, struct err *err)
 {
+	struct metrics *cred = app_cred_metrics(app);
 	struct report_gauges g;
 	struct buf b;
+	int code;
 
 	take_gauges(app, &g);
+	g.cred = cred;
 	buf_init(&b, REPORT_MAX);
 	report_write(app->metrics, &g, format, &b);
 	fwrite(buf_data(&b), 1, buf_len(&b), stdout);
 	buf_free(&b);
-	return v.summary && write_summary(app, &g, err) != 0 ? cli_exit_code(err) : XC_OK;
+	code = v.summary && write_summary(app, &g, err) != 0 ? cli_exit_code(err) : XC_OK;
+	metrics_free(cred);
+	return code;
 }
 
 static int run(const struct globals *g, const struct opt_args *args, struct err *err)
@@ -95,7 +100,8 @@ const struct command cmd_stats = {
 	.summary = "what the cache has saved",
 	.text =
 	    "Prints the counters that all processes with this cache folder add to: requests,\n"
-	    "hits by where they came from, calls and bytes saved, what reached GitHub.",
+	    "hits by where they came from, calls and bytes saved, what reached GitHub; and those\n"
+	    "of the credential folder.",
 	.opts = opts,
 	.values = &v,
 	.run = run
