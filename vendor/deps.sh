@@ -27,12 +27,17 @@ test  git                                       git              git
 test  /etc/ssl/certs/ca-certificates.crt        ca-certificates  ca-certificates
 test  /usr/include/cmocka.h                     libcmocka-dev    cmocka-dev
 test  ctags                                     universal-ctags  ctags
+test  dbus-run-session                          dbus-daemon      dbus
+test  gnome-keyring-daemon                      gnome-keyring    gnome-keyring
+test  secret-tool                               libsecret-tools  libsecret
 test  shellcheck                                shellcheck       shellcheck
 test  mandoc                                    mandoc           mandoc
 fuzz  clang                                     clang            clang
 fuzz  /usr/lib/llvm*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev compiler-rt
 wrap  clang-format                              clang-format     clang-extra-tools
 bench gh                                        gh               github-cli
+bench go                                        golang-go        go
+bench age-keygen                                age              age
 interop gh                                      gh               github-cli
 interop node                                    nodejs           nodejs
 interop npm                                     npm              npm

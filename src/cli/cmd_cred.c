@@ -114,11 +114,11 @@ const struct command cmd_cred = {
 	.args = "set|get|ls|rm|rotate|cleanup|inject|exec|rekey|audit|status|doctor ...",
 	.summary = "keep secrets for jobs and hand them out",
 	.text =
-	    "  set NAME [--scope S] [--filter X] [--ttl TIME] [--metadata K=V]... < VALUE\n"
+	    "  set NAME [--scope S] [--filter X] [--ttl TIME] [--metadata K=V]...\n"
 	    "  get NAME [--repo R] [--workflow W] [--runner ID] [--previous]\n"
 	    "  ls [--all]\n"
 	    "  rm NAME\n"
-	    "  rotate NAME [--verify CMD] [--grace TIME] < VALUE\n"
+	    "  rotate NAME [--verify CMD] [--grace TIME]\n"
 	    "  cleanup\n"
 	    "  inject [--names A,B] [--from-json FILE|-] [--from-json-env VAR] [--allow NAME]...\n"
 	    "  exec --names A,B [--pristine] [--redact] -- CMD...\n"

@@ -310,7 +310,7 @@ int cred_exec_run(struct cred *c, struct err *err)
 	static struct exec x;
 	int rc, code;
 
-	x = (struct exec){ .c = c };
+	x.c = c;
 	c->hold = CRED_NO_NUL;
 	if (c->o->names == NULL)
 		return err_set(err, ERR_USAGE, "it is 'ghoard cred exec --names A,B -- CMD...'"), XC_USAGE;

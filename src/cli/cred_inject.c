@@ -16,6 +16,7 @@
 #include "cli/cred_sub.h"
 #include "cred/vault.h"
 
+#define MASKS_AT_ONCE ((size_t)64 << 10)
 #define JSON_INPUT_MAX ((size_t)1 << 20)
 
 struct inject {
@@ -185,6 +186,14 @@ static int store_json(struct inject *j, struct err *err)
 
 /* ---- out ---- */
 
+static int flush(struct buf *out, struct err *err)
+{
+	if (file_write_all(STDOUT_FILENO, buf_data(out), buf_len(out)) < 0)
+		return err_sys(err, ERR_IO, "writing the masks");
+	safe_buf_clear(out);
+	return 0;
+}
+
 static int write_masks(struct inject *j, struct err *err)
 {
 	struct buf out, scratch;
@@ -194,7 +203,7 @@ static int write_masks(struct inject *j, struct err *err)
 		if (j->list[i].answer == GRANT_YES && buf_len(&j->list[i].value) > most)
 			most = buf_len(&j->list[i].value);
 	safe_buf(&j->c->safe, &scratch, MASK_SCRATCH(most));
-	safe_buf(&j->c->safe, &out, MASK_ROOM(most));
+	safe_buf(&j->c->safe, &out, MASK_ROOM(most) + MASKS_AT_ONCE);
 	for (size_t i = 0; i < j->n; i++) {
 		if (j->list[i].answer != GRANT_YES)
 			continue;
@@ -202,11 +211,10 @@ static int write_masks(struct inject *j, struct err *err)
 		if (out.failed)
 			return err_set(err, ERR_LIMIT,
 			    "there is no room for the masks; inject fewer or shorter values at a time");
-		if (file_write_all(STDOUT_FILENO, buf_data(&out), buf_len(&out)) < 0)
-			return err_sys(err, ERR_IO, "writing the masks");
-		safe_buf_clear(&out);
+		if (buf_len(&out) > MASKS_AT_ONCE && flush(&out, err) != 0)
+			return err->cls;
 	}
-	return 0;
+	return flush(&out, err);
 }
 
 static int write_env(struct inject *j, struct err *err)
@@ -305,7 +313,7 @@ int cred_inject_run(struct cred *c, struct err *err)
 	const char *status;
 	int rc;
 
-	j = (struct inject){ .c = c };
+	j.c = c;		/* all else is zero: clearing 150 KiB anew would cost more than the work */
 	rc = inject(&j, &count, err);
 	status = rc != 0		   ? "error"
 	    : !j.asked			   ? "skipped"

@@ -28,6 +28,7 @@
 #define KEY_NEXT ".audit_key.next"
 #define SEALED_LEN (AEAD_NONCE_LEN + AUDIT_KEY_LEN + AEAD_TAG_LEN)
 #define DETAIL_MAX 256
+#define TAIL ((size_t)4 * AUDIT_LINE_MAX)
 #define READ_MAX ((size_t)64 << 20)	/* of one file: the reference never rotates its own */
 
 static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -209,12 +210,16 @@ static void put_line(struct audit *a, const struct audit_event *e, struct buf *l
 	struct buf plain;
 
 	buf_init(&plain, AUDIT_LINE_MAX);
+	buf_reserve(&plain, 1024);
+	buf_reserve(line, 1024);
 	buf_adds(&plain, "{\"timestamp\": \"");
 	put_time(&plain);
 	buf_addf(&plain, "\", \"action\": \"%s\", \"credential\": ", e->action);
 	json_quote(&plain, e->credential, true);
-	buf_addf(&plain, ", \"details\": {%.*s}, \"seq\": %" PRIu64 ", \"prev\": \"%s\"", (int)e->details.n,
-	    e->details.n > 0 ? e->details.p : "", a->seq + 1, a->head);
+	buf_addf(&plain, ", \"details\": {%.*s}", (int)e->details.n, e->details.n > 0 ? e->details.p : "");
+	if (a->has_gen && span_find(e->details, "\"sha256\": ") < 0)
+		buf_addf(&plain, ", \"store\": [%" PRIu64 ", %" PRIu64 ", \"%s\"]", a->gen, a->high, a->sha);
+	buf_addf(&plain, ", \"seq\": %" PRIu64 ", \"prev\": \"%s\"", a->seq + 1, a->head);
 	put_neutral(line, buf_span(&plain));
 	line_mac(a, span_of(a->head), buf_span(line), mac);
 	buf_addf(line, ", \"mac\": \"%s\"}\n", mac);
@@ -286,6 +291,19 @@ static bool cut_last(struct span *rest, struct span *line)
 	return end > 0;
 }
 
+/* What it says of the store: a write's line in its details, any other in "store". */
+static bool take_store(struct audit *a, const struct audit_line *l)
+{
+	struct span list, v;
+
+	if (audit_line_gen(l, &a->gen, &a->high, a->sha))
+		return true;
+	return jscan_member(l->text, "store", &list) == 1 && jscan_path(list, "0", &v) == 1 &&
+	    span_u64(v, INT64_MAX, &a->gen) && jscan_path(list, "1", &v) == 1 &&
+	    span_u64(v, INT64_MAX, &a->high) && jscan_path(list, "2", &v) == 1 &&
+	    jscan_str(v, a->sha, sizeof(a->sha));
+}
+
 static int take_tail(struct audit *a, struct span rest, struct err *err)
 {
 	struct audit_line l;
@@ -295,38 +313,65 @@ static int take_tail(struct audit *a, struct span rest, struct err *err)
 	a->has_gen = false;
 	a->gen = a->high = 0;
 	memcpy(a->head, zeros, sizeof(a->head));
-	while (!a->has_gen && cut_last(&rest, &line)) {
-		bool newest = a->seq == 0;
-
-		if (!newest && span_find(line, "\"gen\": ") < 0)
-			continue;
+	while (cut_last(&rest, &line)) {
 		if (!audit_parse(line, &l) || !l.chained)
 			continue;
 		if (!audit_mac_ok(a, &l))
 			return err_set(err, ERR_DAMAGED,
-			    "line %" PRIu64 " of the audit log was changed; see 'ghoard cred "
-			    "audit verify'. Nothing is handed out until 'ghoard cred doctor --restart-audit' "
-			    "puts the log aside",
+			    "line %" PRIu64 " of the audit log was changed; see 'ghoard cred audit verify'. "
+					    "Nothing is handed "
+			    "out until 'ghoard cred doctor --restart-audit' puts the log aside",
 			    l.seq);
-		if (newest) {
-			a->seq = l.seq;
-			span_copy(a->head, sizeof(a->head), l.mac);
-		}
-		a->has_gen = audit_line_gen(&l, &a->gen, &a->high, a->sha);
+		a->seq = l.seq;
+		span_copy(a->head, sizeof(a->head), l.mac);
+		a->has_gen = take_store(a, &l);
+		return 0;
 	}
 	return 0;
 }
 
-static int read_tail(struct audit *a, struct buf *text, struct err *err)
+/* The end of the file, `*whole` if that is all of it; a file that is not there is empty. */
+static int read_end(const struct audit *a, size_t most, struct buf *text, size_t *size, struct err *err)
 {
+	int fd = openat(a->dirfd, LOG, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
 	struct stat st;
-	int rc = file_read_at(a->dirfd, LOG, READ_MAX, text, &st, err);
+	ssize_t n = 0;
 
-	if (rc == ERR_NOTFOUND && err != NULL)
-		err_init(err);
-	if (rc != 0 && rc != ERR_NOTFOUND)
+	*size = 0;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		rc = err_sys(err, ERR_IO, "reading the audit log");
+	} else {
+		*size = (size_t)st.st_size;
+		if (most > *size)
+			most = *size;
+		if (buf_reserve(text, most + 1) == NULL)
+			rc = err_set(err, ERR_LIMIT, "the audit log is too long to be read");
+		else
+			n = pread(fd, buf_data(text), most, st.st_size - (off_t)most);
+		if (rc == 0 && n < 0)
+			rc = err_sys(err, ERR_IO, "reading the audit log");
+		else if (rc == 0)
+			buf_commit(text, (size_t)n);
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* A line of ours says all there is to know, and is near the end unless others wrote behind it. */
+static int read_tail(struct audit *a, struct buf *text, size_t *size, struct err *err)
+{
+	int rc = read_end(a, TAIL, text, size, err);
+
+	if (rc == 0)
+		rc = take_tail(a, buf_span(text), err);
+	if (rc != 0 || a->seq > 0 || *size <= TAIL)
 		return rc;
-	return take_tail(a, buf_span(text), err);
+	buf_clear(text);
+	rc = read_end(a, READ_MAX, text, size, err);
+	return rc != 0 ? rc : take_tail(a, buf_span(text), err);
 }
 
 int audit_tail(struct audit *a, struct err *err)
@@ -334,8 +379,10 @@ int audit_tail(struct audit *a, struct err *err)
 	struct buf text;
 	int rc;
 
+	size_t size;
+
 	buf_init(&text, READ_MAX);
-	rc = read_tail(a, &text, err);
+	rc = read_tail(a, &text, &size, err);
 	buf_free(&text);
 	return rc;
 }
@@ -418,14 +465,9 @@ static int write_lines(const struct audit *a, struct span lines, bool torn, stru
 
 	if (fd < 0)
 		return fd;
-	while (rc == 0 && lines.n > 0) {
-		size_t n = (size_t)span_chr(lines, '\n') + 1;
-
-		file_fault();
-		if (write(fd, lines.p, n) != (ssize_t)n)
-			rc = err_sys(err, ERR_IO, "writing the audit log");
-		lines = span_sub(lines, n, lines.n);
-	}
+	file_fault();
+	if (write(fd, lines.p, lines.n) != (ssize_t)lines.n)
+		rc = err_sys(err, ERR_IO, "writing the audit log");
 	file_fault();
 	if (rc == 0 && fdatasync(fd) != 0)
 		rc = err_sys(err, ERR_IO, "writing the audit log to the disk");
@@ -436,14 +478,15 @@ static int write_lines(const struct audit *a, struct span lines, bool torn, stru
 static int append_locked(struct audit *a, const struct audit_event *events, size_t n, struct err *err)
 {
 	struct buf text, lines, line;
+	size_t size;
 	bool torn;
 	int rc;
 
 	buf_init(&text, READ_MAX);
 	buf_init(&lines, (n + 1) * AUDIT_LINE_MAX);
-	rc = read_tail(a, &text, err);
+	rc = read_tail(a, &text, &size, err);
 	torn = buf_len(&text) > 0 && buf_data(&text)[buf_len(&text) - 1] != '\n';
-	if (rc == 0 && buf_len(&text) > AUDIT_FILE_MAX) {
+	if (rc == 0 && size > AUDIT_FILE_MAX) {
 		rc = rotate(a, &lines, err);
 		torn = false;
 	}

@@ -9,9 +9,12 @@
  * counted, no proof of anything. A file above 1 MiB becomes audit.log.N, the greatest N the newest, and the
  * chain goes on.
  *
+ * A write's line has the store's generation in its details, any other carries the last one's on ("store"), so
+ * that the newest line says it all.
+ *
  * Control characters, what is not ASCII, `::` and `##[` stand escaped in a line. Lines are at most 4 KiB and
- * are written under `.audit_lock`, one write(2) each, then one fdatasync: who appends before it lets a secret
- * go knows that it is noted.
+ * are written under `.audit_lock`, those of a call in one write(2), then one fdatasync: who appends before it
+ * lets a secret go knows that it is noted.
  */
 #ifndef CRED_AUDIT_H
 #define CRED_AUDIT_H

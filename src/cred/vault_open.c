@@ -84,7 +84,7 @@ static bool opens(void *arg, const uint8_t *key)
 	buf_init(&copy, VAULT_FILE_MAX);
 	buf_addspan(&copy, buf_span(o->image));
 	ok = !copy.failed && vault_unseal(key, buf_data(&copy), buf_len(&copy)) == 0;
-	buf_wipe(&copy);
+	buf_free(&copy);
 	/* A damaged store says nothing about the key; its good copy does. */
 	return ok || (o->v->p.repair && vault_open_file(o->v, VAULT_GOOD, key, NULL, NULL) == 0);
 }
@@ -270,7 +270,7 @@ static int open_steps(struct vault *v, struct err *err)
 		rc = compare_log(v, err);
 	if (rc == 0)
 		tell_records(v);
-	buf_wipe(&image);
+	buf_free(&image);		/* values in it are still sealed */
 	safe_scrub_stack();
 	return rc;
 }

@@ -9,4 +9,5 @@ for command in gh sha256sum cp; do
 		exit 1
 	}
 done
-exec build/venv/bin/python test/bench/bench.py --write test/bench/RESULTS.md
+build/venv/bin/python test/bench/bench.py --write test/bench/RESULTS.md
+exec build/venv/bin/python test/bench/creds.py --write test/bench/CREDENTIALS.md
