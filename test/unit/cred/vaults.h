@@ -24,6 +24,7 @@
 static struct safe safe;
 static struct err err;
 static char notes[4096];
+static unsigned kernel_s;		/* of the kernel's keyring as a cache */
 
 static void note(void *arg, const char *sentence)
 {
@@ -61,7 +62,7 @@ static inline int ask_words(void *arg, bool fresh, struct buf *out, struct err *
 static inline struct vault_params params(bool write)
 {
 	return (struct vault_params){ .dir = "c", .safe = &safe, .write = write, .note = note,
-		.place = { .ask = ask_words } };
+		.place = { .ask = ask_words, .cache_s = kernel_s } };
 }
 
 /* NULL: it failed, and err says how. */
