@@ -16,7 +16,7 @@
 #include "cli/cred_sub.h"
 #include "cred/vault.h"
 
-#define MASKS_AT_ONCE ((size_t)64 << 10)
+#define MASKS_AT_ONCE ((size_t)12 << 10)
 #define JSON_INPUT_MAX ((size_t)1 << 20)
 
 struct inject {

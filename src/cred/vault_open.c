@@ -72,21 +72,26 @@ static int take_lock(struct vault *v, struct err *err)
 
 struct opening {
 	const struct vault *v;
-	const struct buf *image;
+	struct buf *image;
+	bool open;			/* the image is its text, behind the nonce */
 };
 
 static bool opens(void *arg, const uint8_t *key)
 {
 	struct opening *o = arg;
 	struct buf copy;
-	bool ok;
 
 	buf_init(&copy, VAULT_FILE_MAX);
 	buf_addspan(&copy, buf_span(o->image));
-	ok = !copy.failed && vault_unseal(key, buf_data(&copy), buf_len(&copy)) == 0;
+	o->open = !copy.failed && vault_unseal(key, buf_data(&copy), buf_len(&copy)) == 0;
+	if (o->open) {
+		buf_free(o->image);
+		*o->image = copy;
+		return true;
+	}
 	buf_free(&copy);
 	/* A damaged store says nothing about the key; its good copy does. */
-	return ok || (o->v->p.repair && vault_open_file(o->v, VAULT_GOOD, key, NULL, NULL) == 0);
+	return o->v->p.repair && vault_open_file(o->v, VAULT_GOOD, key, NULL, NULL) == 0;
 }
 
 static bool is_there(const struct vault *v, const char *name)
@@ -94,9 +99,9 @@ static bool is_there(const struct vault *v, const char *name)
 	return faccessat(v->dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static int find_key(struct vault *v, const struct buf *image, struct err *err)
+static int find_key(struct vault *v, struct buf *image, bool *open, struct err *err)
 {
-	struct opening o = { v, image };
+	struct opening o = { v, image, false };
 	bool good = is_there(v, VAULT_GOOD);
 	struct err why;
 	int rc;
@@ -108,6 +113,7 @@ static int find_key(struct vault *v, const struct buf *image, struct err *err)
 		    v->p.dir, VAULT_STORE);
 	err_init(&why);
 	rc = masterkey_find(&v->p.place, v->exists || good ? opens : NULL, &o, v->master, &v->source, &why);
+	*open = o.open;
 	/* A new key would lock us out of what is there. */
 	if (rc == ERR_NOTFOUND && (v->exists || good || is_there(v, ".audit_key")))
 		return err_set(err, ERR_DAMAGED,
@@ -141,7 +147,7 @@ static int read_store(struct vault *v, struct buf *image, struct err *err)
 	return rc;
 }
 
-static int parse_store(struct vault *v, struct buf *image, struct err *err)
+static int parse_store(struct vault *v, struct buf *image, bool open, struct err *err)
 {
 	struct err why;
 	int rc;
@@ -149,7 +155,7 @@ static int parse_store(struct vault *v, struct buf *image, struct err *err)
 	if (!v->exists)
 		return 0;
 	err_init(&why);
-	rc = vault_unseal(v->master, buf_data(image), buf_len(image));
+	rc = open ? 0 : ERR_DAMAGED;
 	if (rc == 0)
 		rc = recordset_parse(&v->set,
 		    span_make(buf_data(image) + AEAD_NONCE_LEN, buf_len(image) - VAULT_SEAL_EXTRA), v->mac,
@@ -236,6 +242,7 @@ static void tell_records(const struct vault *v)
 static int open_steps(struct vault *v, struct err *err)
 {
 	struct buf image;
+	bool open = false;
 	int rc;
 
 	buf_init(&image, VAULT_FILE_MAX);
@@ -250,10 +257,10 @@ static int open_steps(struct vault *v, struct err *err)
 	if (rc == 0)
 		rc = read_store(v, &image, err);
 	if (rc == 0)
-		rc = find_key(v, &image, err);
+		rc = find_key(v, &image, &open, err);
 	if (rc == 0) {
 		vault_mac_key(v->master, v->mac);
-		rc = parse_store(v, &image, err);
+		rc = parse_store(v, &image, open, err);
 	}
 	if (rc == 0 && v->p.write)
 		rc = rekey_settle(v, err);
