@@ -105,6 +105,18 @@ class Recorded(Demo):
         super().__init__(Ghoard(folder, url=standin.url, ca=standin.ca), TOKENS[0])
         self.standin, self.kept = standin, None
 
+    def secrets(self):
+        """A credential is kept, and one command gets it; its output does not show it."""
+        self.env |= {"CREDENTIALS_DIR": self.ghoard.folder / "credentials", "VALUE": "s3cr3t-of-the-demo"}
+        self.run("a secret is kept", "cred", "set", "KEY", "--ttl", "24h", "--from-env", "VALUE")
+        run = self.run("for one command", "cred", "exec", "--names", "KEY", "--redact", "--",
+                       "sh", "-c", 'echo "the key is $KEY"')  # fmt: skip
+        if run.out != b"the key is ***\n":
+            raise Failed(f"the command printed {run.out!r}")
+        self.result(run, run.out.decode().strip(), len(run.out))
+        run = self.run("and it is noted", "cred", "audit", "verify")
+        print(f"  {run.out.decode().splitlines()[0]}")
+
     def spent(self):
         return self.kept or (self.standin.count(), self.standin.count(billable="true"))
 
@@ -129,6 +141,7 @@ class Recorded(Demo):
                   shown="GH_TOKEN=second ",
                   want={"fwd": "uri-miss", "fwd-status": 304, "detail": "candidate"})  # fmt: skip
         self.pages(self.LIST, lambda n: n == 13, calls=(5, 5))
+        self.secrets()
         self.kept = self.spent()
         self.standin.stop()
         self.without_github(self.REPO)

@@ -28,6 +28,9 @@ test  git                                       git              git
 test  /etc/ssl/certs/ca-certificates.crt        ca-certificates  ca-certificates
 test  /usr/include/cmocka.h                     libcmocka-dev    cmocka-dev
 test  ctags                                     universal-ctags  ctags
+test  dbus-run-session                          dbus-daemon      dbus
+test  gnome-keyring-daemon                      gnome-keyring    gnome-keyring
+test  secret-tool                               libsecret-tools  libsecret
 test  shellcheck                                shellcheck       shellcheck
 test  mandoc                                    mandoc           mandoc
 test  chromium                                  chromium         chromium
@@ -41,6 +44,8 @@ bench gh                                        gh               github-cli
 bench /usr/sbin/nginx                           nginx            nginx
 bench /usr/sbin/varnishd                        varnish          varnish
 bench wrk                                       wrk              wrk
+bench go                                        golang-go        go
+bench age-keygen                                age              age
 interop gh                                      gh               github-cli
 interop node                                    nodejs           nodejs
 interop npm                                     npm              npm

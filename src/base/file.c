@@ -21,7 +21,7 @@ void file_fault_after(unsigned n)
 	fault_in = n;
 }
 
-static void file_fault(void)
+void file_fault(void)
 {
 	if (fault_in && --fault_in == 0)
 		_exit(137);
@@ -307,6 +307,64 @@ int file_move(int fromfd, const char *from, int tofd, const char *to, struct err
 	if (renameat(fromfd, from, tofd, to) == 0)
 		return 0;
 	return fail(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "moving", (struct place){ fromfd, from });
+}
+
+int file_replace(int dirfd, const char *from, const char *to, struct err *e)
+{
+	int r = file_move(dirfd, from, dirfd, to, e);
+
+	if (r == 0 && sync_folder(dirfd, to) < 0)
+		return fail(e, ERR_IO, "syncing the folder of", (struct place){ dirfd, to });
+	return r;
+}
+
+/* On a file system that writes in place; elsewhere it does no harm. */
+static void scrub_file(int dirfd, const char *name)
+{
+	static const uint8_t zeros[256];
+	int fd = openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1) {
+		for (off_t at = 0; at < st.st_size; at += (off_t)sizeof zeros) {
+			size_t left = (size_t)(st.st_size - at);
+			if (file_write_all(fd, zeros, left < sizeof zeros ? left : sizeof zeros) < 0)
+				break;
+		}
+		fsync(fd);
+	}
+	close(fd);
+}
+
+/* Under another name first: ended between the two, nobody takes zeros for what it was. */
+static int put_away(int dirfd, const char *name, char *gone, size_t size, struct err *e)
+{
+	snprintf(gone, size, "%s.gone", name);
+	int r = file_move(dirfd, name, dirfd, gone, NULL);
+	if (r == ERR_NOTFOUND)
+		return 0;
+	if (r < 0)
+		return fail(e, ERR_IO, "removing", (struct place){ dirfd, name });
+	file_fault();
+	scrub_file(dirfd, gone);
+	return 1;
+}
+
+int file_remove(int dirfd, const char *name, bool scrub, struct err *e)
+{
+	char gone[FILE_TMP_MAX];
+	int r = scrub ? put_away(dirfd, name, gone, sizeof gone, e) : 1;
+
+	if (r <= 0)
+		return r;
+	file_fault();
+	if (unlinkat(dirfd, scrub ? gone : name, 0) < 0)
+		return errno == ENOENT ? 0 : fail(e, ERR_IO, "removing", (struct place){ dirfd, name });
+	if (sync_folder(dirfd, name) < 0)
+		return fail(e, ERR_IO, "syncing the folder of", (struct place){ dirfd, name });
+	return 0;
 }
 
 bool file_is_tmp(const char *name)

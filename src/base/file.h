@@ -43,6 +43,10 @@ int file_write(int dirfd, const char *name, mode_t mode, bool sync, const void *
 /* rename within or between folders of one file system; 0, ERR_NOTFOUND or ERR_IO. */
 int file_move(int fromfd, const char *from, int tofd, const char *to, struct err *);
 bool file_is_tmp(const char *name);
+/* Within one folder and to the disk: rename over what is there, and unlink (one that is not there is fine;
+ * with `scrub` it is called `<name>.gone` and overwritten first). 0, ERR_NOTFOUND (replace) or ERR_IO. */
+int file_replace(int dirfd, const char *from, const char *to, struct err *);
+int file_remove(int dirfd, const char *name, bool scrub, struct err *);
 
 /* mkdir -p; only folders it makes get `mode` (less the umask). */
 int file_mkdirs(const char *path, mode_t mode, struct err *);
@@ -52,5 +56,7 @@ int file_write_all(int fd, const void *, size_t);
 
 /* For tests: the n-th system call of a write from now on ends the process with _exit(137) (0: never). */
 void file_fault_after(unsigned n);
+/* Other writers of what must last call it before each of their system calls. */
+void file_fault(void);
 
 #endif

@@ -78,6 +78,17 @@ int app_open_store(struct app *a, bool need, struct err *err)
 	return 0;
 }
 
+struct metrics *app_cred_metrics(const struct app *a)
+{
+	const char *dir = settings_str(a->settings, "credentials.directory");
+	char path[4096];
+
+	if (dir == NULL || snprintf(path, sizeof(path), "%s/.stats", dir) >= (int)sizeof(path) ||
+	    access(path, R_OK) != 0)
+		return NULL;
+	return metrics_open(dir);
+}
+
 static void after_store(void *arg)
 {
 	struct app *a = arg;

@@ -50,6 +50,8 @@ int app_open_store(struct app *, bool need, struct err *);
 int app_open_cache(struct app *, struct span authorization, struct err *);
 /* Count what a collection did. */
 void app_note_collection(struct app *, const struct gc *);
+/* The credential folder's counters, to be freed; NULL: there is no such folder. */
+struct metrics *app_cred_metrics(const struct app *);
 /* Collect if enough was stored, then close everything. NULL-safe members throughout. */
 void app_close(struct app *);
 

@@ -118,12 +118,14 @@ static int64_t uptime(const struct daemon *d)
 static void write_stats(void *arg, struct buf *b)
 {
 	struct daemon *d = arg;
-	struct metrics *m = app_all_metrics(&d->app);
+	struct metrics *m = app_all_metrics(&d->app), *cred;
 	struct report_gauges g;
 	struct json *o;
 
 	gauges(d, &g);
+	g.cred = cred = app_cred_metrics(&d->app);
 	report_write(m, &g, REPORT_JSON, b);
+	metrics_free(cred);
 	metrics_free(m);
 	if (json_parse(buf_span(b), &o) != 0)
 		return;
@@ -185,11 +187,13 @@ static void write_cache(void *arg, struct buf *b)
 static void write_metrics(void *arg, struct buf *b)
 {
 	struct daemon *d = arg;
-	struct metrics *m = app_all_metrics(&d->app);
+	struct metrics *m = app_all_metrics(&d->app), *cred;
 	struct report_gauges g;
 
 	gauges(d, &g);
+	g.cred = cred = app_cred_metrics(&d->app);
 	report_write(m, &g, REPORT_PROMETHEUS, b);
+	metrics_free(cred);
 	metrics_free(m);
 }
 

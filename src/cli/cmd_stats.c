@@ -58,18 +58,20 @@ static void take_gauges(const struct app *app, struct report_gauges *g)
 
 static int report(const struct app *app, enum report_format format, struct err *err)
 {
-	struct metrics *m = app_all_metrics(app);
+	struct metrics *m = app_all_metrics(app), *cred = app_cred_metrics(app);
 	struct report_gauges g;
 	struct buf b;
 	int code = XC_OK;
 
 	take_gauges(app, &g);
+	g.cred = cred;
 	buf_init(&b, REPORT_MAX);
 	report_write(m, &g, format, &b);
 	fwrite(buf_data(&b), 1, buf_len(&b), stdout);
 	buf_free(&b);
 	if (v.summary && write_summary(m, &g, err) != 0)
 		code = cli_exit_code(err);
+	metrics_free(cred);
 	metrics_free(m);
 	return code;
 }
@@ -100,7 +102,8 @@ const struct command cmd_stats = {
 	.summary = "what the cache has saved",
 	.text =
 	    "Prints the counters that all processes with this cache folder add to: requests,\n"
-	    "hits by where they came from, calls and bytes saved, what reached GitHub.",
+	    "hits by where they came from, calls and bytes saved, what reached GitHub; and those\n"
+	    "of the credential folder.",
 	.opts = opts,
 	.values = &v,
 	.run = run

@@ -39,7 +39,7 @@ struct opt_list {
 	} item[OPT_LIST_MAX];
 };
 
-#define OPT_ARGS_MAX 64
+#define OPT_ARGS_MAX 1024	/* `cred exec` takes a whole command */
 struct opt_args {
 	size_t n;
 	const char *arg[OPT_ARGS_MAX];	/* operands */

@@ -56,6 +56,29 @@ static int64_t clip(uint64_t n)
 	return n > INT64_MAX ? INT64_MAX : (int64_t)n;
 }
 
+/* ---- credentials ---- */
+
+static const struct {
+	const char *name, *help;
+} cred_rows[] = { { "active", "Credentials that have not expired, as of the last command that looked." },
+	{ "accessed", "Credentials handed out." },
+	{ "denied", "Requests for a credential that were refused." },
+	{ "expired", "Credentials removed because they had expired." },
+	{ "rotated", "Credentials given a new value." } };
+
+#define CRED_ROWS (sizeof cred_rows / sizeof cred_rows[0])
+
+static int64_t cred_number(const struct metrics *m, size_t row)
+{
+	char name[METRICS_NAME_MAX + 1];
+	uint64_t n;
+
+	for (size_t at = 0; metrics_next(m, &at, name, &n);)
+		if (strncmp(name, "cred.", 5) == 0 && strcmp(name + 5, cred_rows[row].name) == 0)
+			return clip(n);
+	return 0;
+}
+
 /* ---- JSON ---- */
 
 static void put_gauge(struct json *o, const char *key, int64_t n)
@@ -98,6 +121,9 @@ static void write_json(const struct metrics *m, const struct report_gauges *g, s
 	json_put_int(o, "connected_peers", g->connected_peers < 0 ? 0 : g->connected_peers);
 	json_put_bool(o, "p2p_enabled", g->p2p_enabled);
 	put_named(m, json_put_object(o, "named"));
+	struct json *cred = g->cred ? json_put_object(o, "credentials") : NULL;
+	for (size_t i = 0; g->cred && i < CRED_ROWS; i++)
+		json_put_int(cred, cred_rows[i].name, cred_number(g->cred, i));
 	if (json_print(o, true, out) == 0)
 		buf_addc(out, '\n');
 	json_free(o);
@@ -122,6 +148,17 @@ static void put_counter(struct buf *out, const struct metrics *m, enum metric wh
 	strcat(full, "_total");
 	put_head(out, full, "counter", metrics_help(which));
 	buf_addf(out, "ghoard_%s %" PRIu64 "\n", full, metrics_get(m, which));
+}
+
+static void put_cred(struct buf *out, const struct metrics *cred)
+{
+	char full[64];
+
+	for (size_t i = 0; cred && i < CRED_ROWS; i++) {
+		snprintf(full, sizeof full, "credentials_%s%s", cred_rows[i].name, i ? "_total" : "");
+		put_head(out, full, i ? "counter" : "gauge", cred_rows[i].help);
+		buf_addf(out, "ghoard_%s %" PRId64 "\n", full, cred_number(cred, i));
+	}
 }
 
 static void put_prom_gauge(struct buf *out, const char *name, const char *help, int64_t n)
@@ -197,6 +234,7 @@ static void write_prometheus(const struct metrics *m, const struct report_gauges
 	put_prom_gauge(out, "connected_peers", "Peers connected now.",
 	    g->connected_peers < 0 ? 0 : g->connected_peers);
 	put_prom_gauge(out, "p2p_enabled", "Whether entries are shared with peers.", g->p2p_enabled);
+	put_cred(out, g->cred);
 	put_head(out, "build_info", "gauge", "The version of this program.");
 	buf_adds(out, "ghoard_build_info{version=\"");
 	put_label(out, g->version ? g->version : "");
@@ -270,6 +308,10 @@ static void write_lines(const struct metrics *m, const struct report_gauges *g, 
 	}
 	for (size_t at = 0; metrics_next(m, &at, name, &n);)
 		put_number(l, name, clip(n));
+	for (size_t i = 0; g->cred && i < CRED_ROWS; i++) {
+		snprintf(name, sizeof name, "credentials_%s", cred_rows[i].name);
+		put_number(l, name, cred_number(g->cred, i));
+	}
 }
 
 static void write_markdown(const struct metrics *m, const struct report_gauges *g, struct buf *out)

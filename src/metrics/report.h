@@ -22,6 +22,7 @@ struct report_gauges {		/* what is not a counter, taken by the caller; -1: not k
 	bool p2p_enabled;
 	const char *cache_dir;
 	const char *version;
+	const struct metrics *cred;	/* of the credential folder ("cred.*"); NULL: there is none */
 };
 
 bool report_format_parse(const char *, enum report_format *);

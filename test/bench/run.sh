@@ -11,5 +11,8 @@ for command in gh sha256sum cp gcc nginx varnishd wrk; do
 		exit 1
 	}
 done
-[ $# -gt 0 ] || set -- --write test/bench/RESULTS.md
+[ $# -gt 0 ] || {
+	build/venv/bin/python test/bench/creds.py --write test/bench/CREDENTIALS.md
+	set -- --write test/bench/RESULTS.md
+}
 exec build/venv/bin/python test/bench/bench.py "$@"

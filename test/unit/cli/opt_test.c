@@ -34,8 +34,8 @@ static struct err err;
 /* Words in `line` are divided by single spaces. */
 static int parse(const char *line)
 {
-	static char copy[4096];
-	static char *argv[300];
+	static char copy[2 * OPT_ARGS_MAX + 100];
+	static char *argv[OPT_ARGS_MAX + 20];
 	struct opt_set sets[] = { { first, &v }, { NULL, NULL }, { second, &v2 } };
 	struct span rest = span_make(copy, strlen(line)), word;
 	int argc = 0;
@@ -95,7 +95,7 @@ static void test_values(void **state)
 
 static void test_operands(void **state)
 {
-	char line[400] = "x";
+	char line[2 * OPT_ARGS_MAX + 100] = "x";
 
 	(void)state;
 	assert_int_equal(parse("- -- -a -- --nothing"), 0);
@@ -111,7 +111,7 @@ static void test_operands(void **state)
 	assert_int_equal(args.n, OPT_ARGS_MAX);
 	strcat(line, " x");
 	assert_int_equal(parse(line), ERR_USAGE);
-	assert_string_equal(err.msg, "more than 64 operands");
+	assert_string_equal(err.msg, "more than 1024 operands");
 }
 
 /* Rows that share a list keep the order of the command line, and which row it was. */

@@ -1,0 +1,337 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "actions/mask.h"
+#include "actions/redact.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/wipe.h"
+#include "cli/cli.h"
+#include "cli/cred_sub.h"
+#include "cred/vault.h"
+#include "loop/loop.h"
+
+#define CHUNK 65536
+#define NOT_FOUND 127		/* as a shell says */
+#define NOT_RUN 126
+
+extern char **environ;
+
+struct exec {
+	struct cred *c;
+	struct grant list[CRED_NAMES_MAX];
+	size_t n;
+	char **env;
+};
+
+/* ---- the environment ---- */
+
+/* Ways to our own keys are nobody's business behind us. */
+static bool is_ours(const char *pair)
+{
+	return strncmp(pair, "GHOARD_MASTER_KEY_FILE=", 23) == 0 ||
+	    strncmp(pair, "GHOARD_PASSPHRASE_FILE=", 23) == 0;
+}
+
+static bool is_replaced(const struct exec *x, const char *pair)
+{
+	struct span name = span_before(span_of(pair), '=');
+
+	for (size_t i = 0; i < x->n; i++)
+		if (span_same(x->list[i].name, name))
+			return true;
+	return false;
+}
+
+static char *make_pair(struct exec *x, const struct grant *g)
+{
+	struct span v = buf_span(&g->value);
+	char *p = safe_take(&x->c->safe, g->name.n + v.n + 2);
+
+	if (p == NULL)
+		return NULL;
+	memcpy(p, g->name.p, g->name.n);
+	p[g->name.n] = '=';
+	if (v.n > 0)
+		memcpy(p + g->name.n + 1, v.p, v.n);
+	p[g->name.n + 1 + v.n] = '\0';
+	return p;
+}
+
+static int build_env(struct exec *x, struct err *err)
+{
+	size_t n = 0, k = 0;
+
+	while (environ[n] != NULL)
+		n++;
+	x->env = calloc(n + x->n + 1, sizeof(*x->env));
+	if (x->env == NULL)
+		return err_set(err, ERR_INTERNAL, "no memory for the environment");
+	for (size_t i = 0; i < n && !x->c->o->pristine; i++)
+		if (!is_ours(environ[i]) && !is_replaced(x, environ[i]))
+			x->env[k++] = environ[i];
+	for (size_t i = 0; i < x->n; i++) {
+		x->env[k] = make_pair(x, &x->list[i]);
+		if (x->env[k++] == NULL)
+			return err_set(err, ERR_LIMIT, "the values are longer than an environment holds");
+	}
+	return 0;
+}
+
+/* In place of this process: signals and the exit code are the command's own, and nobody is left who knows. */
+static int become(struct exec *x, struct err *err)
+{
+	char *const *argv = (char *const *)(uintptr_t)x->c->arg;
+
+	fflush(stdout);
+	safe_soften();
+	signal(SIGPIPE, SIG_DFL);
+	execvpe(argv[0], argv, x->env);
+	err_sys(err, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "running %s", argv[0]);
+	return errno == ENOENT ? NOT_FOUND : NOT_RUN;
+}
+
+/* ---- with --redact ---- */
+
+struct stream {
+	struct io io;
+	int to;
+	struct redact *redact;
+	struct buf *out;
+	bool *failed;
+};
+
+static volatile sig_atomic_t child_pid;
+
+static void forward(int sig)
+{
+	int saved = errno;
+
+	if (child_pid > 0)
+		kill((pid_t)child_pid, sig);
+	errno = saved;
+}
+
+static const int forwarded[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
+
+static void catch(void (*fn)(int))
+{
+	struct sigaction sa;
+
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = fn;
+	sa.sa_flags = SA_RESTART;
+	for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
+		sigaction(forwarded[i], &sa, NULL);
+}
+
+static unsigned want(struct io *io)
+{
+	(void)io;
+	return LOOP_READ;
+}
+
+static void flush(struct stream *s)
+{
+	if (buf_len(s->out) > 0 && file_write_all(s->to, buf_data(s->out), buf_len(s->out)) < 0)
+		*s->failed = true;
+	safe_buf_clear(s->out);
+}
+
+static void ready(struct io *io, unsigned got)
+{
+	struct stream *s = (struct stream *)(void *)io;
+	char chunk[CHUNK];
+	ssize_t n = read(io->fd, chunk, sizeof(chunk));
+
+	(void)got;
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n <= 0) {
+		redact_end(s->redact, s->out);
+		io->dead = true;
+	} else {
+		redact_feed(s->redact, span_make(chunk, (size_t)n), s->out);
+		wipe(chunk, (size_t)n);
+	}
+	flush(s);
+}
+
+static void reap(struct io *io)
+{
+	close(io->fd);
+}
+
+struct hiding {
+	struct cred *c;
+	struct redact *redact;
+	bool failed;
+};
+
+/* The forms are made in scratch memory: each is kept. */
+static void hide(void *arg, struct span text)
+{
+	struct hiding *h = arg;
+	uint8_t *p;
+
+	if (text.n < MASK_LINE_LEAST)
+		return;
+	p = safe_take(&h->c->safe, text.n);
+	if (p == NULL) {
+		h->failed = true;
+		return;
+	}
+	memcpy(p, text.p, text.n);
+	if (redact_hide(h->redact, span_make(p, text.n)) != 0)
+		h->failed = true;
+}
+
+static struct redact *make_filter(struct exec *x, struct buf *scratch, struct err *err)
+{
+	struct hiding h = { .c = x->c, .redact = redact_new() };
+
+	for (size_t i = 0; h.redact != NULL && i < x->n; i++)
+		mask_each(buf_span(&x->list[i].value), scratch, hide, &h);
+	if (h.redact == NULL || h.failed || scratch->failed) {
+		redact_free(h.redact);
+		err_set(err, ERR_LIMIT, "there is no room for the filter of the values");
+		return NULL;
+	}
+	return h.redact;
+}
+
+static void run_child(struct exec *x, int out, int problem)
+{
+	struct err err;
+
+	err_init(&err);
+	catch(SIG_DFL);
+	if (dup2(out, STDOUT_FILENO) < 0 || dup2(problem, STDERR_FILENO) < 0)
+		_exit(NOT_RUN);
+	int code = become(x, &err);
+
+	dprintf(STDERR_FILENO, "ghoard: %s\n", err.msg);
+	_exit(code);
+}
+
+/* As the command ended, so do we. */
+static int end_as(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return NOT_RUN;
+	catch(SIG_DFL);
+	if (!WIFSIGNALED(status))
+		return WEXITSTATUS(status);
+	raise(WTERMSIG(status));
+	return 128 + WTERMSIG(status);
+}
+
+static int supervise(struct exec *x, const int fds[4], struct stream *s, struct err *err)
+{
+	struct loop *loop = NULL;
+	bool done = false;
+	pid_t pid;
+	int rc = loop_new(&loop, err);
+
+	for (int i = 0; rc == 0 && i < 2; i++)
+		rc = loop_add(loop, &s[i].io, err);
+	catch(forward);
+	pid = rc == 0 ? fork() : -1;
+	if (pid == 0)
+		run_child(x, fds[1], fds[3]);
+	child_pid = pid;
+	close(fds[1]);
+	close(fds[3]);
+	if (pid > 0)
+		rc = loop_run(loop, &done, err);
+	else if (rc == 0)
+		rc = err_sys(err, ERR_IO, "starting %s", x->c->arg[0]);
+	loop_free(loop);
+	return pid > 0 ? end_as(pid) : cred_exit_code(err);
+}
+
+static int run_redacted(struct exec *x, struct err *err)
+{
+	int fds[4] = { -1, -1, -1, -1 }, code = XC_MACHINE;
+	struct stream s[2];
+	struct buf scratch, out[2];
+	size_t most = 0;
+	bool failed = false;
+
+	for (size_t i = 0; i < x->n; i++)
+		most = buf_len(&x->list[i].value) > most ? buf_len(&x->list[i].value) : most;
+	safe_buf(&x->c->safe, &scratch, MASK_SCRATCH(most));
+	for (int i = 0; i < 2; i++) {
+		safe_buf(&x->c->safe, &out[i], 4 * CHUNK + 2 * most);
+		s[i] = (struct stream){ .to = i == 0 ? STDOUT_FILENO : STDERR_FILENO,
+			.out = &out[i],
+			.failed = &failed,
+			.redact = make_filter(x, &scratch, err) };
+	}
+	if (s[0].redact == NULL || s[1].redact == NULL)
+		goto out;
+	if (pipe2(fds, O_CLOEXEC) != 0 || pipe2(fds + 2, O_CLOEXEC) != 0) {
+		err_sys(err, ERR_IO, "making pipes");
+		goto out;
+	}
+	for (int i = 0; i < 2; i++)
+		s[i].io = (struct io){ .fd = fds[2 * i], .want = want, .ready = ready, .reap = reap };
+	code = supervise(x, fds, s, err);
+out:
+	redact_free(s[0].redact);
+	redact_free(s[1].redact);
+	return code;
+}
+
+/* ---- all of it ---- */
+
+/* A command that runs without one of its secrets does something else than it was meant to. */
+static int check_all(const struct exec *x, struct err *err)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (x->list[i].answer != GRANT_YES)
+			return err_set(err, x->list[i].answer == GRANT_BROKEN ? ERR_DAMAGED : ERR_NOTFOUND,
+			    "credential %.*s is not handed out: %s; %s was not run", (int)x->list[i].name.n,
+			    x->list[i].name.p, x->list[i].why.msg, x->c->arg[0]);
+	return 0;
+}
+
+int cred_exec_run(struct cred *c, struct err *err)
+{
+	static struct exec x;
+	int rc, code;
+
+	x.c = c;
+	c->hold = CRED_NO_NUL;
+	if (c->o->names == NULL)
+		return err_set(err, ERR_USAGE, "it is 'ghoard cred exec --names A,B -- CMD...'"), XC_USAGE;
+	rc = grant_names(c, c->o->names, false, x.list, CRED_NAMES_MAX, err);
+	if (rc < 0)
+		return cred_exit_code(err);
+	x.n = (size_t)rc;
+	rc = cred_open(c, false, NULL, err);
+	if (rc == 0)
+		rc = grant_all(c, x.list, x.n, "exec", err);
+	if (rc == 0)
+		rc = check_all(&x, err);
+	if (rc == 0)
+		rc = build_env(&x, err);
+	if (rc == 0) {
+		cred_anchor(c);
+		vault_free(c->vault);
+		c->vault = NULL;
+	}
+	code = rc != 0 ? cred_exit_code(err) : c->o->redact ? run_redacted(&x, err) : become(&x, err);
+	grant_wipe(x.list, x.n);
+	free(x.env);
+	return code;
+}

@@ -1,0 +1,570 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/hex.h"
+#include "base/jscan.h"
+#include "base/json.h"
+#include "base/rand.h"
+#include "base/wipe.h"
+#include "cred/audit.h"
+#include "crypto/aead.h"
+#include "crypto/hmac.h"
+#include "crypto/kdf.h"
+
+#define LOG "audit.log"
+#define LOCK ".audit_lock"
+#define KEY ".audit_key"
+#define KEY_NEXT ".audit_key.next"
+#define SEALED_LEN (AEAD_NONCE_LEN + AUDIT_KEY_LEN + AEAD_TAG_LEN)
+#define DETAIL_MAX 256
+#define TAIL ((size_t)4 * AUDIT_LINE_MAX)
+#define READ_MAX ((size_t)64 << 20)	/* of one file: the reference never rotates its own */
+
+static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/* ---- the sealed key ---- */
+
+static void sealing_key(struct aead *a, const uint8_t *master)
+{
+	uint8_t key[AEAD_KEY_LEN];
+
+	kdf_hkdf(key, sizeof(key), span_make(master, 32), span_make("", 0), "ghoard audit key 1");
+	aead_init(a, key);
+	wipe(key, sizeof(key));
+}
+
+static int write_key(const struct audit *a, const uint8_t *master, const char *name, struct err *err)
+{
+	uint8_t sealed[SEALED_LEN];
+	struct aead aead;
+	int rc = rand_bytes(sealed, AEAD_NONCE_LEN, err);
+
+	if (rc != 0)
+		return rc;
+	memcpy(sealed + AEAD_NONCE_LEN, a->key, AUDIT_KEY_LEN);
+	sealing_key(&aead, master);
+	aead_seal(&aead, sealed, span_make("", 0), sealed + AEAD_NONCE_LEN, AUDIT_KEY_LEN,
+	    sealed + AEAD_NONCE_LEN + AUDIT_KEY_LEN);
+	aead_wipe(&aead);
+	return file_write(a->dirfd, name, 0600, true, sealed, sizeof(sealed), err);
+}
+
+static int read_key(int dirfd, const uint8_t *master, const char *name, uint8_t key[static AUDIT_KEY_LEN])
+{
+	struct aead aead;
+	struct stat st;
+	struct buf b;
+	int rc;
+
+	buf_init(&b, SEALED_LEN);
+	rc = file_read_at(dirfd, name, SEALED_LEN, &b, &st, NULL);
+	if (rc == 0) {
+		rc = ERR_DAMAGED;
+		sealing_key(&aead, master);
+		if (buf_len(&b) == SEALED_LEN)
+			rc = aead_open(&aead, buf_data(&b), span_make("", 0), buf_data(&b) + AEAD_NONCE_LEN,
+			    AUDIT_KEY_LEN, buf_data(&b) + SEALED_LEN - AEAD_TAG_LEN);
+		aead_wipe(&aead);
+	}
+	if (rc == 0)
+		memcpy(key, buf_data(&b) + AEAD_NONCE_LEN, AUDIT_KEY_LEN);
+	buf_wipe(&b);
+	return rc == ERR_LIMIT ? ERR_DAMAGED : rc;
+}
+
+int audit_reseal(const struct audit *a, const uint8_t master[static 32], struct err *err)
+{
+	return write_key(a, master, KEY_NEXT, err);
+}
+
+int audit_settle(int dirfd, const uint8_t master[static 32], struct err *err)
+{
+	uint8_t key[AUDIT_KEY_LEN];
+	int rc;
+
+	/* Of a rekey that did not get as far as the store: in the way of nothing. */
+	if (read_key(dirfd, master, KEY_NEXT, key) != 0)
+		rc = file_remove(dirfd, KEY_NEXT, true, err);
+	else
+		rc = file_replace(dirfd, KEY_NEXT, KEY, err);
+	wipe(key, sizeof(key));
+	return rc;
+}
+
+static bool has_lines(int dirfd)
+{
+	struct buf b;
+	struct span rest, line;
+	struct audit_line l;
+	struct stat st;
+	bool found = false;
+
+	buf_init(&b, READ_MAX);
+	if (file_read_at(dirfd, LOG, READ_MAX, &b, &st, NULL) == 0) {
+		rest = buf_span(&b);
+		while (!found && span_cut(&rest, '\n', &line))
+			found = audit_parse(line, &l) && l.chained;
+	}
+	buf_free(&b);
+	return found;
+}
+
+int audit_open(struct audit *a, int dirfd, const uint8_t master[static 32], bool make, struct err *err)
+{
+	int rc;
+
+	memset(a, 0, sizeof(*a));
+	a->dirfd = dirfd;
+	memcpy(a->head, zeros, sizeof(a->head));
+	rc = read_key(dirfd, master, KEY, a->key);
+	if (rc != 0 && read_key(dirfd, master, KEY_NEXT, a->key) == 0)
+		rc = 0;
+	if (rc == ERR_NOTFOUND && !has_lines(dirfd)) {
+		if (!make)
+			return 0;
+		rc = rand_bytes(a->key, sizeof(a->key), err);
+		if (rc == 0)
+			rc = write_key(a, master, KEY, err);
+	} else if (rc != 0) {
+		rc = err_set(err, ERR_DAMAGED,
+		    "the key of the audit log (%s) is %s, and nothing can be noted; 'ghoard cred "
+		    "doctor --restart-audit' puts the log aside and begins another",
+		    KEY, rc == ERR_NOTFOUND ? "gone" : "damaged or of another master key");
+	}
+	a->has_key = rc == 0;
+	return rc;
+}
+
+void audit_wipe(struct audit *a)
+{
+	wipe(a, sizeof(*a));
+}
+
+/* ---- lines ---- */
+
+void audit_detail(struct buf *b, const char *name, struct span text)
+{
+	size_t n = text.n < DETAIL_MAX ? text.n : DETAIL_MAX;
+
+	if (buf_len(b) > 0)
+		buf_adds(b, ", ");
+	buf_addf(b, "\"%s\": ", name);
+	if (text.p == NULL)
+		buf_adds(b, "null");
+	else
+		json_quote(b, span_sub(text, 0, n), true);
+}
+
+/* Both shapes stand in strings only, where an escape says the same. */
+static void put_neutral(struct buf *out, struct span text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (i > 0 && text.p[i] == ':' && text.p[i - 1] == ':')
+			buf_adds(out, "\\u003a");
+		else if (i > 1 && text.p[i] == '[' && text.p[i - 1] == '#' && text.p[i - 2] == '#')
+			buf_adds(out, "\\u005b");
+		else
+			buf_addc(out, text.p[i]);
+	}
+}
+
+static void put_time(struct buf *b)
+{
+	int64_t now = clock_wall();
+	time_t s = (time_t)(now / CLOCK_SEC);
+	struct tm tm;
+	char text[32];
+
+	gmtime_r(&s, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	buf_addf(b, "%s.%06" PRId64, text, now % CLOCK_SEC);
+}
+
+static void line_mac(const struct audit *a, struct span prev, struct span body,
+    char out[static AUDIT_MAC_HEX + 1])
+{
+	uint8_t mac[HMAC_LEN];
+	struct hmac h;
+
+	hmac_init(&h, a->key, AUDIT_KEY_LEN);
+	hmac_add(&h, prev.p, prev.n);
+	hmac_add(&h, body.p, body.n);
+	hmac_out(&h, mac);
+	hex_encode(out, mac, HMAC_LEN);
+}
+
+static void put_line(struct audit *a, const struct audit_event *e, struct buf *line)
+{
+	char mac[AUDIT_MAC_HEX + 1];
+	struct buf plain;
+
+	buf_init(&plain, AUDIT_LINE_MAX);
+	buf_reserve(&plain, 1024);
+	buf_reserve(line, 1024);
+	buf_adds(&plain, "{\"timestamp\": \"");
+	put_time(&plain);
+	buf_addf(&plain, "\", \"action\": \"%s\", \"credential\": ", e->action);
+	json_quote(&plain, e->credential, true);
+	buf_addf(&plain, ", \"details\": {%.*s}", (int)e->details.n, e->details.n > 0 ? e->details.p : "");
+	if (a->has_gen && span_find(e->details, "\"sha256\": ") < 0)
+		buf_addf(&plain, ", \"store\": [%" PRIu64 ", %" PRIu64 ", \"%s\"]", a->gen, a->high, a->sha);
+	buf_addf(&plain, ", \"seq\": %" PRIu64 ", \"prev\": \"%s\"", a->seq + 1, a->head);
+	put_neutral(line, buf_span(&plain));
+	line_mac(a, span_of(a->head), buf_span(line), mac);
+	buf_addf(line, ", \"mac\": \"%s\"}\n", mac);
+	if (plain.failed)
+		line->failed = true;
+	buf_free(&plain);
+	memcpy(a->head, mac, sizeof(mac));
+	a->seq++;
+}
+
+bool audit_parse(struct span text, struct audit_line *l)
+{
+	struct span seq;
+
+	memset(l, 0, sizeof(*l));
+	l->text = text;
+	if (text.n < 2 || text.n > AUDIT_LINE_MAX || text.p[0] != '{' || !jscan_valid(text) ||
+	    jscan_member(text, "timestamp", &l->timestamp) != 1 ||
+	    jscan_member(text, "action", &l->action) != 1 ||
+	    jscan_member(text, "credential", &l->credential) != 1 ||
+	    jscan_member(text, "details", &l->details) != 1)
+		return false;
+	if (jscan_member(text, "seq", &seq) != 1)
+		return true;
+	if (!span_u64(seq, INT64_MAX, &l->seq) || jscan_member(text, "prev", &l->prev) != 1 ||
+	    jscan_member(text, "mac", &l->mac) != 1 || l->prev.n != AUDIT_MAC_HEX + 2 ||
+	    l->mac.n != AUDIT_MAC_HEX + 2)
+		return false;
+	l->prev = span_sub(l->prev, 1, AUDIT_MAC_HEX);
+	l->mac = span_sub(l->mac, 1, AUDIT_MAC_HEX);
+	l->chained = true;
+	return true;
+}
+
+bool audit_mac_ok(const struct audit *a, const struct audit_line *l)
+{
+	static const size_t tail = sizeof(", \"mac\": \"\"}") - 1 + AUDIT_MAC_HEX;
+	char mac[AUDIT_MAC_HEX + 1];
+
+	if (!l->chained || l->text.n < tail || l->mac.p + AUDIT_MAC_HEX + 2 != l->text.p + l->text.n)
+		return false;
+	line_mac(a, l->prev, span_sub(l->text, 0, l->text.n - tail), mac);
+	return mem_same_ct(mac, l->mac.p, AUDIT_MAC_HEX);
+}
+
+bool audit_line_gen(const struct audit_line *l, uint64_t *gen, uint64_t *high, char sha[static 65])
+{
+	struct span v;
+
+	return l->details.p != NULL && l->details.p[0] == '{' && jscan_member(l->details, "gen", &v) == 1 &&
+	    span_u64(v, INT64_MAX, gen) && jscan_member(l->details, "high", &v) == 1 &&
+	    span_u64(v, INT64_MAX, high) && jscan_member(l->details, "sha256", &v) == 1 &&
+	    jscan_str(v, sha, 65);
+}
+
+/* ---- the newest ---- */
+
+/* The last line of `*rest`, cut off its end; false: none is left. */
+static bool cut_last(struct span *rest, struct span *line)
+{
+	size_t end = rest->n, at;
+
+	while (end > 0 && rest->p[end - 1] == '\n')
+		end--;
+	for (at = end; at > 0 && rest->p[at - 1] != '\n'; at--)
+		;
+	*line = span_make(rest->p + at, end - at);
+	rest->n = at;
+	return end > 0;
+}
+
+/* What it says of the store: a write's line in its details, any other in "store". */
+static bool take_store(struct audit *a, const struct audit_line *l)
+{
+	struct span list, v;
+
+	if (audit_line_gen(l, &a->gen, &a->high, a->sha))
+		return true;
+	return jscan_member(l->text, "store", &list) == 1 && jscan_path(list, "0", &v) == 1 &&
+	    span_u64(v, INT64_MAX, &a->gen) && jscan_path(list, "1", &v) == 1 &&
+	    span_u64(v, INT64_MAX, &a->high) && jscan_path(list, "2", &v) == 1 &&
+	    jscan_str(v, a->sha, sizeof(a->sha));
+}
+
+static int take_tail(struct audit *a, struct span rest, struct err *err)
+{
+	struct audit_line l;
+	struct span line;
+
+	a->seq = 0;
+	a->has_gen = false;
+	a->gen = a->high = 0;
+	memcpy(a->head, zeros, sizeof(a->head));
+	while (cut_last(&rest, &line)) {
+		if (!audit_parse(line, &l) || !l.chained)
+			continue;
+		if (!audit_mac_ok(a, &l))
+			return err_set(err, ERR_DAMAGED,
+			    "line %" PRIu64 " of the audit log was changed; see 'ghoard cred audit verify'. "
+					    "Nothing is handed "
+			    "out until 'ghoard cred doctor --restart-audit' puts the log aside",
+			    l.seq);
+		a->seq = l.seq;
+		span_copy(a->head, sizeof(a->head), l.mac);
+		a->has_gen = take_store(a, &l);
+		return 0;
+	}
+	return 0;
+}
+
+/* The end of the file, `*whole` if that is all of it; a file that is not there is empty. */
+static int read_end(const struct audit *a, size_t most, struct buf *text, size_t *size, struct err *err)
+{
+	int fd = openat(a->dirfd, LOG, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	struct stat st;
+	ssize_t n = 0;
+
+	*size = 0;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		rc = err_sys(err, ERR_IO, "reading the audit log");
+	} else {
+		*size = (size_t)st.st_size;
+		if (most > *size)
+			most = *size;
+		if (buf_reserve(text, most + 1) == NULL)
+			rc = err_set(err, ERR_LIMIT, "the audit log is too long to be read");
+		else
+			n = pread(fd, buf_data(text), most, st.st_size - (off_t)most);
+		if (rc == 0 && n < 0)
+			rc = err_sys(err, ERR_IO, "reading the audit log");
+		else if (rc == 0)
+			buf_commit(text, (size_t)n);
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* A line of ours says all there is to know, and is near the end unless others wrote behind it. */
+static int read_tail(struct audit *a, struct buf *text, size_t *size, struct err *err)
+{
+	int rc = read_end(a, TAIL, text, size, err);
+
+	if (rc == 0)
+		rc = take_tail(a, buf_span(text), err);
+	if (rc != 0 || a->seq > 0 || *size <= TAIL)
+		return rc;
+	buf_clear(text);
+	rc = read_end(a, READ_MAX, text, size, err);
+	return rc != 0 ? rc : take_tail(a, buf_span(text), err);
+}
+
+int audit_tail(struct audit *a, struct err *err)
+{
+	struct buf text;
+	int rc;
+
+	size_t size;
+
+	buf_init(&text, READ_MAX);
+	rc = read_tail(a, &text, &size, err);
+	buf_free(&text);
+	return rc;
+}
+
+/* ---- files ---- */
+
+static void numbered(char out[static AUDIT_NAME_LEN], size_t n)
+{
+	snprintf(out, AUDIT_NAME_LEN, "%s.%zu", LOG, n);
+}
+
+/* Numbers begin at 1 and have no gaps. */
+static size_t newest_number(int dirfd)
+{
+	char name[AUDIT_NAME_LEN];
+	size_t n = 0;
+
+	for (size_t i = 1; i < AUDIT_FILES_MAX; i++) {
+		numbered(name, i);
+		if (faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+			break;
+		n = i;
+	}
+	return n;
+}
+
+int audit_read_file(int dirfd, size_t i, char name[static AUDIT_NAME_LEN], struct buf *out, struct err *err)
+{
+	size_t last = newest_number(dirfd);
+	struct stat st;
+
+	if (i > last)
+		return ERR_NOTFOUND;
+	if (i == last)
+		snprintf(name, AUDIT_NAME_LEN, "%s", LOG);
+	else
+		numbered(name, i + 1);
+	return file_read_at(dirfd, name, READ_MAX, out, &st, err);
+}
+
+static int rotate(struct audit *a, struct buf *lines, struct err *err)
+{
+	char name[AUDIT_NAME_LEN];
+	struct buf details;
+	struct audit_event e = { .action = "log_rotated", .credential = span_of("") };
+	int rc;
+
+	numbered(name, newest_number(a->dirfd) + 1);
+	rc = file_replace(a->dirfd, LOG, name, err);
+	if (rc != 0)
+		return rc;
+	buf_init(&details, AUDIT_LINE_MAX);
+	audit_detail(&details, "file", span_of(name));
+	if (a->has_gen)
+		buf_addf(&details, ", \"gen\": %" PRIu64 ", \"high\": %" PRIu64 ", \"sha256\": \"%s\"",
+		    a->gen, a->high, a->sha);
+	e.details = buf_span(&details);
+	put_line(a, &e, lines);
+	buf_free(&details);
+	return 0;
+}
+
+/* The reference makes it readable by all; it names repositories and secrets. */
+static int open_log(const struct audit *a, bool torn, struct err *err)
+{
+	int fd = openat(a->dirfd, LOG, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_sys(err, ERR_IO, "opening the audit log");
+	if (fchmod(fd, 0600) == 0 && (!torn || file_write_all(fd, "\n", 1) == 0))
+		return fd;
+	err_sys(err, ERR_IO, "writing the audit log");
+	close(fd);
+	return ERR_IO;
+}
+
+static int write_lines(const struct audit *a, struct span lines, bool torn, struct err *err)
+{
+	int fd = open_log(a, torn, err), rc = 0;
+
+	if (fd < 0)
+		return fd;
+	file_fault();
+	if (write(fd, lines.p, lines.n) != (ssize_t)lines.n)
+		rc = err_sys(err, ERR_IO, "writing the audit log");
+	file_fault();
+	if (rc == 0 && fdatasync(fd) != 0)
+		rc = err_sys(err, ERR_IO, "writing the audit log to the disk");
+	close(fd);
+	return rc;
+}
+
+static int append_locked(struct audit *a, const struct audit_event *events, size_t n, struct err *err)
+{
+	struct buf text, lines, line;
+	size_t size;
+	bool torn;
+	int rc;
+
+	buf_init(&text, READ_MAX);
+	buf_init(&lines, (n + 1) * AUDIT_LINE_MAX);
+	rc = read_tail(a, &text, &size, err);
+	torn = buf_len(&text) > 0 && buf_data(&text)[buf_len(&text) - 1] != '\n';
+	if (rc == 0 && size > AUDIT_FILE_MAX) {
+		rc = rotate(a, &lines, err);
+		torn = false;
+	}
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		buf_init(&line, AUDIT_LINE_MAX);
+		put_line(a, &events[i], &line);
+		buf_addspan(&lines, buf_span(&line));
+		lines.failed = lines.failed || line.failed;
+		buf_free(&line);
+	}
+	if (rc == 0 && lines.failed)
+		rc = err_set(err, ERR_LIMIT, "a line of the audit log would be longer than %d bytes",
+		    AUDIT_LINE_MAX);
+	if (rc == 0)
+		rc = write_lines(a, buf_span(&lines), torn, err);
+	buf_free(&text);
+	buf_free(&lines);
+	return rc;
+}
+
+static int lock(int dirfd, struct err *err)
+{
+	int fd = openat(dirfd, LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_sys(err, ERR_IO, "locking the audit log");
+	while (flock(fd, LOCK_EX) != 0)
+		if (errno != EINTR) {
+			close(fd);
+			return err_sys(err, ERR_IO, "locking the audit log");
+		}
+	return fd;
+}
+
+int audit_append(struct audit *a, const struct audit_event *events, size_t n, struct err *err)
+{
+	int fd, rc;
+
+	if (!a->has_key)
+		return err_set(err, ERR_INTERNAL, "the audit log has no key");
+	if (n == 0)
+		return 0;
+	fd = lock(a->dirfd, err);
+	if (fd < 0)
+		return fd;
+	rc = append_locked(a, events, n, err);
+	close(fd);
+	return rc;
+}
+
+/* One file aside, under a name that nobody numbers. */
+static int put_aside(const struct audit *a, const char *name, int64_t now, struct err *err)
+{
+	char to[96];
+	struct err why;
+	int rc;
+
+	err_init(&why);
+	snprintf(to, sizeof(to), "%s.broken-%" PRId64, name, now);
+	rc = file_replace(a->dirfd, name, to, &why);
+	return rc == 0 || rc == ERR_NOTFOUND ? 0 : err_set(err, rc, "%s", why.msg);
+}
+
+int audit_restart(struct audit *a, const uint8_t master[static 32], struct err *err)
+{
+	const struct audit_event e = { .action = "chain_restarted", .credential = span_of("") };
+	int64_t now = clock_wall();
+	char name[AUDIT_NAME_LEN];
+	int rc = put_aside(a, LOG, now, err);
+
+	for (size_t n = newest_number(a->dirfd); rc == 0 && n > 0; n--) {
+		numbered(name, n);
+		rc = put_aside(a, name, now, err);
+	}
+	if (rc == 0)
+		rc = rand_bytes(a->key, sizeof(a->key), err);
+	if (rc == 0)
+		rc = write_key(a, master, KEY, err);
+	a->has_key = rc == 0;
+	return rc == 0 ? audit_append(a, &e, 1, err) : rc;
+}

@@ -1,0 +1,213 @@
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/rand.h"
+#include "base/safe.h"
+#include "base/wipe.h"
+#include "cred/rekey.h"
+#include "cred/vault.h"
+
+static const enum masterkey_source places[] = { MASTERKEY_RING, MASTERKEY_FILE, MASTERKEY_PASS };
+
+static bool is_there(const struct vault *v, const char *name)
+{
+	return faccessat(v->dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Every value under the new key: the reference seals both layers with the same one. */
+static int reseal_one(struct vault *v, struct span *sealed, const uint8_t *old, const uint8_t *fresh,
+    struct buf *value, struct err *err)
+{
+	int rc;
+
+	safe_buf_clear(value);
+	memcpy(v->master, old, MASTERKEY_LEN);
+	rc = vault_value(v, *sealed, value, err);
+	memcpy(v->master, fresh, MASTERKEY_LEN);
+	if (rc == 0)
+		*sealed = vault_seal(v, buf_span(value), err);
+	memcpy(v->master, old, MASTERKEY_LEN);
+	safe_buf_clear(value);
+	return rc != 0 ? rc : sealed->p == NULL ? ERR_INTERNAL : 0;
+}
+
+static int reseal_all(struct vault *v, const uint8_t *old, const uint8_t *fresh, const uint8_t *mac,
+    struct err *err)
+{
+	struct buf value;
+
+	safe_buf(v->p.safe, &value, VAULT_VALUE_MAX);
+	for (size_t i = 0; i < v->set.n; i++) {
+		struct record *r = &v->set.list[i];
+		int rc = reseal_one(v, &r->value, old, fresh, &value, err);
+
+		if (rc == 0 && r->prev.value.n > 0)
+			rc = reseal_one(v, &r->prev.value, old, fresh, &value, err);
+		if (rc != 0) {
+			err_prefix(err, "credential %.*s", (int)r->name.n, r->name.p);
+			return rc;
+		}
+		record_bind(&v->set, r, v->high + 1, mac);
+	}
+	v->high++;
+	return 0;
+}
+
+/* The keyring has one entry a user: another folder's key must not be lost. */
+static int check_ring(const struct vault *v, uint8_t *room, struct err *err)
+{
+	struct err why;
+	int rc;
+
+	if (!keyring_is_here())
+		return err_set(err, ERR_UNAVAIL,
+		    "there is no keyring here: no session bus, or no /usr/bin/secret-tool");
+	err_init(&why);
+	rc = masterkey_read(&v->p.place, MASTERKEY_RING, room, &why);
+	if (rc == 0 && !mem_same_ct(room, v->master, MASTERKEY_LEN))
+		rc = err_set(err, ERR_USAGE,
+		    "the keyring's entry is the key of another store; use --to file or --to "
+		    "passphrase here");
+	wipe(room, MASTERKEY_LEN);
+	return rc == ERR_NOTFOUND ? 0 : rc;
+}
+
+static int make_key(struct vault *v, enum masterkey_source next, uint8_t *key, struct err *err)
+{
+	int rc;
+
+	if (next == MASTERKEY_PASS_NEXT)
+		return masterkey_make_pass(&v->p.place, next, key, err);
+	rc = rand_bytes(key, MASTERKEY_LEN, err);
+	return rc != 0 ? rc : masterkey_write(&v->p.place, next, key, err);
+}
+
+/* The old key's places, but the new one's. The keyring's only if it holds the old key. */
+static int drop_old(struct vault *v, enum masterkey_source to, const uint8_t *old, uint8_t *room,
+    struct err *err)
+{
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct err why;
+		int rc;
+
+		err_init(&why);
+		if (places[i] == to)
+			continue;
+		if (places[i] == MASTERKEY_RING) {
+			bool same = old != NULL &&
+			    masterkey_read(&v->p.place, MASTERKEY_RING, room, &why) == 0 &&
+			    mem_same_ct(room, old, MASTERKEY_LEN);
+
+			wipe(room, MASTERKEY_LEN);
+			if (!same)
+				continue;
+		}
+		rc = masterkey_drop(&v->p.place, places[i], err);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int finish(struct vault *v, enum masterkey_source to, const uint8_t *old, uint8_t *room,
+    struct err *err)
+{
+	int rc = is_there(v, ".audit_key.next") ? audit_settle(v->dirfd, v->master, err) : 0;
+
+	masterkey_uncache(&v->p.place);
+	if (rc == 0)
+		rc = masterkey_settle(&v->p.place, (enum masterkey_source)(to + 1), v->master, err);
+	if (rc == 0)
+		rc = drop_old(v, to, old, room, err);
+	v->source = to;
+	return rc;
+}
+
+int rekey_to(struct vault *v, enum masterkey_source to, struct err *err)
+{
+	enum masterkey_source next = (enum masterkey_source)(to + 1);
+	uint8_t *fresh = safe_take(v->p.safe, MASTERKEY_LEN), *old = safe_take(v->p.safe, MASTERKEY_LEN),
+		*mac = safe_take(v->p.safe, RECORD_KEY_LEN), *room = safe_take(v->p.safe, MASTERKEY_LEN);
+	int rc = 0;
+
+	if (room == NULL)
+		return err_set(err, ERR_INTERNAL, "no memory for a key");
+	if (recordset_bad(&v->set) > 0)
+		return err_set(err, ERR_DAMAGED,
+		    "%zu credentials cannot be read and would be lost; nothing was changed, "
+		    "see 'ghoard cred doctor'",
+		    recordset_bad(&v->set));
+	if (to == MASTERKEY_RING)
+		rc = check_ring(v, room, err);
+	memcpy(old, v->master, MASTERKEY_LEN);
+	if (rc == 0)
+		rc = make_key(v, next, fresh, err);
+	if (rc == 0) {
+		vault_mac_key(fresh, mac);
+		rc = reseal_all(v, old, fresh, mac, err);
+	}
+	if (rc == 0)
+		rc = audit_reseal(&v->audit, fresh, err);
+	if (rc == 0)
+		rc = vault_write(v, fresh, err);
+	if (rc == 0) {
+		memcpy(v->master, fresh, MASTERKEY_LEN);
+		memcpy(v->mac, mac, RECORD_KEY_LEN);
+		rc = finish(v, to, old, room, err);
+	}
+	wipe(fresh, MASTERKEY_LEN);
+	wipe(old, MASTERKEY_LEN);
+	wipe(mac, RECORD_KEY_LEN);
+	return rc;
+}
+
+/* Of one that ended before the store was written: its key opens nothing. */
+static int drop_next(struct vault *v, struct err *err)
+{
+	static const struct {
+		enum masterkey_source source;
+		const char *file;
+	} left[] = { { MASTERKEY_FILE_NEXT, ".master_key.next" },
+		{ MASTERKEY_PASS_NEXT, ".passphrase.next" } };
+	/* old keys on their way out */
+	static const char *const gone[] = { ".master_key.gone", ".passphrase.gone", ".audit_key.next.gone",
+		".master_key.next.gone", ".passphrase.next.gone" };
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(left) / sizeof(left[0]); i++)
+		if (is_there(v, left[i].file))
+			rc = masterkey_drop(&v->p.place, left[i].source, err);
+	for (size_t i = 0; rc == 0 && i < sizeof(gone) / sizeof(gone[0]); i++)
+		if (is_there(v, gone[i]))
+			rc = file_remove(v->dirfd, gone[i], false, err);
+	if (rc == 0 && is_there(v, ".audit_key.next"))
+		rc = audit_settle(v->dirfd, v->master, err);
+	return rc;
+}
+
+int rekey_settle(struct vault *v, struct err *err)
+{
+	uint8_t *room;
+
+	if (!v->exists || v->damaged)
+		return 0;
+	if (v->source != MASTERKEY_RING_NEXT && v->source != MASTERKEY_FILE_NEXT &&
+	    v->source != MASTERKEY_PASS_NEXT)
+		return drop_next(v, err);
+	room = safe_take(v->p.safe, MASTERKEY_LEN);
+	if (room == NULL)
+		return err_set(err, ERR_INTERNAL, "no memory for a key");
+	/* The good copy may still be under the key that goes now. */
+	if (vault_open_file(v, VAULT_GOOD, v->master, NULL, NULL) != 0) {
+		int rc = vault_write(v, NULL, err);
+
+		if (rc != 0)
+			return rc;
+	}
+	return finish(v, (enum masterkey_source)(v->source - 1), NULL, room, err);
+}

@@ -1,0 +1,306 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/rand.h"
+#include "base/safe.h"
+#include "cred/rekey.h"
+#include "cred/vault.h"
+#include "crypto/aead.h"
+
+static void say(const struct vault *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(const struct vault *v, const char *fmt, ...)
+{
+	char text[ERR_MSG_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (v->p.note != NULL)
+		v->p.note(v->p.note_arg, text);
+}
+
+/* ---- opening ---- */
+
+static int open_dir(struct vault *v, struct err *err)
+{
+	struct stat st;
+
+	if (v->p.write && file_mkdirs(v->p.dir, 0700, err) != 0)
+		return ERR_IO;
+	v->dirfd = open(v->p.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (v->dirfd < 0 && errno == ENOENT)
+		return err_set(err, ERR_NOTFOUND,
+		    "there are no credentials in %s; 'ghoard cred set' keeps one", v->p.dir);
+	if (v->dirfd < 0 || fstat(v->dirfd, &st) != 0)
+		return err_sys(err, ERR_IO, "opening %s", v->p.dir);
+	if (st.st_uid != geteuid())
+		return err_set(err, ERR_DENIED, "%s belongs to another user; run this as its owner",
+		    v->p.dir);
+	if ((st.st_mode & 022) != 0)
+		return err_set(err, ERR_DENIED, "others can write in %s (mode %03o); chmod 700 it", v->p.dir,
+		    (unsigned)st.st_mode & 0777);
+	if ((st.st_mode & 077) != 0)
+		fchmod(v->dirfd, 0700);
+	return 0;
+}
+
+static int take_lock(struct vault *v, struct err *err)
+{
+	v->lockfd = openat(v->dirfd, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* A folder that cannot be written can be read all the same; nobody writes there. */
+	if (v->lockfd < 0 && !v->p.write && (errno == EROFS || errno == EACCES))
+		return 0;
+	if (v->lockfd < 0)
+		return err_sys(err, ERR_IO, "locking %s", v->p.dir);
+	while (flock(v->lockfd, v->p.write ? LOCK_EX : LOCK_SH) != 0)
+		if (errno != EINTR)
+			return err_sys(err, ERR_IO, "locking %s", v->p.dir);
+	return 0;
+}
+
+struct opening {
+	const struct vault *v;
+	struct buf *image;
+	bool open;			/* the image is its text, behind the nonce */
+};
+
+static bool opens(void *arg, const uint8_t *key)
+{
+	struct opening *o = arg;
+	struct buf copy;
+
+	buf_init(&copy, VAULT_FILE_MAX);
+	buf_addspan(&copy, buf_span(o->image));
+	o->open = !copy.failed && vault_unseal(key, buf_data(&copy), buf_len(&copy)) == 0;
+	if (o->open) {
+		buf_free(o->image);
+		*o->image = copy;
+		return true;
+	}
+	buf_free(&copy);
+	/* A damaged store says nothing about the key; its good copy does. */
+	return o->v->p.repair && vault_open_file(o->v, VAULT_GOOD, key, NULL, NULL) == 0;
+}
+
+static bool is_there(const struct vault *v, const char *name)
+{
+	return faccessat(v->dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int find_key(struct vault *v, struct buf *image, bool *open, struct err *err)
+{
+	struct opening o = { v, image, false };
+	bool good = is_there(v, VAULT_GOOD);
+	struct err why;
+	int rc;
+
+	if (!v->exists && good && !v->p.repair)
+		return err_set(err, ERR_DAMAGED,
+		    "%s/%s is gone, though there was one; 'ghoard cred doctor --repair' takes the last good "
+		    "copy",
+		    v->p.dir, VAULT_STORE);
+	err_init(&why);
+	rc = masterkey_find(&v->p.place, v->exists || good ? opens : NULL, &o, v->master, &v->source, &why);
+	*open = o.open;
+	/* A new key would lock us out of what is there. */
+	if (rc == ERR_NOTFOUND && (v->exists || good || is_there(v, ".audit_key")))
+		return err_set(err, ERR_DAMAGED,
+		    "%s is in use and no key for it is there: put back .master_key, or name its "
+		    "file in GHOARD_MASTER_KEY_FILE; nothing was changed",
+		    v->p.dir);
+	if (rc == ERR_NOTFOUND && !v->p.write)
+		return err_set(err, rc, "there are no credentials in %s; 'ghoard cred set' keeps one",
+		    v->p.dir);
+	if (rc != ERR_NOTFOUND)
+		return rc == 0 ? 0 : err_set(err, rc, "%s", why.msg);
+	v->source = MASTERKEY_MADE;
+	rc = rand_bytes(v->master, MASTERKEY_LEN, err);
+	return rc != 0 ? rc : masterkey_write(&v->p.place, MASTERKEY_MADE, v->master, err);
+}
+
+static int read_store(struct vault *v, struct buf *image, struct err *err)
+{
+	struct stat st;
+	int rc;
+
+	rc = file_read_at(v->dirfd, VAULT_STORE, VAULT_FILE_MAX, image, &st, err);
+	v->exists = rc == 0;
+	if (rc == ERR_NOTFOUND) {
+		err_init(err);
+		return 0;
+	}
+	if (rc == ERR_LIMIT || (rc == ERR_IO && err != NULL))
+		err->cls = rc = ERR_DAMAGED;
+	vault_sha(v, buf_span(image));
+	return rc;
+}
+
+static int parse_store(struct vault *v, struct buf *image, bool open, struct err *err)
+{
+	struct err why;
+	int rc;
+
+	if (!v->exists)
+		return 0;
+	err_init(&why);
+	rc = open ? 0 : ERR_DAMAGED;
+	if (rc == 0)
+		rc = recordset_parse(&v->set,
+		    span_make(buf_data(image) + AEAD_NONCE_LEN, buf_len(image) - VAULT_SEAL_EXTRA), v->mac,
+		    &why);
+	else
+		err_set(&why, rc, "its seal does not fit");
+	if (rc == ERR_DAMAGED && v->p.repair) {
+		recordset_free(&v->set);
+		v->damaged = true;
+		return 0;
+	}
+	return rc == 0 ? 0
+		       : err_set(err, rc, "%s/%s: %s; nothing was changed, see 'ghoard cred doctor'",
+			     v->p.dir, VAULT_STORE, why.msg);
+}
+
+/* ---- what the log says about it ---- */
+
+static int note_change(struct vault *v, const char *action, struct err *err)
+{
+	struct audit_event e = { .action = action, .credential = span_of("") };
+
+	return vault_note(v, &e, err);
+}
+
+static int on_rollback(struct vault *v, uint64_t gen, struct err *err)
+{
+	if (v->p.accept_rollback) {
+		say(v, "the older store is accepted: generation %" PRIu64 " in place of %" PRIu64, gen,
+		    v->audit.gen);
+		return note_change(v, "rollback_accepted", err);
+	}
+	v->rolled_back = true;
+	if (v->p.repair)
+		return 0;
+	return err_set(err, ERR_DAMAGED,
+	    "%s/%s is rolled back: its generation is %" PRIu64 ", the log's last is %" PRIu64
+	    "; nothing was changed, 'ghoard cred doctor' says what can be done", v->p.dir, VAULT_STORE, gen,
+	    v->audit.gen);
+}
+
+static int compare_log(struct vault *v, struct err *err)
+{
+	uint64_t gen = recordset_gen(&v->set);
+	int rc = v->audit.has_key ? audit_tail(&v->audit, err) : 0;
+
+	v->high = v->audit.high > gen ? v->audit.high : gen;
+	if (rc == ERR_DAMAGED && v->p.repair) {
+		v->log_broken = true;
+		err_init(err);
+		return 0;
+	}
+	if (rc != 0 || !v->audit.has_gen || v->damaged)
+		return rc;
+	if (gen < v->audit.gen)
+		return on_rollback(v, gen, err);
+	if (v->exists && strcmp(v->sha, v->audit.sha) != 0) {
+		say(v,
+		    gen == v->audit.gen
+			? "the store was written by another program since (the Python reference?); noted"
+			: "the store's last write did not get as far as the log; noted");
+		return note_change(v, gen == v->audit.gen ? "foreign_write" : "unlogged_write", err);
+	}
+	return 0;
+}
+
+static void tell_records(const struct vault *v)
+{
+	for (size_t i = 0; i < v->set.n; i++) {
+		const struct record *r = &v->set.list[i];
+
+		if (r->state == RECORD_ROTATED)
+			say(v,
+			    "credential %.*s was given another value by another program (the Python "
+			    "reference?): it is "
+			    "not handed out until 'ghoard cred doctor --adopt %.*s'",
+			    (int)r->name.n, r->name.p, (int)r->name.n, r->name.p);
+		else if (r->state == RECORD_BAD)
+			say(v, "credential %.*s is damaged and is not handed out: %s; the others are intact",
+			    (int)r->name.n, r->name.p, r->why);
+	}
+}
+
+static int open_steps(struct vault *v, struct err *err)
+{
+	struct buf image;
+	bool open = false;
+	int rc;
+
+	buf_init(&image, VAULT_FILE_MAX);
+	v->master = safe_take(v->p.safe, MASTERKEY_LEN);
+	v->mac = safe_take(v->p.safe, RECORD_KEY_LEN);
+	rc = v->mac == NULL ? err_set(err, ERR_INTERNAL, "no memory for a key") : open_dir(v, err);
+	if (rc == 0)
+		rc = take_lock(v, err);
+	v->p.place.dirfd = v->dirfd;
+	v->p.place.dir = v->p.dir;
+	v->p.place.safe = v->p.safe;
+	if (rc == 0)
+		rc = read_store(v, &image, err);
+	if (rc == 0)
+		rc = find_key(v, &image, &open, err);
+	if (rc == 0) {
+		vault_mac_key(v->master, v->mac);
+		rc = parse_store(v, &image, open, err);
+	}
+	if (rc == 0 && v->p.write)
+		rc = rekey_settle(v, err);
+	/* the line is the price of a read: without a key for it there is none */
+	if (rc == 0)
+		rc = audit_open(&v->audit, v->dirfd, v->master, v->exists || v->p.write, err);
+	if (rc == ERR_DAMAGED && v->p.repair) {
+		err_init(err);
+		v->audit.dirfd = v->dirfd;
+		v->log_broken = true;
+		rc = 0;
+	}
+	if (rc == 0)
+		rc = compare_log(v, err);
+	if (rc == 0)
+		tell_records(v);
+	buf_free(&image);		/* values in it are still sealed */
+	safe_scrub_stack();
+	return rc;
+}
+
+int vault_open(const struct vault_params *p, struct vault **out, struct err *err)
+{
+	struct vault *v = calloc(1, sizeof(*v));
+	int rc;
+
+	if (v == NULL)
+		return err_set(err, ERR_INTERNAL, "no memory for the credentials");
+	v->p = *p;
+	v->dirfd = v->lockfd = -1;
+	recordset_init(&v->set);
+	rc = open_steps(v, err);
+	if (rc != 0) {
+		vault_free(v);
+		return rc;
+	}
+	if (!p->write && v->lockfd >= 0) {
+		close(v->lockfd);
+		v->lockfd = -1;
+	}
+	*out = v;
+	return 0;
+}

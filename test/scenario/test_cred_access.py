@@ -1,0 +1,141 @@
+"""Who may have a credential: the token is shown to GitHub, by this process, where the vault's owner says."""
+
+import time
+
+import pytest
+from credrig import Vault
+
+REPO = "octocat/hello-world"
+
+
+@pytest.fixture
+def vault(make_ghoard, fake, tmp_path):
+    """Policy `require`, asked at the stand-in."""
+    fake.model.add_repo("octocat/locked", private=True, readers=("alice",))
+    made = Vault(make_ghoard("plain"), tmp_path / "credentials", "--upstream", fake.url, "--ca-file", fake.ca)
+    made.set("FREE", "for all")
+    for repo in (REPO, "octocat/locked"):
+        made.set("T", f"of {repo}", "--scope", "repo", "--filter", repo)
+    return made
+
+
+def asked(fake):
+    return [r for r in fake.requests if "/repos/" in r.path or "/installation/" in r.path]
+
+
+def test_writers_and_readers(vault, fake):
+    # octocat owns hello-world; alice can read it as everybody can, and reads the private one
+    fake.model.add_token("octocat-token", "octocat")
+    assert vault("get", "T", "--repo", REPO, token="octocat-token", rc=0).out == f"of {REPO}".encode()
+    run = vault("get", "T", "--repo", REPO, token="alice-token", rc=1)
+    assert "everybody" in run.err and not run.out
+    assert (
+        vault("get", "T", "--repo", "octocat/locked", token="alice-token", rc=0).out == b"of octocat/locked"
+    )
+    assert "404" in vault("get", "T", "--repo", "octocat/locked", token="bob-token", rc=1).err
+    assert "401" in vault("get", "T", "--repo", REPO, token="nobody", rc=1).err
+    assert "no token" in vault("get", "T", "--repo", REPO, rc=1).err
+    assert vault("get", "FREE", rc=0).out == b"for all"
+    told = [(e["action"], e["details"]["access"]) for e in vault.audit() if e["action"].startswith("access")]
+    assert told == [
+        ("access_granted", "shown"),
+        ("access_denied", "refused"),
+        ("access_granted", "shown"),
+        ("access_denied", "refused"),
+        ("access_denied", "refused"),
+        ("access_denied", "no token"),
+        ("access_granted", "not needed"),
+    ]
+
+
+def test_scope_and_expiry_come_first(vault, fake):
+    vault.set("OLD", "x", "--scope", "repo", "--filter", REPO, "--ttl", "1s")
+    time.sleep(1.1)
+    before = len(fake.requests)
+    assert "expired" in vault("get", "OLD", "--repo", REPO, token="octocat-token", rc=1).err
+    assert "another" in vault("get", "T", "--repo", "o/r", token="octocat-token", rc=1).err
+    assert len(fake.requests) == before
+
+
+def test_a_yes_is_remembered(vault, fake):
+    fake.model.add_token("octocat-token", "octocat")
+    before = len(fake.requests)
+    for _ in range(3):
+        vault("get", "T", "--repo", REPO, token="octocat-token", rc=0)
+    assert len(fake.requests) == before + 1
+    # a revoked token lives on for that minute, another one does not
+    fake.model.revoke("octocat-token")
+    vault("get", "T", "--repo", REPO, token="octocat-token", rc=0)
+    (vault.folder / ".access").unlink()
+    vault("get", "T", "--repo", REPO, token="octocat-token", rc=1)
+    # what is planted there counts nothing
+    (vault.folder / ".access").write_text(f"y {time.time_ns() // 1000} {'0' * 64} {'0' * 64}\n")
+    vault("get", "T", "--repo", REPO, token="octocat-token", rc=1)
+
+
+def test_an_installation_must_list_it(vault, fake):
+    fake.model.add_token("ghs_installation", "octocat")
+    assert vault("get", "T", "--repo", REPO, token="ghs_installation", rc=0).out
+    assert any("/installation/repositories" in r.path for r in fake.requests)
+    fake.model.add_token("ghs_other", "bob")
+    assert "does not list" in vault("get", "T", "--repo", "octocat/locked", token="ghs_other", rc=1).err
+
+
+@pytest.mark.parametrize("policy, rc", [("prefer", 0), ("require", 1)])
+def test_no_answer(vault, fake, policy, rc):
+    fake.trouble(f"/repos/{REPO}", "slow-head", delay=6)
+    begin = time.monotonic()
+    run = vault("get", "T", "--repo", REPO, "--access", policy, token="octocat-token", rc=rc)
+    first = time.monotonic() - begin
+    assert 1.5 < first < 4, first
+    line = vault.audit()[-1]
+    assert line["details"]["access"] == "no answer"
+    if policy == "prefer":
+        assert run.out == f"of {REPO}".encode() and "noted" in run.err
+        begin = time.monotonic()
+        vault("get", "T", "--repo", REPO, "--access", policy, token="octocat-token", rc=0)
+        assert time.monotonic() - begin < 1, "asked again within 10 s"
+
+
+@pytest.mark.parametrize("code, rc", [(500, 0), (503, 0), (429, 0), (401, 1), (403, 1), (404, 1), (301, 1)])
+def test_what_an_answer_means(vault, fake, code, rc):
+    fake.trouble(f"/repos/{REPO}", "status", code=code, body=b'{"message":"No"}')
+    vault("get", "T", "--repo", REPO, token="octocat-token", rc=rc)
+
+
+def test_a_hostile_job_gains_nothing(vault, make_ghoard, fake, tmp_path):
+    """Its own server says yes to everything; its variables and its checkout point there."""
+    from fake import Fake
+    from fake.certs import Authority
+
+    (tmp_path / "evil").mkdir()
+    with Fake(authority=Authority(tmp_path / "evil")) as evil:
+        evil.model.add_token("anything", "octocat")
+        config = vault.ghoard.project / ".github"
+        config.mkdir()
+        checkout = f"upstream:\n  url: {evil.url}\ncredentials:\n  access: off\n  ca_file: {evil.ca}\n"
+        env = {
+            "GITHUB_API_URL": evil.url,
+            "GITHUB_SERVER_URL": evil.url,
+            "SSL_CERT_FILE": evil.ca,
+            "SSL_CERT_DIR": tmp_path / "evil",
+            "HTTPS_PROXY": evil.url.replace("https", "http"),
+            "https_proxy": evil.url.replace("https", "http"),
+            "ALL_PROXY": evil.url.replace("https", "http"),
+            "GHOARD_SOCKET": tmp_path / "evil" / "socket",
+            "NO_PROXY": "*",
+        }
+        for text in ("", checkout):
+            (config / "cache-config.yml").write_text(text)
+            before = len(evil.requests)
+            run = vault("get", "T", "--repo", REPO, token="anything", env=env, rc=1)
+            assert not run.out and "401" in run.err
+            assert len(evil.requests) == before, "the job's own server was asked"
+
+
+def test_policy_off_asks_nobody(vault, fake):
+    before = len(fake.requests)
+    assert vault("get", "T", "--repo", REPO, "--access", "off", rc=0).out
+    assert len(fake.requests) == before
+    assert vault.audit()[-1]["details"]["access"] == "off"
+    vault("get", "T", "--access", "maybe", rc=3)

@@ -1,0 +1,204 @@
+"""Where the master key is: files, a passphrase, systemd, the keyrings of desktop and kernel; how it moves."""
+
+import base64
+import json
+import os
+import shlex
+import subprocess
+import time
+
+import pytest
+from credrig import Reference, Vault, has
+from rig import BINARY
+
+
+@pytest.fixture
+def vault(make_ghoard, tmp_path):
+    return Vault(make_ghoard("plain"), tmp_path / "credentials", "--access", "off")
+
+
+def key_of(vault):
+    return vault("status", "--json", rc=0).json["key"]
+
+
+def test_a_named_file_and_a_systemd_credential(vault, tmp_path):
+    key = base64.b64encode(os.urandom(32))
+    (tmp_path / "named").write_bytes(key + b"\n")
+    (tmp_path / "named").chmod(0o600)
+    (tmp_path / "systemd").mkdir()
+    (tmp_path / "systemd" / "cred-master-key").write_bytes(base64.b64decode(key))
+    (tmp_path / "systemd" / "cred-master-key").chmod(0o400)
+    vault.env["GHOARD_MASTER_KEY_FILE"] = tmp_path / "named"
+    vault.set("A", "value")
+    assert not (vault.folder / ".master_key").exists()
+    assert key_of(vault) == "GHOARD_MASTER_KEY_FILE"
+    del vault.env["GHOARD_MASTER_KEY_FILE"]
+    vault("get", "A", rc=5)
+    vault.env["CREDENTIALS_DIRECTORY"] = tmp_path / "systemd"
+    assert vault("get", "A", rc=0).out == b"value"
+    assert key_of(vault).startswith("systemd")
+    assert "--to" in vault("rekey", rc=2).err
+    vault("rekey", "--to", "file", rc=0)
+    assert vault("get", "A", rc=0).out == b"value"
+    assert key_of(vault) == ".master_key"
+    assert Reference(vault.folder).value("A") == "value"
+    vault.env["GHOARD_MASTER_KEY_FILE"] = tmp_path / "nowhere"
+    assert "not there" in vault("get", "A", rc=5).err
+
+
+def test_a_passphrase(vault, tmp_path):
+    words = tmp_path / "words"
+    words.write_text("correct horse battery staple\n")
+    vault.set("A", "value")
+    vault.env["GHOARD_PASSPHRASE_FILE"] = words
+    vault("rekey", "--to", "passphrase", rc=0)
+    assert not (vault.folder / ".master_key").exists()
+    kept = json.loads((vault.folder / ".passphrase").read_text())
+    assert kept["rounds"] == 600000 and len(kept["salt"]) == 32
+    assert vault("get", "A", rc=0).out == b"value"
+    # the derivation is the standard's: another implementation opens the store with it
+    import hashlib
+
+    key = hashlib.pbkdf2_hmac(
+        "sha256", b"correct horse battery staple", bytes.fromhex(kept["salt"]), kept["rounds"]
+    )
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / ".master_key").write_bytes(base64.b64encode(key))
+    (tmp_path / "copy" / "credentials.json.enc").write_bytes(
+        (vault.folder / "credentials.json.enc").read_bytes()
+    )
+    assert Reference(tmp_path / "copy").value("A") == "value"
+    vault("rekey", "--to", "nowhere", rc=2)
+    words.write_text("correct horse battery staple")
+    vault("rekey", "--to", "file", rc=0)
+    assert not (vault.folder / ".passphrase").exists()
+    assert Reference(vault.folder).value("A") == "value"
+    words.write_text("short")
+    assert "12 characters" in vault("rekey", "--to", "passphrase", rc=2).err
+    assert vault("get", "A", rc=0).out == b"value"
+
+
+def test_the_kernel_remembers_the_passphrase(vault, tmp_path):
+    """A second command is spared the derivation; wrong words do not matter until the kernel forgets."""
+    words = tmp_path / "words"
+    words.write_text("correct horse battery staple")
+    vault.set("A", "value")
+    vault.env["GHOARD_PASSPHRASE_FILE"] = words
+    vault("rekey", "--to", "passphrase", rc=0)
+    vault("get", "A", rc=0)
+    if key_of(vault) != "kernel keyring":
+        pytest.skip("no keyring of the kernel here (a container's seccomp profile)")
+    words.write_text("not these words")
+    begin = time.monotonic()
+    assert vault("get", "A", rc=0).out == b"value"
+    assert time.monotonic() - begin < 0.3
+
+
+def test_rekey_keeps_everything(vault):
+    for name in ("A", "B"):
+        vault.set(name, f"value of {name}", "--ttl", "1h")
+    vault("rotate", "A", input=b"second", rc=0)
+    old = (vault.folder / ".master_key").read_bytes()
+    vault("rekey", rc=0)
+    assert (vault.folder / ".master_key").read_bytes() != old
+    assert vault("get", "A", rc=0).out == b"second"
+    assert vault("get", "A", "--previous", rc=0).out == b"value of A"
+    assert Reference(vault.folder).value("B") == "value of B"
+    vault("audit", "verify", rc=0)
+    assert vault.audit(action="rekey")[0]["details"]["to"] == ".master_key"
+    # nothing in the folder opens under the old key
+    for path in vault.folder.iterdir():
+        assert old not in path.read_bytes()
+
+
+# ---- the desktop's keyring, headless ----
+
+needs = [c for c in ("dbus-run-session", "gnome-keyring-daemon", "secret-tool") if not has(c)]
+
+
+@pytest.fixture
+def session(vault, tmp_path):
+    """Run a script with an unlocked keyring of its own; `$G` is `ghoard cred` with this folder."""
+    if needs:
+        pytest.skip(f"not installed: {', '.join(needs)}")
+
+    def run(script):
+        home = tmp_path / "desktop"
+        (home / "run").mkdir(parents=True, exist_ok=True, mode=0o700)
+        env = vault.ghoard.environment(more=vault.env) | {
+            "XDG_RUNTIME_DIR": str(home / "run"),
+            "HOME": str(home),
+        }
+        env["XDG_DATA_HOME"] = str(home / "data")
+        env["G"] = f"{shlex.quote(str(BINARY))} cred"
+        begin = (
+            'printf "pw\\n" | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1; sleep 1\n'
+        )
+        return subprocess.run(
+            ["dbus-run-session", "--", "sh", "-ec", begin + script],
+            env=env, capture_output=True, timeout=60,
+        )  # fmt: skip
+
+    return run
+
+
+STORE = "secret-tool store --label x service ipfs_datasets_py username credential_master_key"
+LOOK = "secret-tool lookup service ipfs_datasets_py username credential_master_key"
+
+
+def test_the_keyring(vault, session):
+    vault.set("A", "value")
+    old = (vault.folder / ".master_key").read_bytes()
+    run = session(
+        f"$G rekey --to keyring >&2; $G get A --access off; echo; {LOOK}; echo; $G status --json >&2\n"
+        '/usr/bin/python3 -c \'import keyring; print(keyring.get_password("ipfs_datasets_py", '
+        '"credential_master_key"))\' || true\n'
+        "$G rekey --to file >&2; $G get A --access off; echo; " + LOOK + " || echo gone\n"
+    )
+    assert run.returncode == 0, run
+    lines = run.stdout.decode().splitlines()
+    assert lines[0] == "value" and lines[-2:] == ["value", "gone"], run
+    assert len(base64.b64decode(lines[1])) == 32 and lines[1].encode() != old
+    if len(lines) == 5:
+        assert lines[2] == lines[1], "Python keyring finds the entry"
+    assert (vault.folder / ".master_key").exists()
+    assert vault("get", "A", rc=0).out == b"value"
+
+
+def test_a_key_that_python_put_there(vault, session):
+    """The reference's entry opens the reference's store; another store's entry is not lost."""
+    theirs = Reference(vault.folder)
+    theirs.put("A", "of the reference")
+    theirs.save()
+    key = (vault.folder / ".master_key").read_text()
+    (vault.folder / ".master_key").unlink()
+    run = session(
+        f"printf %s {key} | {STORE} application 'Python keyring library'; "
+        f"$G get A --access off; rm -r \"$CREDENTIALS_DIR\"\n"
+        "printf x | $G set B; $G rekey --to keyring; echo; " + LOOK
+    )
+    assert run.returncode == 0, run
+    assert run.stdout.decode().startswith("of the reference")
+    assert run.stdout.decode().splitlines()[-1] != "", "the entry is still there"
+
+
+def test_another_stores_entry_is_kept(vault, session):
+    vault.set("A", "value")
+    other = base64.b64encode(os.urandom(32)).decode()
+    run = session(
+        f"printf %s {other} | {STORE}\n"
+        f"$G get A --access off; echo; $G rekey --to keyring || echo $?; {LOOK}; echo; $G get A --access off"
+    )
+    assert run.stdout.decode().splitlines() == ["value", "2", other, "value"], run
+
+
+def test_a_locked_keyring_is_no_missing_key(vault, session):
+    vault.set("A", "value")
+    run = session("$G rekey --to keyring >&2")
+    assert run.returncode == 0, run
+    begin = time.monotonic()
+    run = vault("get", "A")
+    assert run.rc == 5 and "no key" in run.err
+    vault("set", "B", input=b"x", rc=5)
+    assert not (vault.folder / ".master_key").exists(), "a key was made beside a store"
+    assert time.monotonic() - begin < 10

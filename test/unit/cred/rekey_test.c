@@ -1,0 +1,163 @@
+#include "vaults.h"
+
+static const struct {
+	const char *word;
+	enum masterkey_source to;
+	const char *file;		/* that holds it afterwards */
+} places[] = { { "file", MASTERKEY_FILE, "c/.master_key" },
+	{ "passphrase", MASTERKEY_PASS, "c/.passphrase" } };
+
+static void check(const char *what)
+{
+	struct vault *v = opened(false);
+	char room[256];
+
+	print_message("%s: %s\n", what, masterkey_name(v->source));
+	assert_string_equal(value_of(v, "ONE", room), "1");
+	assert_string_equal(value_of(v, "TWO", room), "2");
+	assert_int_equal(recordset_bad(&v->set), 0);
+	vault_free(v);
+}
+
+static int to(enum masterkey_source source)
+{
+	const struct audit_event e = { .action = "rekey", .credential = span_of("") };
+	struct vault *v = opened(true);
+	int rc = rekey_to(v, source, &err);
+
+	if (rc == 0)
+		rc = vault_note(v, &e, &err);
+	vault_free(v);
+	return rc;
+}
+
+static void test_moves(void **state)
+{
+	static const char *const left[] = { "c/.master_key.next", "c/.passphrase.next", "c/.audit_key.next" };
+	uint8_t before[64], after[64];
+	struct vault *v;
+
+	(void)state;
+	keep("ONE", "1");
+	keep("TWO", "2");
+	slurp("c/.master_key", before, sizeof(before));
+	assert_int_equal(to(MASTERKEY_FILE), 0);
+	assert_int_equal(slurp("c/.master_key", after, sizeof(after)), 44);
+	assert_memory_not_equal(before, after, 44);
+	check("file");
+	for (size_t i = 2; i-- > 0;) {
+		assert_int_equal(to(places[i].to), 0);
+		check(places[i].word);
+		for (size_t k = 0; k < COUNT(places); k++)
+			assert_int_equal(access(places[k].file, F_OK) == 0, k == i);
+		for (size_t k = 0; k < COUNT(left); k++)
+			assert_int_equal(access(left[k], F_OK), -1);
+		/* the good copy and the log are under the new one */
+		v = opened(true);
+		assert_int_equal(vault_open_file(v, VAULT_GOOD, v->master, NULL, &err), 0);
+		assert_true(v->audit.seq > 2);
+		vault_free(v);
+	}
+	assert_string_equal(notes, "");
+}
+
+static void test_wrong_words(void **state)
+{
+	struct vault_params p = params(false);
+	struct vault *v;
+
+	(void)state;
+	keep("ONE", "1");
+	assert_int_equal(to(MASTERKEY_PASS), 0);
+	p.place.arg = (void *)(uintptr_t) "another passphrase";
+	assert_int_equal(vault_open(&p, &v, &err), ERR_DAMAGED);
+	assert_non_null(strstr(err.msg, "passphrase"));
+	p.place.ask = NULL;
+	err_init(&err);
+	assert_int_equal(vault_open(&p, &v, &err), ERR_DAMAGED);
+	assert_non_null(strstr(err.msg, "GHOARD_PASSPHRASE_FILE"));
+}
+
+/* Counts that are too low or too high are not tried. */
+static void test_rounds(void **state)
+{
+	static const char *const counts[] = { "\"rounds\":99999,", "\"rounds\":10000001,", "\"rounds\":-1,",
+		"\"rounds\":1e9," };
+	char text[512] = "", bad[600];
+	char *at;
+
+	(void)state;
+	keep("ONE", "1");
+	assert_int_equal(to(MASTERKEY_PASS), 0);
+	slurp("c/.passphrase", (uint8_t *)text, sizeof(text) - 1);
+	at = strstr(text, "\"rounds\":600000,");
+	assert_non_null(at);
+	for (size_t i = 0; i < COUNT(counts); i++) {
+		snprintf(bad, sizeof(bad), "%.*s%s%s", (int)(at - text), text, counts[i], at + 16);
+		spill("c/.passphrase", bad, strlen(bad));
+		assert_null(try_open(false));
+		assert_int_equal(err.cls, ERR_DAMAGED);
+	}
+}
+
+/* Ended at each step, from and to each place: it opens, with every value; the next writer cleans up. */
+static void killed(enum masterkey_source from, enum masterkey_source where, unsigned step)
+{
+	int status = -1;
+	unsigned ended = 0;
+
+	for (unsigned at = 1; at < 300; at += step) {
+		assert_int_equal(system("rm -rf c"), 0);
+		keep("ONE", "1");
+		keep("TWO", "2");
+		if (from == MASTERKEY_PASS)
+			assert_int_equal(to(from), 0);
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			struct vault *v = try_open(true);
+
+			if (v == NULL)
+				_exit(9);
+			file_fault_after(at);
+			_exit(rekey_to(v, where, &err) == 0 ? 0 : 8);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		check("after the end");
+		keep("THREE", "3");
+		check("after a write");
+		assert_int_equal(access("c/.master_key.next", F_OK), -1);
+		assert_int_equal(access("c/.passphrase.next", F_OK), -1);
+		if (WEXITSTATUS(status) == 0)
+			break;
+		assert_int_equal(WEXITSTATUS(status), 137);
+		ended++;
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_true(ended > 30 / step);
+}
+
+static void test_killed_file(void **state)
+{
+	(void)state;
+	killed(MASTERKEY_FILE, MASTERKEY_FILE, 1);
+}
+
+/* 0.4 s a derivation, more under the sanitizers: each ninth step, and the kernel's keyring where it is */
+static void test_killed_pass(void **state)
+{
+	(void)state;
+	kernel_s = 60;
+	killed(MASTERKEY_FILE, MASTERKEY_PASS, 9);
+	kernel_s = 0;
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, vaults_setup, vaults_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { T(test_moves), T(test_wrong_words), T(test_rounds),
+		T(test_killed_file), T(test_killed_pass) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
