@@ -212,11 +212,19 @@ static void send_own(struct lookup *lk)
 		lk->sink.on_body(lk->sink.arg, e->body.p, e->body.n, &lk->err);
 }
 
+struct entry *cache_served(const struct lookup *lk)
+{
+	return lk->serve_own ? lk->own : lk->serve_made ? lk->made : NULL;
+}
+
 static void send_answer(struct lookup *lk)
 {
 	struct delivery d;
 	struct span body = buf_span(&lk->answer->body);
 
+	/* the same bytes, which will outlive the answer */
+	lk->serve_made = lk->made != NULL && span_same(lk->made->body, body);
+	body = lk->serve_made ? lk->made->body : body;
 	lk->outcome.length = (int64_t)body.n;
 	deliver_answer(&d, &lk->answer->head, &lk->outcome);
 	lk->sink.on_head(lk->sink.arg, &d.head, &lk->outcome);

@@ -79,6 +79,10 @@ void cache_cancel(struct lookup *);
  */
 const struct ratelimit *cache_limits(const struct cache *, const struct request *);
 
+/* From inside on_body: the entry whose body these bytes are, to be kept by a reference instead of a copy;
+ * NULL: they are nobody's. Borrowed. */
+struct entry *cache_served(const struct lookup *);
+
 /* A request that says `streamed`: its body, its end; nothing before the first pass of the loop after
  * cache_start. What is unsent is kept. */
 void cache_send(struct lookup *, const void *, size_t);

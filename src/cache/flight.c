@@ -100,6 +100,8 @@ static void share(struct lookup *w, const struct lookup *leader)
 	    leader->serve_own && leader->outcome.fwd_status != 304 ? leader->outcome.detail : NULL;
 	w->now = leader->now;
 	w->answer = leader->answer;
+	if (leader->made != NULL && w->made == NULL)
+		w->made = entry_ref(leader->made);
 	w->serve_own = leader->serve_own;
 	w->err = leader->err;
 	if (leader->serve_own)

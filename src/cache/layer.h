@@ -42,6 +42,7 @@ struct lookup {
 	struct err err;
 	void *layer_state;		/* the pending layer's */
 	struct entry *made;		/* of a new answer, for those who wait; a reference */
+	bool serve_made;		/* its body goes out, not the answer's */
 	struct job job;			/* the cache's, as is the rest */
 	bool walked;			/* only the last layer is left to ask */
 	bool flying, waited_across, alone, took_over;	/* see cache/flight.h */

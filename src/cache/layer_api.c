@@ -54,19 +54,28 @@ void talk_finish(struct talk *t)
 
 /* ---- validators ---- */
 
+/* The row of this Accept value: odd values, which anybody may send, push out the least recently used, but
+ * none whose breaker is open: that was learned once and is not forgotten. NULL: there is no room. */
 static struct etag_breaker *breaker(struct layer_api *l, struct span accept)
 {
-	struct accept_class *free_row = NULL;
+	struct accept_class *oldest = NULL;
 
+	l->asked++;
 	for (size_t i = 0; i < CLASSES_MAX; i++) {
-		if (span_eq(accept, l->classes[i].accept))
-			return &l->classes[i].breaker;
-		if (l->classes[i].accept[0] == '\0' && free_row == NULL)
-			free_row = &l->classes[i];
+		struct accept_class *c = &l->classes[i];
+
+		if (c->used != 0 && span_eq(accept, c->accept)) {
+			c->used = l->asked;
+			return &c->breaker;
+		}
+		if (!c->breaker.open && (oldest == NULL || c->used < oldest->used))
+			oldest = c;
 	}
-	if (free_row == NULL || !span_copy(free_row->accept, sizeof(free_row->accept), accept))
+	if (oldest == NULL || accept.n >= sizeof(oldest->accept))
 		return NULL;
-	return &free_row->breaker;
+	*oldest = (struct accept_class){ .used = l->asked };
+	span_copy(oldest->accept, sizeof(oldest->accept), accept);
+	return &oldest->breaker;
 }
 
 static bool derivable(struct talk *t)

@@ -25,12 +25,14 @@ struct api_sink;
 struct accept_class {			/* the derivation's breaker, by Accept value */
 	char accept[ACCEPT_MAX];
 	struct etag_breaker breaker;
+	uint64_t used;			/* of `asked`, when last looked for */
 };
 
 struct layer_api {
 	struct cache_layer layer;
 	struct layer_api_params p;
 	struct accept_class classes[CLASSES_MAX];
+	uint64_t asked;
 	struct governor governor;
 	struct lane *lanes;			/* who waits for a place: turns.c */
 	struct job run;				/* see who may leave now */

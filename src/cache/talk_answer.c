@@ -239,8 +239,9 @@ void talk_count_upstream(struct talk *t, int status)
 
 void talk_on_failure(struct talk *t, const struct err *err)
 {
+	/* but a certificate that is not GitHub's (ERR_DENIED): that is no failure to be hidden */
 	bool network = err->cls == ERR_UNAVAIL || err->cls == ERR_TIMEOUT || err->cls == ERR_PROTO ||
-	    err->cls == ERR_IO || err->cls == ERR_DENIED || err->cls == ERR_LIMIT;
+	    err->cls == ERR_IO || err->cls == ERR_LIMIT;
 
 	t->lk->err = *err;
 	if (network && lookup_may_stand_in(t->lk)) {

@@ -34,6 +34,7 @@
 #include "proxy/control.h"
 #include "proxy/proxy.h"
 #include "proxy/recent.h"
+#include "proxy/repeat.h"
 #include "store/gc.h"
 
 #define LISTEN_DEFAULT "127.0.0.1:9014"
@@ -338,7 +339,7 @@ static int open_server(struct daemon *d, struct err *err)
 		.stall_ms = STALL_MS,
 		.max_body = (uint64_t)settings_int(d->app.settings, "daemon.max_request_body"),
 		.ops = { proxy_on_request, proxy_on_body, proxy_on_body_end, proxy_on_drained, proxy_on_gone,
-		    proxy_on_again, proxy_forget, d->proxy } };
+		    proxy_on_again, proxy_forget, repeat_hold, repeat_release, d->proxy } };
 	const char *tcp = v.listen != NULL ? v.listen : LISTEN_DEFAULT;
 	int rc = server_new(&p, &d->server, err);
 
@@ -375,6 +376,7 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.recent = d->recent = recent_new(),
 		.offline = d->app.globals->offline,
 		.max_body = (size_t)settings_int(d->app.settings, "cache.max_body"),
+		.any_ip = v.listen_any,
 		.ttl = ttl,
 		.control = control,
 		.arg = d };

@@ -250,8 +250,11 @@ static int ask_daemon(struct run *r, struct span target)
 	buf_addf(&r->url, "%s%s%.*s", r->app->upstream.origin, r->app->upstream.base, (int)target.n,
 	    target.p);
 	buf_init(&plain, URL_MAX);		/* to a socket, in clear; the daemon speaks TLS */
-	buf_addf(&plain, "http://%.*s%.*s", (int)(origin.n - (size_t)span_find(origin, "://") - 3),
-	    origin.p + span_find(origin, "://") + 3, (int)target.n, target.p);
+	buf_adds(&plain, "http://");
+	buf_addspan(&plain, span_sub(origin, (size_t)span_find(origin, "://") + 3, origin.n));
+	if (strcmp(r->app->upstream.base, "/api/v3") == 0)	/* beside it the server has other things */
+		buf_adds(&plain, r->app->upstream.base);
+	buf_addspan(&plain, target);
 	q.url = buf_span(&plain);
 	r->app->env.unix_path = r->app->daemon;
 	r->done = false;

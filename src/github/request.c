@@ -219,14 +219,15 @@ static int by_name(const void *a, const void *b)
 	return (*x)->name.n < (*y)->name.n ? -1 : (*x)->name.n > (*y)->name.n;
 }
 
-/* The X-GitHub-* fields but the API version, in a fixed order. */
+/* The X-GitHub-* fields but the API version, and what gh asks of GraphQL, in a fixed order. */
 static size_t github_headers(const struct request *r, const struct http_header *out[REQUEST_HEADERS_MAX])
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->nheaders; i++)
-		if (span_istarts(r->headers[i].name, "x-github-") &&
-		    !span_ieq(r->headers[i].name, "x-github-api-version"))
+		if (span_ieq(r->headers[i].name, "graphql-features") ||
+		    (span_istarts(r->headers[i].name, "x-github-") &&
+			!span_ieq(r->headers[i].name, "x-github-api-version")))
 			out[n++] = &r->headers[i];
 	qsort(out, n, sizeof(out[0]), by_name);
 	return n;

@@ -124,6 +124,20 @@ void exchange_body(struct exchange *x, const void *p, size_t n)
 	exchange_arm(x, x->server->p.stall_ms);
 }
 
+void exchange_body_lent(struct exchange *x, const void *p, size_t n, const struct conn_lender *lender)
+{
+	struct span part = span_make(p, n);
+
+	if (x->chunked) {
+		exchange_body(x, p, n);
+		return;
+	}
+	if (x->no_body || n == 0)
+		return;
+	conn_push_lent(x->conn, &part, 1, lender);
+	exchange_arm(x, x->server->p.stall_ms);
+}
+
 /* After the answer's last byte the connection waits for the next head, or closes: also where the client has
  * not sent all of its body by then (server.c lingers, so that it hears the answer). */
 void exchange_end(struct exchange *x)

@@ -185,7 +185,8 @@ static bool answered_again(struct exchange *x)
 	buf_consume(conn_in(x->conn), n);
 	s->exchanges++;
 	s->repeats++;
-	conn_push(x->conn, parts, 2);
+	conn_push_lent(x->conn, parts, 2,
+	    &(struct conn_lender){ s->p.ops.hold, s->p.ops.release, slot->note });
 	return true;
 }
 

@@ -21,6 +21,7 @@
 #include "base/str.h"
 
 struct addr;
+struct conn_lender;
 struct err;
 struct exchange;
 struct http_field;
@@ -42,6 +43,9 @@ struct server_ops {
 	 * and on_request follows. NULL: nothing is ever remembered. */
 	bool (*on_again)(void *arg, void *note, struct span *body);
 	void (*forget)(void *arg, void *note);
+	/* Of that body, when a client does not take it at once: keep it where it is; let go (net/conn.h). */
+	void *(*hold)(void *note);
+	void (*release)(void *held);
 	void *arg;
 };
 
@@ -98,6 +102,8 @@ void exchange_head(struct exchange *, int status, struct span reason, const stru
     int64_t length);
 bool exchange_has_head(const struct exchange *);		/* has exchange_head been called? */
 void exchange_body(struct exchange *, const void *, size_t);
+/* Bytes that the lender can keep where they are while the client takes them (net/conn.h). */
+void exchange_body_lent(struct exchange *, const void *, size_t, const struct conn_lender *);
 void exchange_end(struct exchange *);
 /* The answer cannot be finished: cut the connection, so that the client sees it. */
 void exchange_abort(struct exchange *);

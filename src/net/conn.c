@@ -28,6 +28,9 @@ struct conn {
 	bool timed_out;			/* and that was CONN_TIMEOUT */
 	bool drained;			/* CONN_LOWAT was told for what was written */
 	struct buf in, out, early;	/* plaintext both ways; raw bytes for a new engine */
+	struct span lent;		/* goes out after `out`; another's, held for us */
+	void *held;
+	void (*release)(void *held);
 	struct err err;
 	int64_t patience, moved;	/* ms; when what waits last grew less */
 	conn_fn *fn;
@@ -63,7 +66,7 @@ static unsigned want(struct io *io)
 	if (c->over)
 		return 0;
 	if (c->engine == NULL)
-		return (room(c) ? LOOP_READ : 0) | (buf_len(&c->out) > 0 ? LOOP_WRITE : 0);
+		return (room(c) ? LOOP_READ : 0) | (conn_unsent(c) > 0 ? LOOP_WRITE : 0);
 	st = engine_state(c);
 	if (room(c) && (st & ENGINE_NET_IN))
 		bits |= LOOP_READ;
@@ -123,16 +126,58 @@ static void read_plain(struct conn *c)
 		buf_commit(&c->in, recv_some(c, p, READ_SLICE));
 }
 
+/* What the socket takes of the queue and the parts; what goes wrong is told by the loop. */
+static size_t send_parts(struct conn *c, const struct span *parts, size_t n)
+{
+	struct iovec iov[1 + CONN_PARTS_MAX] = { { buf_data(&c->out), buf_len(&c->out) } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 1 + (int)n };	/* int in musl */
+	ssize_t k;
+
+	for (size_t i = 0; i < n; i++)
+		iov[1 + i] = (struct iovec){ (void *)(uintptr_t)parts[i].p, parts[i].n };
+	if (iov[0].iov_len == 0) {
+		msg.msg_iov++;
+		msg.msg_iovlen--;
+	}
+	k = sendmsg(c->io.fd, &msg, MSG_NOSIGNAL);
+	if (k >= 0)
+		return (size_t)k;
+	if (errno != EAGAIN && errno != EINTR) {
+		fail_sys(c, "sending");
+		job_queue(c->loop, &c->kick);
+	}
+	return 0;
+}
+
+static void give_back(struct conn *c)
+{
+	if (c->held != NULL)
+		c->release(c->held);
+	c->held = NULL;
+	c->lent.n = 0;
+}
+
+/* Something comes behind what is lent: now it is queued as well. */
+static void take_over(struct conn *c)
+{
+	buf_addspan(&c->out, c->lent);
+	give_back(c);
+}
+
 static void write_plain(struct conn *c)
 {
-	size_t sent;
+	size_t queued = buf_len(&c->out), sent;
 
-	if (buf_len(&c->out) == 0)
+	if (conn_unsent(c) == 0)
 		return;
-	sent = send_some(c, buf_data(&c->out), buf_len(&c->out));
-	buf_consume(&c->out, sent);
+	sent = send_parts(c, &c->lent, c->lent.n > 0 ? 1 : 0);
 	if (sent > 0)
 		c->moved = loop_now(c->loop);
+	buf_consume(&c->out, sent < queued ? sent : queued);
+	if (sent > queued)
+		c->lent = span_sub(c->lent, sent - queued, c->lent.n);
+	if (c->lent.n == 0)
+		give_back(c);
 }
 
 static size_t pump_net_out(struct conn *c)
@@ -285,6 +330,7 @@ static void reap(struct io *io)
 	close(io->fd);
 	if (c->engine != NULL)
 		c->engine->ops->free(c->engine);
+	give_back(c);
 	buf_wipe(&c->in);
 	buf_wipe(&c->out);
 	buf_wipe(&c->early);
@@ -328,6 +374,7 @@ void conn_free(struct conn *c)
 	if (c == NULL)
 		return;
 	c->io.dead = true;
+	give_back(c);
 	timer_clear(c->loop, &c->deadline);
 	job_cancel(c->loop, &c->kick);
 }
@@ -354,6 +401,8 @@ int conn_write(struct conn *c, const void *p, size_t n)
 
 int conn_stage(struct conn *c, const void *p, size_t n)
 {
+	if (c->lent.n > 0)
+		take_over(c);
 	buf_add(&c->out, p, n);
 	loop_stir(c->loop, &c->io);
 	c->over = c->over && !c->timed_out;	/* a last word */
@@ -362,33 +411,31 @@ int conn_stage(struct conn *c, const void *p, size_t n)
 	return c->out.failed ? ERR_LIMIT : 0;
 }
 
-/* What the socket takes of the queue and the parts; what goes wrong is told by the loop. */
-static size_t send_parts(struct conn *c, const struct span *parts, size_t n)
+static bool lend(struct conn *c, struct span rest, const struct conn_lender *l)
 {
-	struct iovec iov[1 + CONN_PARTS_MAX] = { { buf_data(&c->out), buf_len(&c->out) } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 1 + (int)n };	/* int in musl */
-	ssize_t k;
-
-	for (size_t i = 0; i < n; i++)
-		iov[1 + i] = (struct iovec){ (void *)(uintptr_t)parts[i].p, parts[i].n };
-	if (iov[0].iov_len == 0) {
-		msg.msg_iov++;
-		msg.msg_iovlen--;
-	}
-	k = sendmsg(c->io.fd, &msg, MSG_NOSIGNAL);
-	if (k >= 0)
-		return (size_t)k;
-	if (errno != EAGAIN && errno != EINTR) {
-		fail_sys(c, "sending");
-		job_queue(c->loop, &c->kick);
-	}
-	return 0;
+	if (l == NULL || c->engine != NULL || rest.n <= CONN_COPY_MAX || (c->held = l->hold(l->arg)) == NULL)
+		return false;
+	c->release = l->release;
+	c->lent = rest;
+	loop_stir(c->loop, &c->io);
+	return true;
 }
 
 int conn_push(struct conn *c, const struct span *parts, size_t n)
 {
-	size_t sent = 0, queued = buf_len(&c->out);
+	return conn_push_lent(c, parts, n, NULL);
+}
 
+int conn_push_lent(struct conn *c, const struct span *parts, size_t n, const struct conn_lender *lender)
+{
+	size_t sent = 0, queued;
+
+	if (c->lent.n > 0) {
+		if (n == 0)
+			return 0;
+		take_over(c);
+	}
+	queued = buf_len(&c->out);
 	c->over = c->over && !c->timed_out;	/* a last word */
 	if (c->engine == NULL && c->err.cls == 0 && !c->io.dead)
 		sent = send_parts(c, parts, n);
@@ -403,11 +450,12 @@ int conn_push(struct conn *c, const struct span *parts, size_t n)
 		size_t gone = sent < parts[i].n ? sent : parts[i].n;
 
 		sent -= gone;
-		if (gone < parts[i].n)
+		if (gone < parts[i].n &&
+		    (i + 1 < n || !lend(c, span_sub(parts[i], gone, parts[i].n), lender)))
 			conn_write(c, parts[i].p + gone, parts[i].n - gone);
 	}
 	/* Whoever saw bytes wait is owed a word when they have left, also if they left here. */
-	if (buf_len(&c->out) > 0) {
+	if (buf_len(&c->out) > 0 || c->lent.n > 0) {
 		c->drained = false;
 		c->moved = loop_now(c->loop);
 	} else if (!c->drained) {
@@ -423,7 +471,7 @@ struct buf *conn_in(struct conn *c)
 
 size_t conn_unsent(const struct conn *c)
 {
-	size_t n = buf_len(&c->out);
+	size_t n = buf_len(&c->out) + c->lent.n;
 
 	if (c->engine != NULL && (engine_state(c) & ENGINE_NET_OUT))
 		n++;

@@ -56,6 +56,17 @@ int conn_stage(struct conn *, const void *, size_t);
 /* What is queued and then these parts, as much as the socket takes now; the rest is queued. Of a conn with an
  * engine: conn_write. */
 int conn_push(struct conn *, const struct span *parts, size_t n);
+/* The same, but of the last part what the socket does not take now may stay where it is: `hold` is asked to
+ * keep it there (NULL: it cannot) until `release` gets what hold returned. It is called in here or never;
+ * release once, later, also when the conn is freed. Little is copied all the same, as is what waits when more
+ * is queued behind it. `lender` NULL: conn_push. */
+#define CONN_COPY_MAX ((size_t)32 << 10)
+struct conn_lender {
+	void *(*hold)(void *arg);
+	void (*release)(void *held);
+	void *arg;
+};
+int conn_push_lent(struct conn *, const struct span *parts, size_t n, const struct conn_lender *);
 /* What came; consume with buf_consume. */
 struct buf *conn_in(struct conn *);
 size_t conn_unsent(const struct conn *);

@@ -184,17 +184,61 @@ static int lock_beside(const char *path, char *lock, size_t size, struct err *er
 	return err_set(err, ERR_DENIED, "another process holds %s, as a daemon does while it starts", lock);
 }
 
-static int bind_unix(const char *path, const struct sockaddr_un *a, struct err *err)
+static bool is_ours(uid_t uid)
+{
+	return uid == geteuid() || uid == 0;
+}
+
+/* Who can rename in the socket's folder can put a socket in its place, and get what is sent to us. */
+static int check_folder(const char *path, struct err *err)
+{
+	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+
+	snprintf(folder, sizeof(folder), "%.*s", slash == NULL || slash == path ? 1 : (int)(slash - path),
+	    slash == NULL ? "." : path);
+	if (stat(folder, &st) != 0)
+		return err_sys(err, ERR_IO, "looking at the folder of the socket %s", path);
+	if (!is_ours(st.st_uid))
+		return err_set(err, ERR_DENIED,
+		    "the socket %s lies in a folder of another user (uid %u), who could put another in its "
+		    "place; give --socket a folder of your own",
+		    path, (unsigned)st.st_uid);
+	if ((st.st_mode & 022) != 0 && (st.st_mode & S_ISVTX) == 0)
+		return err_set(err, ERR_DENIED,
+		    "the socket %s lies in a folder that others can write to, who could put another in its "
+		    "place; give --socket a folder of your own",
+		    path);
+	return 0;
+}
+
+/* The path is free for us, once a dead socket of ours is gone. */
+static int check_place(const char *path, struct err *err)
 {
 	struct stat st;
-	mode_t mask;
-	int fd, rc;
 
-	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+	if (lstat(path, &st) != 0)
+		return 0;
+	if (!S_ISSOCK(st.st_mode))
 		return err_set(err, ERR_DENIED, "%s is there and is no socket", path);
+	if (!is_ours(st.st_uid))
+		return err_set(err, ERR_DENIED,
+		    "%s is a socket of another user (uid %u); give --socket another path", path,
+		    (unsigned)st.st_uid);
 	if (listen_alive(path))
 		return err_set(err, ERR_DENIED, "a daemon is already running on %s; 'ghoard stop' ends it",
 		    path);
+	return 0;
+}
+
+static int bind_unix(const char *path, const struct sockaddr_un *a, struct err *err)
+{
+	mode_t mask;
+	int fd, rc = check_place(path, err);
+
+	if (rc != 0)
+		return rc;
 	unlink(path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -221,6 +265,8 @@ int listen_unix(struct loop *loop, const char *path, listen_fn *fn, void *arg, s
 		return err_set(err, ERR_CONFIG,
 		    "the socket path %s is longer than %zu bytes; give --socket a shorter one", path,
 		    sizeof(a.sun_path) - 1);
+	if (check_folder(path, err) != 0)
+		return err->cls;
 	lock = lock_beside(path, name, sizeof(name), err);
 	if (lock < 0)
 		return lock;

@@ -22,8 +22,9 @@ struct loop;
 typedef void listen_fn(void *arg, int fd, bool is_unix, uid_t peer);
 
 /* 0600 under umask 077. A socket file nobody answers on is replaced, under a lock on a file beside it that is
- * gone after; ERR_DENIED: somebody does, the file is no socket, or the lock is held for 2 s. The file is
- * removed on close. May block so long. */
+ * gone after; ERR_DENIED: somebody does, the file is no socket or another user's, the folder is another
+ * user's or writable by others, or the lock is held for 2 s. The file is removed on close. May block so long.
+ */
 int listen_unix(struct loop *, const char *path, listen_fn *, void *arg, struct listener **list,
     struct err *);
 /* *port gets the port taken (0 in the address takes a free one). */

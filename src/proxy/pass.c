@@ -90,7 +90,8 @@ static size_t headers_of(const struct http_head *h, bool auth, struct http_heade
 	return n;
 }
 
-int pass_start(struct http_client *http, struct exchange *x, bool auth, void (*on_over)(void *arg), void *arg,
+int pass_start(struct http_client *http, struct exchange *x, const char *origin, bool auth,
+    void (*on_over)(void *arg), void *arg,
     struct pass **out, struct err *err)
 {
 	const struct http_head *h = exchange_request(x);
@@ -117,8 +118,9 @@ int pass_start(struct http_client *http, struct exchange *x, bool auth, void (*o
 	    http_field(h, "transfer-encoding").p != NULL || http_field(h, "content-length").p != NULL;
 	r.length = span_u64(http_field(h, "content-length"), INT64_MAX, &n) ? (int64_t)n : -1;
 	buf_init(&url, URL_MAX);
-	buf_addf(&url, "https://%.*s%.*s", (int)http_field(h, "host").n, http_field(h, "host").p,
-	    (int)h->target.n, h->target.p);
+	buf_adds(&url, origin != NULL ? origin : "https://");
+	buf_addspan(&url, origin != NULL ? span_of("") : http_field(h, "host"));
+	buf_addspan(&url, h->target);
 	r.url = buf_span(&url);
 	rc = http_client_start(http, &r, &sink, &p->call, err);
 	buf_free(&url);

@@ -15,6 +15,7 @@
 #include "http/server.h"
 #include "http/url.h"
 #include "loop/loop.h"
+#include "net/conn.h"
 #include "proxy/pass.h"
 #include "proxy/proxy.h"
 #include "proxy/readdress.h"
@@ -25,6 +26,7 @@
 #include "proxy/word.h"
 
 #define COLLECT_MAX ((size_t)1 << 20)	/* of a POST that may be keyed by its body */
+#define COLLECT_ALL ((size_t)32 << 20)	/* of all these together */
 #define SPARE_MAX 16
 #define AHEAD_MAX                                                                                            \
 	((size_t)256 << 10) /* written to one side and not yet taken by it, before the other is paused */
@@ -35,6 +37,7 @@ struct proxy {
 	struct visit *visits;
 	struct visit *spare;		/* to be used again */
 	size_t nspare;
+	size_t collected;		/* bytes in bodies that may be keys */
 	struct log_ration said;		/* of failures and of who was turned away */
 	char base[600];			/* the upstream's addresses begin so */
 };
@@ -51,6 +54,7 @@ struct visit {
 	struct pass *pass;		/* or it goes to another host */
 	struct job flush;		/* what came of the body before the look-up's first pass */
 	struct buf body;		/* collected, or waiting for flush */
+	size_t collected;		/* bytes of it that count in the proxy's */
 	bool collect;			/* the request starts when its body is whole */
 	bool streaming;			/* the look-up takes the body as it comes */
 	bool body_over;
@@ -77,6 +81,7 @@ static void dispose(struct visit *v)
 	if (v->has_req)
 		request_wipe(&v->req);
 	who_release(v->who);
+	v->proxy->collected -= v->collected;
 	buf_wipe(&v->body);
 	readdress_free(&v->addresses);
 	answer_free(&v->held);
@@ -173,6 +178,18 @@ static void on_head(void *arg, const struct http_head *h, const struct cache_out
 	}
 }
 
+/* Many may read one entry slowly: its body is there once, whoever has yet to take it. */
+static void send_body(struct visit *v, const void *p, size_t n)
+{
+	struct entry *e = cache_served(v->lookup);
+	struct conn_lender lender = { repeat_hold_entry, repeat_release, e };
+
+	if (e != NULL)
+		exchange_body_lent(v->x, p, n, &lender);
+	else
+		exchange_body(v->x, p, n);
+}
+
 static int on_body(void *arg, const void *p, size_t n, struct err *err)
 {
 	struct visit *v = arg;
@@ -185,7 +202,7 @@ static int on_body(void *arg, const void *p, size_t n, struct err *err)
 		    ? err_set(err, ERR_LIMIT, "the answer is too large to be rewritten")
 		    : 0;
 	}
-	exchange_body(v->x, p, n);
+	send_body(v, p, n);
 	if (exchange_unsent(v->x) > AHEAD_MAX)
 		cache_pause(v->lookup, true);
 	return 0;
@@ -247,7 +264,8 @@ static void note_own(struct visit *v, const struct http_head *h)
 	struct span host = http_field(h, "host");
 	struct url url = { .host = rules_name(host), .v6 = span_chr(host, '[') >= 0 };
 
-	if (v->proxy->p.rewrite == REWRITE_NONE || !url_is_loopback(&url) ||
+	if (v->proxy->p.rewrite == REWRITE_NONE ||
+	    !(url_is_loopback(&url) || (v->proxy->p.any_ip && url_is_ip(&url))) ||
 	    rules_is_authority(v->proxy->p.upstream, host))
 		return;
 	readdress_to(&v->addresses, host, span_starts(h->target, "/api/v3/") ? "/api/v3" : "");
@@ -378,23 +396,6 @@ static struct visit *visit_new(struct proxy *p, struct exchange *x)
 	return v;
 }
 
-/* Other hosts are passed to on the unix socket alone, the read-only ones with GET and HEAD alone. */
-static bool is_answered_for(const struct proxy *p, const struct exchange *x, const struct http_head *h)
-{
-	struct span host = rules_name(http_field(h, "host"));
-
-	switch (rules_host(host, p->p.upstream)) {
-	case RULES_API:
-		return true;
-	case RULES_PASS:
-		return exchange_is_unix(x) &&
-		    (!rules_read_only(host) || span_eq(h->method, "GET") || span_eq(h->method, "HEAD"));
-	case RULES_FOREIGN:
-		return false;
-	}
-	return false;
-}
-
 /* Whoever may not ask is told so; true: the exchange is answered. */
 static bool turned_away(struct proxy *p, struct exchange *x, const struct http_head *h)
 {
@@ -405,7 +406,7 @@ static bool turned_away(struct proxy *p, struct exchange *x, const struct http_h
 		word_say(x, 403, "requests of web pages are not answered");
 		return true;
 	}
-	if (h->target.p[0] != '/' || !is_answered_for(p, x, h)) {
+	if (h->target.p[0] != '/' || !rules_answers_for(h, exchange_is_unix(x), p->p.upstream, p->p.any_ip)) {
 		log_msg(log_ration(&p->said), "a request %s was refused with 421: it is for another host",
 		    exchange_is_unix(x) ? "on the unix socket" : "on TCP");
 		word_say(x, 421, "this is not a host that ghoard answers for");
@@ -416,7 +417,8 @@ static bool turned_away(struct proxy *p, struct exchange *x, const struct http_h
 		return true;
 	}
 	return span_starts(h->target, "/_ghoard") &&
-	    rules_host(rules_name(host), p->p.upstream) == RULES_API && p->p.control(p->p.arg, x, h->target);
+	    rules_meaning(h, p->p.upstream, p->p.any_ip) == RULES_API &&
+	    p->p.control(p->p.arg, x, h->target);
 }
 
 static void on_passed(void *arg)
@@ -431,6 +433,7 @@ static void on_passed(void *arg)
 static void pass(struct visit *v)
 {
 	struct span host = rules_name(http_field(exchange_request(v->x), "host"));
+	const char *origin = NULL;
 	struct err err;
 
 	err_init(&err);
@@ -439,8 +442,10 @@ static void pass(struct visit *v)
 		dispose(v);
 		return;
 	}
-	if (pass_start(v->proxy->p.http, v->x, rules_gets_auth(host, v->proxy->p.upstream), on_passed, v,
-		&v->pass, &err) == 0)
+	if (rules_is_authority(v->proxy->p.upstream, http_field(exchange_request(v->x), "host")))
+		origin = v->proxy->p.upstream->origin;
+	if (pass_start(v->proxy->p.http, v->x, origin, rules_gets_auth(host, v->proxy->p.upstream), on_passed,
+		v, &v->pass, &err) == 0)
 		return;
 	word_say(v->x, word_status(&err), err.msg);
 	dispose(v);
@@ -461,7 +466,7 @@ void proxy_on_request(void *arg, struct exchange *x)
 			dispose(v);
 		return;
 	}
-	if (rules_host(rules_name(http_field(h, "host")), p->p.upstream) == RULES_PASS) {
+	if (rules_meaning(h, p->p.upstream, p->p.any_ip) == RULES_PASS) {
 		pass(v);
 		return;
 	}
@@ -484,7 +489,17 @@ void proxy_on_body(void *arg, struct exchange *x, const void *data, size_t n)
 		return;
 	}
 	buf_add(&v->body, data, n);
-	if (v->collect && buf_len(&v->body) > COLLECT_MAX) {	/* too large to be a key: it passes through */
+	if (v->collect) {
+		v->collected += n;
+		v->proxy->collected += n;
+	}
+	if (v->collect && v->proxy->collected > COLLECT_ALL) {
+		log_msg(log_ration(&v->proxy->said), "a request was refused with 503: too many bodies");
+		word_say(x, 503, "too many request bodies are being read at once");
+		dispose(v);
+	} else if (v->collect && buf_len(&v->body) > COLLECT_MAX) { /* no key: it passes through */
+		v->proxy->collected -= v->collected;
+		v->collected = 0;
 		v->collect = false;
 		v->streaming = true;
 		start(v);

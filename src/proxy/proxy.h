@@ -31,6 +31,7 @@ struct proxy_params {
 	struct recent *recent;			/* told of every answer that ended; NULL: nobody is */
 	bool offline;		/* nobody is asked; clients of the unix socket get any token's answers */
 	enum proxy_rewrite rewrite;
+	bool any_ip;				/* clients may call us by any address (--listen-any) */
 	size_t max_body;			/* of an answer that is rewritten */
 	const char *const *body_paths;
 	size_t nbody_paths;

@@ -4,6 +4,7 @@
 #include "cache/pin.h"
 #include "proxy/recent.h"
 #include "proxy/repeat.h"
+#include "store/entry.h"
 
 struct repeat {
 	struct cache_pin pin;
@@ -53,4 +54,19 @@ bool repeat_again(struct repeat *r, struct cache *c, struct recent *recent, int6
 	q.begun = now;
 	recent_add(recent, &q, now);
 	return true;
+}
+
+void *repeat_hold_entry(void *entry)
+{
+	return entry_ref(entry);
+}
+
+void *repeat_hold(void *repeat)
+{
+	return entry_ref(((struct repeat *)repeat)->pin.entry);
+}
+
+void repeat_release(void *held)
+{
+	entry_unref(held);
 }

@@ -24,4 +24,9 @@ void repeat_free(struct repeat *);
 /* Once more? Then it is counted and noted, and *body is what goes out after the head. */
 bool repeat_again(struct repeat *, struct cache *, struct recent *, int64_t now, struct span *body);
 
+/* What a slow reader has yet to take of it stays where it is: a reference to its entry, and its end. */
+void *repeat_hold(void *repeat);
+void *repeat_hold_entry(void *entry);
+void repeat_release(void *held);
+
 #endif

@@ -6,6 +6,7 @@
 #include "github/request.h"
 #include "http/parse.h"
 #include "http/url.h"
+#include "net/addr.h"
 #include "proxy/rules.h"
 
 static bool is_upstream(struct span host, const struct upstream *u)
@@ -42,6 +43,47 @@ enum rules_host rules_host(struct span host, const struct upstream *u)
 	if (span_ieq(host, "uploads.github.com") || span_ieq(host, "github.com") || rules_read_only(host))
 		return RULES_PASS;
 	return RULES_FOREIGN;
+}
+
+static bool is_ip(struct span name)
+{
+	struct addr a;
+
+	return addr_parse(&a, name, 1);
+}
+
+/* "/o/r/archive/…" and the like, and what no API path begins with. */
+static bool is_beside_api(struct span target)
+{
+	static const char *const first[] = { "api", "repos", "users", "orgs", "teams", "gists", "user",
+		"enterprises" };
+	static const char *const third[] = { "archive", "raw", "releases", "suites", "zip", "tar.gz",
+		"legacy.zip", "legacy.tar.gz" };
+	struct span rest = span_before(target, '?'), part[4] = { { NULL, 0 } };
+	bool known = false;
+
+	if (span_starts(target, "/api/uploads/") || span_starts(target, "/_") ||
+	    span_starts(target, "/storage/") || span_starts(target, "/raw/"))
+		return !span_starts(target, "/_ghoard");
+	for (size_t i = 0; i < 4 && span_cut(&rest, '/', &part[i]); i++)
+		;
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		known = known || span_eq(part[1], first[i]);
+	for (size_t i = 0; !known && i < sizeof(third) / sizeof(third[0]); i++)
+		if (span_eq(part[3], third[i]))
+			return true;
+	return false;
+}
+
+enum rules_host rules_meaning(const struct http_head *h, const struct upstream *u, bool any_ip)
+{
+	struct span authority = http_field(h, "host"), name = rules_name(authority);
+	enum rules_host r = rules_host(name, u);
+
+	if (r == RULES_API && u->base[0] != '\0' && rules_is_authority(u, authority) &&
+	    is_beside_api(h->target))
+		return RULES_PASS;
+	return r == RULES_FOREIGN && any_ip && is_ip(name) ? RULES_API : r;
 }
 
 bool rules_gets_auth(struct span host, const struct upstream *u)
@@ -91,6 +133,22 @@ bool rules_is_authority(const struct upstream *u, struct span host)
 
 	return origin.n > host.n + 3 && span_isame(span_sub(origin, origin.n - host.n, host.n), host) &&
 	    origin.p[origin.n - host.n - 1] == '/';
+}
+
+bool rules_answers_for(const struct http_head *h, bool is_unix, const struct upstream *u, bool any_ip)
+{
+	struct span host = rules_name(http_field(h, "host"));
+
+	switch (rules_meaning(h, u, any_ip)) {
+	case RULES_API:
+		return true;
+	case RULES_PASS:
+		return is_unix &&
+		    (!rules_read_only(host) || span_eq(h->method, "GET") || span_eq(h->method, "HEAD"));
+	case RULES_FOREIGN:
+		return false;
+	}
+	return false;
 }
 
 bool rules_is_hop(const struct http_head *h, struct span name)

@@ -26,6 +26,10 @@ enum rules_host {
  * codeload.github.com (archives), *.githubusercontent.com,
  * *.actions.githubusercontent.com, *.blob.core.windows.net. */
 enum rules_host rules_host(struct span host, const struct upstream *);
+/* What this request is for. With `any_ip` (--listen-any) an address is a name for us too: unlike a name, no
+ * page can make it lead here. Of an Enterprise Server, whose host is the upstream's, what is not below its
+ * API (uploads, archives, raw files, logs) is passed through. */
+enum rules_host rules_meaning(const struct http_head *, const struct upstream *, bool any_ip);
 /* May Authorization and Cookie go to this host, may methods other than GET and HEAD? */
 bool rules_gets_auth(struct span host, const struct upstream *);
 bool rules_read_only(struct span host);
@@ -34,6 +38,10 @@ bool rules_read_only(struct span host);
 struct span rules_name(struct span authority);
 /* Is this authority, with its port, the upstream's own? For tests that is a loopback name as well. */
 bool rules_is_authority(const struct upstream *, struct span authority);
+
+/* Is a request answered at all? Other hosts are passed to on the unix socket alone, the read-only ones with
+ * GET and HEAD alone. */
+bool rules_answers_for(const struct http_head *, bool is_unix, const struct upstream *, bool any_ip);
 
 /* Did a web page of another origin send this (Origin, Sec-Fetch-Site)? `authority` is what the client calls
  * us. */

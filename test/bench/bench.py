@@ -194,7 +194,7 @@ class Bench:
             "daemon-memory": serving.memory,
             "daemon-crowd": serving.crowd,
             "daemon-start": serving.start,
-            "codeql-tree": lambda: trees.measure(self, BUILD / "bench" / "tree"),
+            "codeql-tree": lambda: trees.measure(self, BUILD / "bench" / "tree", GHOARD),
             "codeql-replay": lambda: replay.measure(self, GHOARD),
         }
         chosen = [name for name in sections if not wanted or any(w in name for w in wanted)]

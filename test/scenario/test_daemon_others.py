@@ -154,9 +154,6 @@ def test_a_stranger_s_living_socket_is_refused(ghoard, other):
 
 
 @needs_other
-@pytest.mark.xfail(
-    strict=True, reason="it says 'a daemon is already running', and not whose: 'stop' does not end it"
-)
 def test_a_stranger_s_living_socket_is_called_a_stranger_s(ghoard, other):
     path = other.folder / "g.sock"
     other.listen(path)
@@ -165,7 +162,6 @@ def test_a_stranger_s_living_socket_is_called_a_stranger_s(ghoard, other):
 
 
 @needs_other
-@pytest.mark.xfail(strict=True, reason="http/listen removes a dead socket whoever owns it, where it may")
 def test_a_stranger_s_dead_socket_is_refused(ghoard, other):
     path = other.folder / "g.sock"
     other.heard(other.listen(path))
@@ -204,9 +200,6 @@ def test_what_is_no_socket_is_refused(ghoard, other, what):
 
 
 @needs_other
-@pytest.mark.xfail(
-    strict=True, reason="the folder of --socket is not looked at: its owner can put a socket in place of ours"
-)
 @pytest.mark.parametrize("loose", ["755", "777"])
 def test_a_socket_in_another_user_s_folder_is_refused(ghoard, other, loose):
     folder = other.folder / "nest"

@@ -4,6 +4,7 @@ import os
 
 import pytest
 from daemon import split
+from scripted import Scripted
 
 HOSTS = ("api.github.com", "codeload.github.com", "objects.githubusercontent.com", "uploads.github.com")
 TARBALL = "/octocat/hello-world/legacy.tar.gz/refs/heads/main"
@@ -90,3 +91,54 @@ def test_the_host_is_down(named, fake):
     fake.down("github")
     answer = ask(named, "codeload.github.com", TARBALL)
     assert answer.status == 502 and b"did not answer" in answer.body
+
+
+# -- an Enterprise Server: one host for the API and the rest
+@pytest.fixture
+def server(make_daemon, make_ghoard):
+    """(upstream, daemon, its authority) of one that has its API below /api/v3."""
+    upstream = Scripted(lambda asked: (200, {"ETag": '"x"'}, b'{"at": "%s"}' % asked.target.encode()))
+    ghoard = make_ghoard("server", url=f"{upstream.url}/api/v3")
+    yield upstream, make_daemon(on=ghoard), upstream.url.removeprefix("http://")
+    upstream.close()
+
+
+BESIDE = ["/api/uploads/repos/o/r/releases/1/assets?name=a", "/o/r/archive/main.zip", "/storage/x"]
+BESIDE += ["/o/r/releases/download/v1/a", "/_codeload/o/r/zip/main"]
+
+
+@pytest.mark.parametrize("target", BESIDE)
+def test_beside_the_api_of_a_server(server, target):
+    upstream, daemon, authority = server
+    for _ in range(2):
+        answer = ask(daemon, authority, target, *SECRETS)
+        assert answer.status == 200 and answer.cache == {"fwd": "bypass"}
+    assert [a.target for a in upstream.log] == [target] * 2
+    assert upstream.log[0].headers["authorization"] == "token alice-token"
+    assert ask(daemon, authority, target, unix=False).status in (200, 421) and not daemon.ghoard.entries()
+
+
+@pytest.mark.parametrize("target", ["/api/v3/repos/o/r", "/repos/o/archive", "/repos/o/r/releases"])
+def test_the_api_of_a_server(server, target):
+    upstream, daemon, authority = server
+    for _ in range(2):
+        answer = ask(daemon, authority, target, SECRETS[0], CLOSE)
+    assert answer.cache["hit"] is True
+    assert [a.target for a in upstream.log] == ["/api/v3" + target.removeprefix("/api/v3")]
+
+
+def test_the_command_asks_a_server_through_the_daemon(server):
+    upstream, daemon, _ = server
+    daemon.ghoard("--socket", daemon.socket, "api", "/repos/o/r", rc=0)
+    assert [a.target for a in upstream.log] == ["/api/v3/repos/o/r"]
+    assert daemon.get("/repos/o/r", unix=True).cache["hit"] is True
+
+
+@pytest.mark.parametrize("any_address", [False, True])
+def test_called_by_an_address(make_daemon, fake, any_address):
+    """With --listen-any: a name would let a web page in by DNS, an address cannot."""
+    daemon = make_daemon("--listen-any", listen="0.0.0.0:0") if any_address else make_daemon()
+    for host in ("192.0.2.7:9014", "[2001:db8::1]:9014"):
+        answer = ask(daemon, host, "/repos/octocat/hello-world", *SECRETS, unix=False)
+        assert answer.status == (200 if any_address else 421)
+    assert ask(daemon, "rebound.example", "/repos/octocat/hello-world", unix=False).status == 421

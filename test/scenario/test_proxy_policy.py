@@ -214,6 +214,16 @@ def test_a_secret_in_a_query_is_not_told(make_daemon):
     assert b"s3cr3t" not in answer.body and "s3cr3t" not in daemon.errors
 
 
+def test_odd_accepts_take_no_room_for_ever(daemon, fake):
+    """Whose breaker is found by Accept has few rows: anybody can fill them, and nobody can keep them."""
+    for n in range(12):
+        daemon.get(ISSUES, headers={"Accept": f"application/vnd.github.odd{n}+json"})
+    daemon.get(REPO)
+    daemon.get(ISSUES)
+    answer = daemon.get(ISSUES, token="bob-token")
+    assert answer.cache.get("detail") == "candidate" and answer.cache["fwd-status"] == 304
+
+
 # -- GraphQL
 def test_a_graphql_query_is_cached_by_its_body(daemon, fake, unix):
     first = graphql(daemon, HELLO, unix=unix)
@@ -249,6 +259,14 @@ def test_a_graphql_body_in_doubt_passes_through(daemon, ghoard, fake, body):
     for _ in range(2):
         daemon.get("/graphql", method="POST", body=body)
     assert [r.body for r in fake.find("/graphql")] == [body] * 2 and not ghoard.entries()
+
+
+def test_what_gh_asks_of_graphql_is_in_the_key(daemon, fake):
+    body = json.dumps(HELLO).encode()
+    for features in ("merge_queue", "merge_queue,other", None):
+        answer = daemon.get("/graphql", method="POST", body=body, headers={"GraphQL-Features": features})
+        assert answer.status == 200 and "hit" not in answer.cache
+    assert fake.count() == 3
 
 
 def test_a_graphql_error_is_not_kept(daemon, fake):

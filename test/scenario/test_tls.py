@@ -2,7 +2,7 @@
 
 import pytest
 from fake.certs import PROTOCOLS
-from rig import REPO
+from rig import REPO, grow_old
 
 # what is wrong -> words of which at least one belongs into the sentence
 SENTENCES = {
@@ -126,6 +126,14 @@ def test_bad_certificates_do_not_spoil_a_hit(ghoard, fake):
     ghoard("api", REPO, rc=0)
     fake.down()
     assert ghoard("api", REPO, env={"SSL_CERT_FILE": "/nowhere"}, rc=0).json["name"] == "hello-world"
+
+
+def test_no_old_answer_hides_a_bad_certificate(ghoard, fake):
+    ghoard("api", "--ttl", "1", REPO, rc=0)
+    grow_old()
+    other = {"SSL_CERT_FILE": fake.authority.other_bundle}
+    run = ghoard("api", "--ttl", "1", REPO, env=other)
+    assert run.rc == 4 and run.out == b"" and "certificate" in run.err.lower()
 
 
 def test_a_second_connection_resumes_the_session(ghoard, fake):

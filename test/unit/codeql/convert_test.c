@@ -112,6 +112,20 @@ static void test_two_checkouts(void **state)
 	expect_bytes("f", span_of("1\r\n"));
 }
 
+/* A blob that its own attributes would change: git calls the file changed though no byte is. */
+static void test_not_normal(void **state)
+{
+	static const char *const late[] = { "* text", "* ident", "* text=auto", "* text eol=crlf" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(late); i++) {
+		sh("rm -rf r; git init -q r; cd r; printf '1\\r\\n$Id: x $\\r\\n' >f; git add f; git commit -qm f; "
+		   "echo '%s' >.gitattributes; git add .gitattributes; touch -d 2026-01-01 f", late[i]);
+		expect_like_git("r");
+		assert_int_equal((rec("f").flags & MANIFEST_DIRTY) != 0, i != 2);
+	}
+}
+
 static void test_filters(void **state)
 {
 	(void)state;
@@ -172,6 +186,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_against_git, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_two_checkouts, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(test_not_normal, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_filters, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_conditional, git_setup, git_teardown),
 	};

@@ -211,6 +211,12 @@ static void test_narrow_mutations(void **state)
 		sh("cd r; printf x >>README.md");
 		assert_string_not_equal(built, narrow_key("r", cases[i].language, true));
 		sh("cd r; git checkout -q -f .");
+		/* what can be run, or is a link, is not prose */
+		sh("cd r; chmod +x README.md");
+		assert_string_not_equal(key, narrow_key("r", cases[i].language, false));
+		sh("cd r; git checkout -q -f .; ln -sf a.rst docs/a.txt");
+		assert_string_not_equal(key, narrow_key("r", cases[i].language, false));
+		sh("cd r; git checkout -q -f .");
 	}
 }
 

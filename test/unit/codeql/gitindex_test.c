@@ -105,11 +105,44 @@ static void test_paths(void **state)
 	}
 }
 
+/* Entries ascend by path, then by stage; nothing stands twice. */
+static void test_order(void **state)
+{
+	static const struct {
+		const char *paths;
+		unsigned stages[2];
+		bool good;
+	} cases[] = { { "ab", { 0, 0 }, true }, { "ba", { 0, 0 }, false }, { "aa", { 0, 0 }, false },
+		{ "aa", { 1, 2 }, true }, { "aa", { 3, 1 }, false } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		uint8_t file[12 + 2 * 64 + SHA1_LEN] = "DIRC\0\0\0\2\0\0\0\2";
+		struct gitindex ix;
+		const char *why;
+
+		for (int k = 0; k < 2; k++) {
+			uint8_t *e = file + 12 + 64 * k;
+
+			e[26] = 0x81;
+			e[27] = 0xa4;
+			e[60] = (uint8_t)(cases[i].stages[k] << 4);
+			e[61] = 1;
+			e[62] = (uint8_t)cases[i].paths[k];
+		}
+		enum gitindex_result rc = gitindex_parse(&ix, span_make(guard_put(file, sizeof(file)), sizeof(file)),
+		    OBJID_SHA1, &why);
+		assert_int_equal(rc, cases[i].good ? GITINDEX_OK : GITINDEX_DAMAGED);
+		gitindex_free(&ix);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_fields, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_paths, git_setup, git_teardown),
+		cmocka_unit_test(test_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

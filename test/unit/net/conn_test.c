@@ -515,6 +515,123 @@ static void test_deadline(void **state)
 	story_is(f, "");
 }
 
+/* ---- lent ---- */
+
+struct loan {
+	int held, released;
+	bool refuse;
+};
+
+static void *hold(void *arg)
+{
+	struct loan *l = arg;
+
+	l->held++;
+	return l->refuse ? NULL : l;
+}
+
+static void release(void *held)
+{
+	((struct loan *)held)->released++;
+}
+
+static void push_lent(struct fixture *f, const char *front, const uint8_t *p, size_t n, struct loan *l)
+{
+	struct conn_lender lender = { hold, release, l };
+	struct span parts[2] = { span_of(front), span_make(p, n) };
+
+	assert_int_equal(conn_push_lent(f->c, parts, 2, &lender), 0);
+}
+
+static void hears_big(struct fixture *f, const char *front, size_t n)
+{
+	uint8_t *all = malloc(BIG + 100);
+	size_t at = 0, want = strlen(front) + n;
+
+	while (at < want) {
+		ssize_t k;
+
+		passes(f, 1);
+		k = recv(f->peer, all + at, want - at, 0);
+		at += k > 0 ? (size_t)k : 0;
+	}
+	assert_memory_equal(all, front, strlen(front));
+	is_big(all + strlen(front), n, 0);
+	free(all);
+}
+
+/* The rest stays where it is until it has left, then it is given back once. */
+static void test_lent(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *big = big_new(0);
+	struct loan l = { 0, 0, false };
+
+	push_lent(f, "head ", big, BIG, &l);
+	assert_int_equal(l.held, 1);
+	assert_int_equal(l.released, 0);
+	assert_true(conn_unsent(f->c) > BIG / 2);
+	hears_big(f, "head ", BIG);
+	passes(f, 2);
+	assert_int_equal(conn_unsent(f->c), 0);
+	assert_int_equal(l.released, 1);
+	assert_int_equal(l.held, 1);
+	story_is(f, "L");
+	free(big);
+}
+
+/* What the socket takes, little, and what is not kept, is not lent. */
+static void test_not_lent(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *big = big_new(0);
+	struct loan l = { 0, 0, false };
+
+	push_lent(f, "", big, 10, &l);
+	assert_int_equal(conn_unsent(f->c), 0);
+	push_lent(f, "", big + 10, CONN_COPY_MAX, &l);
+	assert_int_equal(l.held, 0);
+	assert_true(conn_unsent(f->c) > 0);
+	l.refuse = true;
+	push_lent(f, "", big + 10 + CONN_COPY_MAX, BIG - 10 - CONN_COPY_MAX, &l);
+	assert_int_equal(l.held, 1);
+	hears_big(f, "", BIG);
+	assert_int_equal(l.released, 0);
+	free(big);
+}
+
+/* What comes behind it leaves after it. */
+static void test_behind_what_is_lent(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *big = big_new(0);
+	struct loan l = { 0, 0, false };
+
+	push_lent(f, "", big, BIG, &l);
+	assert_int_equal(conn_push(f->c, NULL, 0), 0);
+	assert_int_equal(l.released, 0);
+	conn_says(f, "!", 1);
+	assert_int_equal(l.released, 1);
+	hears_big(f, "", BIG);
+	peer_hears(f, "!");
+	free(big);
+}
+
+static void test_lent_and_freed(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *big = big_new(0);
+	struct loan l = { 0, 0, false };
+
+	push_lent(f, "", big, BIG, &l);
+	conn_free(f->c);
+	f->c = NULL;
+	assert_int_equal(l.released, 1);
+	passes(f, 2);
+	assert_int_equal(l.released, 1);
+	free(big);
+}
+
 /* What waits for a peer that takes it puts the deadline off; a peer that stops taking is late. */
 static void test_patience(void **state)
 {
@@ -797,6 +914,10 @@ int main(void)
 		T(free_outside),
 		T(deadline),
 		T(deadline_cleared),
+		T(lent),
+		T(not_lent),
+		T(behind_what_is_lent),
+		T(lent_and_freed),
 		T(patience),
 		T(patience_without_need),
 		T(retarget),
