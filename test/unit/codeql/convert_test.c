@@ -119,8 +119,10 @@ static void test_not_normal(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(late); i++) {
-		sh("rm -rf r; git init -q r; cd r; printf '1\\r\\n$Id: x $\\r\\n' >f; git add f; git commit -qm f; "
-		   "echo '%s' >.gitattributes; git add .gitattributes; touch -d 2026-01-01 f", late[i]);
+		sh("rm -rf r; git init -q r; cd r; printf '1\\r\\n$Id: x $\\r\\n' >f; git add f; git commit "
+		   "-qm f; "
+		   "echo '%s' >.gitattributes; git add .gitattributes; touch -d 2026-01-01 f",
+		    late[i]);
 		expect_like_git("r");
 		assert_int_equal((rec("f").flags & MANIFEST_DIRTY) != 0, i != 2);
 	}

@@ -130,8 +130,8 @@ static void test_order(void **state)
 			e[61] = 1;
 			e[62] = (uint8_t)cases[i].paths[k];
 		}
-		enum gitindex_result rc = gitindex_parse(&ix, span_make(guard_put(file, sizeof(file)), sizeof(file)),
-		    OBJID_SHA1, &why);
+		enum gitindex_result rc = gitindex_parse(&ix,
+		    span_make(guard_put(file, sizeof(file)), sizeof(file)), OBJID_SHA1, &why);
 		assert_int_equal(rc, cases[i].good ? GITINDEX_OK : GITINDEX_DAMAGED);
 		gitindex_free(&ix);
 	}
