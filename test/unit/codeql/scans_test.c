@@ -48,9 +48,8 @@ static struct scan made(const struct scans *s)
 static struct scans *open_in(const char *dir, bool trusts, bool signs, const struct scan_peers *peers)
 {
 	static const uint8_t(*keys)[ED25519_PUB_LEN];
-	struct scans_params p = {
-		.dir = dir, .ntrusted = trusts ? 1 : 0, .key = signs ? &key : NULL, .peers = peers
-	};
+	struct scans_params p = { .dir = dir, .ntrusted = trusts ? 1 : 0, .key = signs ? &key : NULL,
+		.peers = peers };
 	struct scans *s;
 	struct err err;
 
@@ -212,8 +211,8 @@ static void test_sweeping(void **state)
 	put(s, &scan);
 	assert_int_equal(file_write(scans_sarif_fd(s), "orphan.sarif", 0600, false, "x", 1, &err), 0);
 	assert_int_equal(scans_sweep(s, clock_wall(), 86400), 0);
-	assert_int_equal(faccessat(scans_sarif_fd(s), "orphan.sarif", F_OK, 0),
-	    0); /* young: perhaps under way */
+	/* young: perhaps a scan that is under way */
+	assert_int_equal(faccessat(scans_sarif_fd(s), "orphan.sarif", F_OK, 0), 0);
 	utimensat(scans_sarif_fd(s), "orphan.sarif", old, 0);
 	scans_sarif_path(s, scan.cid, path);
 	utimensat(AT_FDCWD, path, old, 0);
