@@ -13,7 +13,7 @@ VENDOR       ?=
 export RELEASE
 # T=name narrows `make unit`, `make scenario`, `make bench`
 T            ?=
-PYTEST_FLAGS ?=
+PYTEST_FLAGS ?= -n 2
 GH_CURRENT   ?= 1
 
 # Alpine's own compiler makes musl programs; elsewhere the wrapper does.
