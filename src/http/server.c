@@ -63,8 +63,10 @@ static void drop(struct exchange *x)
 /* A request that cannot be one: the status that says so, and the end of the connection. */
 static void refuse(struct exchange *x, int status, const char *why)
 {
+	struct http_field f[] = { { span_of("Content-Type"), span_of("text/plain; charset=utf-8") },
+		{ span_of("Retry-After"), span_of("1") } };
 	char text[200];
-	int n = snprintf(text, sizeof(text), "%s\n", why);
+	int n = snprintf(text, sizeof(text), "%.198s\n", why);
 
 	log_msg(log_ration(&x->server->said), "a request %s was refused with %d: %s",
 	    x->is_unix ? "on the unix socket" : "on TCP", status, why);
@@ -73,7 +75,9 @@ static void refuse(struct exchange *x, int status, const char *why)
 	x->keep = false;
 	x->body_over = x->half_closed;	/* else it may go on sending: see on_last_byte */
 	exchange_enter(x, S_ANSWER);
-	exchange_reply(x, status, "text/plain; charset=utf-8", span_make(text, n > 0 ? (size_t)n : 0));
+	exchange_head(x, status, span_of(""), f, status == 503 ? 2 : 1, n);
+	exchange_body(x, text, (size_t)n);
+	exchange_end(x);
 }
 
 static int status_of_head(const char *why, size_t n)

@@ -21,6 +21,7 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+REQUEST = f"GET {ISSUES} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 HEALTH = b"GET /_ghoard/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -39,12 +40,13 @@ def test_900_idle_clients(daemon, fake, ghoard):
     print(f"idle {before >> 10} KiB; 900 clients {grown >> 10} KiB more, {grown // 900} bytes each")
     assert grown < 900 * 24 * 1024, "a buffer or two each"
     for unix in (False, True):
-        (answer,) = split(daemon.raw(b"", unix))
-        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-        assert answer.headers["connection"] == "close"
-        (answer,) = split(daemon.raw(HEALTH, unix))
-        assert answer.status == 503, "nor is it read what it asks"
-    assert ghoard("stop", "--socket", daemon.socket).rc != 0, "our own command is told no too"
+        for data in (b"", REQUEST):
+            (answer,) = split(daemon.raw(data, unix))
+            assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+            assert answer.headers["connection"] == "close"
+    (answer,) = split(daemon.raw(HEALTH))
+    assert answer.status == 503, "nor is it read what it asks"
+    assert ghoard("status", "--socket", daemon.socket).rc == 0, "for our own commands a place is kept"
     held[0].sendall(HEALTH)
     assert held[0].recv(4096).startswith(b"HTTP/1.1 200 ")
     for sock in held:

@@ -187,9 +187,6 @@ def test_a_daemon_that_ends_is_told_of(page, daemon):
     assert page.js("document.querySelector('#state').className") == "bad"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the daemon's stats have no rate_limits: the page's table stays hidden"
-)
 def test_rate_limits_by_token(page, daemon):
     stats = daemon.get("/_ghoard/stats", token=None, unix=True).json
     page.go(page.address)
