@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -117,6 +118,30 @@ class Recorded(Demo):
         run = self.run("and it is noted", "cred", "audit", "verify")
         print(f"  {run.out.decode().splitlines()[0]}")
 
+    def daemon(self):
+        """The same for programs that know nothing of it: here curl, over the daemon's socket."""
+        self.run("for gh, Octokit, curl", "serve", "--background", "--listen", "none", "--idle-exit", "60")
+        try:
+            for detail in ("disk", "memory"):
+                self.step(f"through it, from {detail}", "api", "-i", self.REPO, calls=(0, 0),
+                          want={"hit": True, "detail": detail})  # fmt: skip
+            if shutil.which("curl"):
+                self.curl(self.ghoard.cache / "ghoard.sock")
+        finally:
+            self.run("it ends", "stop")
+
+    def curl(self, path):
+        before, head = self.spent(), f"Authorization: token {self.token}"
+        command = ["curl", "-s", "-i", "--unix-socket", str(path), "-H", head, f"http://localhost{self.REPO}"]
+        print(bold("$ curl --unix-socket ghoard.sock http://localhost" + self.REPO).ljust(70), flush=True)
+        begin = time.monotonic()
+        said = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=30).stdout
+        took, found = time.monotonic() - begin, re.search(rb"(?i)cache-status: (.*)\r", said)
+        if not found or b"detail=memory" not in found[1]:
+            raise Failed(f"curl was answered {said[:200]!r}")
+        more = self.bill(before, self.spent(), (0, 0))
+        print(f"  {found[1].decode():<62} {len(said):>6} B {took * 1000:6.1f} ms   {more}")
+
     def spent(self):
         return self.kept or (self.standin.count(), self.standin.count(billable="true"))
 
@@ -141,6 +166,7 @@ class Recorded(Demo):
                   shown="GH_TOKEN=second ",
                   want={"fwd": "uri-miss", "fwd-status": 304, "detail": "candidate"})  # fmt: skip
         self.pages(self.LIST, lambda n: n == 13, calls=(5, 5))
+        self.daemon()
         self.secrets()
         self.kept = self.spent()
         self.standin.stop()
