@@ -134,7 +134,8 @@ $(eval $(call flavour,build,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN),$(RELEASE_FLAGS)
 $(eval $(call flavour,build/asan,$(HOST_CC),$(SANE_FLAGS) -Wall -Wextra,$(SANE_FLAGS)))
 $(eval $(call flavour,build/fuzz,$(FUZZ_CC),$(FUZZ_FLAGS) -Wall -Wextra,$(FUZZ_FLAGS)))
 
-%/src/base/jscan.o %/src/base/jfind.o: DEFINES := -O2
+%/src/base/jscan.o %/src/base/jfind.o %/src/base/str.o %/src/base/buf.o %/src/base/siphash.o: DEFINES := -O2
+%/src/http/parse.o %/src/http/heads.o: DEFINES := -O2
 # the one file that knows the version
 %/src/cli/cmd_version.o: DEFINES := -DGHOARD_VERSION='"$(VERSION)"' \
 	-DGHOARD_LIBRARIES='"$(shell sh vendor/versions.sh)"'

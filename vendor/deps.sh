@@ -29,6 +29,10 @@ test  /usr/include/cmocka.h                     libcmocka-dev    cmocka-dev
 test  ctags                                     universal-ctags  ctags
 test  shellcheck                                shellcheck       shellcheck
 test  mandoc                                    mandoc           mandoc
+test  chromium                                  chromium         chromium
+test  promtool                                  prometheus       prometheus
+test  bwrap                                     bubblewrap       bubblewrap
+test  setpriv                                   util-linux       setpriv
 fuzz  clang                                     clang            clang
 fuzz  /usr/lib/llvm*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev compiler-rt
 wrap  clang-format                              clang-format     clang-extra-tools

@@ -117,6 +117,20 @@ void buf_commit(struct buf *b, size_t n)
 	b->end += n;
 }
 
+/* musl's memcpy is one `rep movsq` on x86-64: 10 ns whatever the size, which is all of what a field of a head
+ * costs. The fixed copies below are two moves each. */
+static void copy(uint8_t *to, const uint8_t *p, size_t n)
+{
+	if (n > 64) {
+		memcpy(to, p, n);
+		return;
+	}
+	for (; n >= 8; n -= 8, to += 8, p += 8)
+		memcpy(to, p, 8);
+	while (n-- > 0)
+		*to++ = *p++;
+}
+
 void buf_add(struct buf *b, const void *p, size_t n)
 {
 	if (n == 0)
@@ -124,7 +138,7 @@ void buf_add(struct buf *b, const void *p, size_t n)
 	uint8_t *to = buf_reserve(b, n);
 	if (!to)
 		return;
-	memcpy(to, p, n);
+	copy(to, p, n);
 	b->end += n;
 }
 
@@ -136,6 +150,19 @@ void buf_addc(struct buf *b, char c)
 void buf_adds(struct buf *b, const char *s)
 {
 	buf_add(b, s, strlen(s));
+}
+
+void buf_addi(struct buf *b, int64_t v)
+{
+	char text[20], *p = text + sizeof text;
+	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+	do
+		*--p = (char)('0' + u % 10);
+	while ((u /= 10) > 0);
+	if (v < 0)
+		buf_addc(b, '-');
+	buf_add(b, p, (size_t)(text + sizeof text - p));
 }
 
 void buf_addspan(struct buf *b, struct span s)

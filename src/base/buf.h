@@ -45,6 +45,7 @@ void buf_add(struct buf *, const void *, size_t n);
 void buf_addc(struct buf *, char);
 void buf_adds(struct buf *, const char *);
 void buf_addspan(struct buf *, struct span);
+void buf_addi(struct buf *, int64_t);		/* in decimal */
 void buf_addf(struct buf *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_addv(struct buf *, const char *fmt, va_list) __attribute__((format(printf, 2, 0)));
 

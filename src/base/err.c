@@ -8,6 +8,7 @@
 void err_init(struct err *e)
 {
 	e->cls = 0;
+	e->retry_s = 0;
 	e->msg[0] = '\0';
 }
 

@@ -28,6 +28,7 @@ enum err_class {
 
 struct err {
 	int cls;		/* 0: no error */
+	int retry_s;		/* with ERR_SPENT: so long to wait; 0: not known */
 	char msg[ERR_MSG_MAX];
 };
 

@@ -82,8 +82,9 @@ static int read_to_end(int fd, size_t limit, size_t hint, struct buf *out)
 	char probe;
 
 	for (;;) {
-		/* st_size is a hint: the file may grow, and those in /proc say 0. */
-		size_t step = hint > got ? hint - got : READ_STEP;
+		/* st_size is a hint: the file may grow, and those in /proc say 0. One byte more sees the end
+		 * without a larger block. */
+		size_t step = hint > 0 && got <= hint ? hint + 1 - got : READ_STEP;
 		if (step > limit - got)
 			step = limit - got;
 		uint8_t *to = step ? buf_reserve(out, step) : (uint8_t *)&probe;

@@ -31,14 +31,23 @@ struct span span_make(const void *p, size_t n)
 	return (struct span){ p, n };
 }
 
+/* Mostly told apart by the first byte: the literal's length is not measured for that. */
 bool span_eq(struct span a, const char *s)
 {
-	return span_same(a, span_of(s));
+	size_t i = 0;
+
+	while (i < a.n && s[i] == a.p[i] && s[i] != '\0')
+		i++;
+	return i == a.n && s[i] == '\0';
 }
 
 bool span_ieq(struct span a, const char *s)
 {
-	return span_isame(a, span_of(s));
+	size_t i = 0;
+
+	while (i < a.n && lower(s[i]) == lower(a.p[i]) && s[i] != '\0')
+		i++;
+	return i == a.n && s[i] == '\0';
 }
 
 bool span_same(struct span a, struct span b)

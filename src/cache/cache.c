@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cache/deliver.h"
 #include "cache/flight.h"
+#include "cache/inside.h"
 #include "cache/layer.h"
 #include "github/answer.h"
 #include "github/identity.h"
@@ -18,13 +19,6 @@
 
 #define SPARE_MAX 16
 #define FUTURE_S 60		/* a timestamp further ahead than this is not believed */
-
-struct cache {
-	struct cache_params p;
-	struct lookup *lookups;
-	struct lookup *spare;		/* to be used again */
-	size_t nspare;
-};
 
 /* ---- what layers ask ---- */
 
@@ -40,7 +34,8 @@ struct metrics *lookup_metrics(const struct lookup *lk)
 
 bool lookup_overtaken(const struct lookup *lk, int64_t time)
 {
-	return epochs_latest(lk->cache->p.epochs, span_of(lk->req->id->tag), buf_span(&lk->req->target)) >=
+	cache_epochs(lk->cache);
+	return epochs_known(lk->cache->p.epochs, span_of(lk->req->id->tag), buf_span(&lk->req->target)) >=
 	    time;
 }
 
@@ -98,6 +93,7 @@ void lookup_note_stale(const struct lookup *lk, struct span prefix, int64_t time
 	struct err err;
 
 	err_init(&err);
+	lk->cache->epochs_pass = 0;
 	if (epochs_add(lk->cache->p.epochs, span_of(lk->req->id->tag), &prefix, 1, time, &err) != 0)
 		log_warn("stored answers below %.*s may be served although they are to be asked again: %s",
 		    (int)prefix.n, prefix.p, err.msg);
@@ -206,11 +202,10 @@ static void send_own(struct lookup *lk)
 {
 	struct delivery d;
 	const struct entry *e = lk->own;
-	struct cache_layer *last = lk->cache->p.layers[lk->cache->p.nlayers - 1];
 
 	lk->outcome.age = (lk->now - e->timestamp) / CLOCK_SEC;
 	lk->outcome.length = (int64_t)e->body.n;
-	deliver_entry(&d, e, &lk->outcome, last->limits != NULL ? last->limits(last, lk) : NULL);
+	deliver_entry(&d, e, &lk->outcome, cache_limits(lk->cache, lk->req));
 	lk->sink.on_head(lk->sink.arg, &d.head, &lk->outcome);
 	if (!lk->req->is_head && e->body.n > 0)
 		lk->sink.on_body(lk->sink.arg, e->body.p, e->body.n, &lk->err);
@@ -420,6 +415,13 @@ static void on_job(struct job *job)
 		walk(lk);
 }
 
+const struct ratelimit *cache_limits(const struct cache *c, const struct request *req)
+{
+	const struct cache_layer *last = c->p.layers[c->p.nlayers - 1];
+
+	return last->limits != NULL ? last->limits(last, req) : NULL;
+}
+
 int cache_start(struct cache *c, const struct request *req, const struct cache_ask *ask,
     const struct cache_sink *sink, struct lookup **out, struct err *err)
 {
@@ -485,70 +487,6 @@ void cache_pause(struct lookup *lk, bool pause)
 {
 	if (streaming(lk) != NULL)
 		streaming(lk)->pause(streaming(lk), lk, pause);
-}
-
-/* ---- writes ---- */
-
-/* "/repos/o/r/issues/5/labels" → "/repos/o/r/issues": the collection holds the item, its pages and everything
- * below it. */
-static struct span collection(struct span path, struct span repo)
-{
-	struct span rest = span_sub(path, repo.n, path.n);
-	ptrdiff_t end = rest.n > 1 ? span_chr(span_sub(rest, 1, rest.n), '/') : -1;
-
-	return end < 0 ? path : span_sub(path, 0, repo.n + 1 + (size_t)end);
-}
-
-static size_t repo_prefixes(struct span path, struct span repo, struct span out[8], char alias[512],
-    char lists[3][300])
-{
-	struct span item = collection(path, repo), owner = span_sub(repo, 7, repo.n);
-	struct span tail = span_sub(item, repo.n, item.n);
-	ptrdiff_t slash = span_chr(owner, '/');
-	size_t n = 0;
-
-	out[n++] = item;
-	/* A repository has two names, and which number belongs to which is not known here: every one's
-	 * collection of that name is asked again under the other. */
-	snprintf(alias, 512, "%s%.*s", span_starts(repo, "/repos/") ? "/repositories/*" : "/repos/*/*",
-	    (int)tail.n, tail.p);
-	out[n++] = span_of(alias);
-	if (tail.n > 0 || !span_starts(repo, "/repos/") || slash < 0)
-		return n;
-	snprintf(lists[0], 300, "/users/%.*s/repos", (int)slash, owner.p);
-	snprintf(lists[1], 300, "/orgs/%.*s/repos", (int)slash, owner.p);
-	snprintf(lists[2], 300, "/user/repos");
-	for (size_t i = 0; i < 3; i++)
-		out[n++] = span_of(lists[i]);
-	return n;
-}
-
-/* Outside a repository: the item and the list above it. */
-static size_t other_prefixes(struct span path, struct span out[8])
-{
-	size_t end = path.n;
-
-	while (end > 1 && path.p[end - 1] != '/')
-		end--;
-	out[0] = path;
-	if (end <= 2)
-		return 1;
-	out[1] = span_sub(path, 0, end - 1);
-	return 2;
-}
-
-void cache_note_write(struct cache *c, struct span target)
-{
-	struct span path = span_before(target, '?'), repo = route_repo_prefix(path), prefixes[8];
-	char alias[512], lists[3][300];
-	struct err err;
-	size_t n;
-
-	err_init(&err);
-	n = repo.n > 0 ? repo_prefixes(path, repo, prefixes, alias, lists) : other_prefixes(path, prefixes);
-	if (epochs_add(c->p.epochs, span_of("*"), prefixes, n, clock_wall(), &err) != 0)
-		log_warn("stored answers below %.*s may be served although it was written to: %s",
-		    (int)path.n, path.p, err.msg);
 }
 
 int cache_new(const struct cache_params *p, struct cache **out, struct err *err)

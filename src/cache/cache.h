@@ -25,6 +25,7 @@ struct http_head;
 struct loop;
 struct lookup;
 struct metrics;
+struct ratelimit;
 struct request;
 
 /* How a client asks; zero is the ordinary way. */
@@ -72,6 +73,10 @@ int cache_start(struct cache *, const struct request *, const struct cache_ask *
     struct lookup **, struct err *);
 /* Not from inside this look-up's own on_head or on_body: a negative return of on_body ends it there. */
 void cache_cancel(struct lookup *);
+
+/* GitHub's limits as last told for what this request would use; NULL: not known. Good until the next answer.
+ */
+const struct ratelimit *cache_limits(const struct cache *, const struct request *);
 
 /* A request that says `streamed`: its body, its end; nothing before the first pass of the loop after
  * cache_start. What is unsent is kept. */

@@ -26,8 +26,7 @@ static const char *reason_of(int status)
 	return status == 200 ? "OK" : status == 301 ? "Moved Permanently" : "";
 }
 
-/* As a client of GitHub expects them; never those of the day the entry was made. */
-static void add_limits(struct delivery *d, const struct ratelimit *l)
+void deliver_limits(struct delivery *d, const struct ratelimit *l)
 {
 	static const char *const names[] = { "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Used",
 		"X-RateLimit-Reset" };
@@ -53,7 +52,7 @@ void deliver_entry(struct delivery *d, const struct entry *e, const struct cache
 	add(&d->head, span_of("Age"), span_of(d->age));
 	add(&d->head, span_of("X-From-Cache"), span_of("1"));
 	if (limit != NULL)
-		add_limits(d, limit);
+		deliver_limits(d, limit);
 	add_status(d, o);
 }
 

@@ -20,6 +20,8 @@ struct delivery {
  * the limits and the delivery. */
 void deliver_entry(struct delivery *, const struct entry *, const struct cache_outcome *,
     const struct ratelimit *);
+/* X-RateLimit-*, as a client of GitHub expects them; never those of the day an entry was made. */
+void deliver_limits(struct delivery *, const struct ratelimit *);
 /* GitHub's head, without the fields of the connection (RFC 9110 §7.6.1) and of the framing. Spans into `from`
  * and the delivery. */
 void deliver_answer(struct delivery *, const struct http_head *from, const struct cache_outcome *);

@@ -17,7 +17,7 @@ static bool same_token(const struct lookup *a, const struct lookup *b)
  * nobody else. */
 static bool flies_alone(const struct lookup *lk)
 {
-	if (lk->ask.if_none_match.n > 0 && lk->own == NULL)
+	if (lk->alone || (lk->ask.if_none_match.n > 0 && lk->own == NULL))
 		return true;
 	return lk->ask.refresh || lk->ask.no_store || lk->req->bypass != NULL || lk->req->is_head;
 }
@@ -29,7 +29,8 @@ static bool may_wait_for(const struct lookup *lk, const struct lookup *other)
 		return false;
 	if (lookup_overtaken(lk, other->asked))
 		return false;
-	return same_token(lk, other) || (lk->own == NULL && lk->candidate == NULL && !lk->waited_across);
+	return same_token(lk, other) ||
+	    (other->away && lk->own == NULL && lk->candidate == NULL && !lk->waited_across);
 }
 
 static void append(struct lookup *leader, struct lookup *lk)
@@ -43,15 +44,28 @@ static void append(struct lookup *leader, struct lookup *lk)
 	lk->leader = leader;
 }
 
+/* Of its own token, if there is one. */
+static struct lookup *find_leader(struct lookup *lk)
+{
+	struct lookup *found = NULL;
+
+	for (struct lookup *l = lookup_first(lk); l != NULL; l = l->next)
+		if (l != lk && may_wait_for(lk, l) && (found == NULL || same_token(lk, l)))
+			found = l;
+	return found;
+}
+
 bool flight_join(struct lookup *lk)
 {
+	struct lookup *leader;
+
 	if (flies_alone(lk))
 		return false;
-	for (struct lookup *l = lookup_first(lk); l != NULL; l = l->next)
-		if (l != lk && may_wait_for(lk, l)) {
-			append(l, lk);
-			return true;
-		}
+	leader = find_leader(lk);
+	if (leader != NULL) {
+		append(leader, lk);
+		return true;
+	}
 	lk->flying = true;
 	lk->asked = clock_wall();
 	return false;
@@ -83,9 +97,16 @@ static void share(struct lookup *w, const struct lookup *leader)
 	w->now = leader->now;
 	w->answer = leader->answer;
 	w->serve_own = leader->serve_own;
+	w->err = leader->err;
 	if (leader->serve_own)
 		lookup_set_own(w, entry_ref(leader->own), leader->own_layer);
 	lookup_deliver(w);
+}
+
+static void take_over(struct lookup *w)
+{
+	w->took_over = true;
+	lookup_wake(w);
 }
 
 void flight_land(struct lookup *leader)
@@ -98,8 +119,8 @@ void flight_land(struct lookup *leader)
 		w->leader = NULL;
 		if (!same_token(w, leader))
 			wake_with_candidate(w, leader->err.cls == 0 ? body : NULL);
-		else if (leader->err.cls != 0)
-			lookup_wake(w);		/* the first to wake leads, the others join it */
+		else if (leader->err.cls != 0 && !leader->took_over)
+			take_over(w);		/* the first to wake leads, the others join it */
 		else
 			share(w, leader);
 	}
@@ -129,6 +150,35 @@ static void hand_over(struct lookup *from, struct lookup *to)
 	to->asked = from->asked;
 	to->leader = NULL;
 	lookup_hand_over(from, to);
+}
+
+void flight_part(struct lookup *leader)
+{
+	struct lookup **at = &leader->waiters;
+
+	while (*at != NULL) {
+		struct lookup *w = *at;
+
+		if (same_token(w, leader)) {
+			at = &w->next_waiter;
+			continue;
+		}
+		*at = w->next_waiter;
+		w->leader = NULL;
+		wake_with_candidate(w, NULL);
+	}
+}
+
+void flight_dissolve(struct lookup *leader)
+{
+	struct lookup *w = take_waiters(leader), *next;
+
+	for (; w != NULL; w = next) {
+		next = w->next_waiter;
+		w->leader = NULL;
+		w->alone = true;
+		lookup_wake(w);
+	}
 }
 
 void flight_leave(struct lookup *lk)

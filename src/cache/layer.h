@@ -44,7 +44,8 @@ struct lookup {
 	struct entry *made;		/* of a new answer, for those who wait; a reference */
 	struct job job;			/* the cache's, as is the rest */
 	bool walked;			/* only the last layer is left to ask */
-	bool flying, waited_across;	/* see cache/flight.h */
+	bool flying, waited_across, alone, took_over;	/* see cache/flight.h */
+	bool away; /* its question is with GitHub: others' tokens may wait for the body */
 	int64_t asked;			/* µs, when the flight began */
 	struct lookup *leader, *waiters, *next_waiter;
 	struct lookup *next;
@@ -63,7 +64,8 @@ struct cache_layer {
 	void (*pause)(struct cache_layer *, struct lookup *, bool);
 	size_t (*unsent)(const struct cache_layer *, const struct lookup *);
 	/* GitHub's limits as last told to this token; NULL: not known. */
-	const struct ratelimit *(*limits)(const struct cache_layer *, const struct lookup *);
+	const struct ratelimit *(*limits)(const struct cache_layer *, const struct request *);
+	uint64_t (*changes)(const struct cache_layer *);	/* a number that changes with them */
 };
 
 /* A pending layer has finished: err is set, or serve_own, or answer, or (streamed) head_sent. The lookup is

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,43 +15,40 @@
 #include "metrics/metrics.h"
 #include "store/entry.h"
 
+#define REFUSAL_MAX ((size_t)8 << 10)
+
 static struct layer_api *of(struct cache_layer *l)
 {
 	return (struct layer_api *)(void *)l;
 }
 
-static void leave_queue(struct talk *t)
-{
-	struct talk **at = &t->layer->queue;
-
-	if (!t->queued)
-		return;
-	while (*at != t)
-		at = &(*at)->next;
-	*at = t->next;
-	t->queued = false;
-}
-
-/* Back from GitHub: there is a place for who has waited longest. */
+/* Back from GitHub: there is a place for another. */
 void talk_come_back(struct talk *t)
 {
 	if (!t->away)
 		return;
 	t->away = false;
-	governor_back(&t->layer->governor);
-	if (t->layer->queue != NULL)
-		timer_set(t->layer->p.loop, &t->layer->queue->wait, loop_now(t->layer->p.loop));
+	t->lk->away = false;
+	governor_back(&t->layer->governor, t->lk->req);
+	turns_wake(t->layer);
+}
+
+static void talk_free(struct talk *t)
+{
+	timer_clear(t->layer->p.loop, &t->wait);
+	turns_leave(t);
+	talk_come_back(t);
+	t->lk->layer_state = NULL;
+	buf_wipe(&t->body);
+	buf_free(&t->refusal);
+	free(t);
 }
 
 void talk_finish(struct talk *t)
 {
 	struct lookup *lk = t->lk;
 
-	timer_clear(t->layer->p.loop, &t->wait);
-	leave_queue(t);
-	talk_come_back(t);
-	lk->layer_state = NULL;
-	free(t);
+	talk_free(t);
 	lookup_done(lk);
 }
 
@@ -163,23 +161,8 @@ static void serve_spared(struct talk *t)
 	talk_finish(t);
 }
 
-static void enqueue(struct talk *t, int64_t until)
-{
-	struct layer_api *l = t->layer;
-	struct talk **at = &l->queue;
-
-	while (*at != NULL)
-		at = &(*at)->next;
-	*at = t;
-	t->next = NULL;
-	t->queued = true;
-	if (until > 0)
-		timer_set(l->p.loop, &t->wait,
-		    loop_now(l->p.loop) + (until - clock_wall() / CLOCK_SEC) * 1000);
-}
-
 /* Spent: a stored answer stands in; else the reset is awaited, if it is near; else the client is told. */
-static void on_spent(struct talk *t, int64_t until)
+void talk_on_spent(struct talk *t, int64_t until)
 {
 	struct layer_api *l = t->layer;
 	int64_t wait_s = until - clock_wall() / CLOCK_SEC;
@@ -195,65 +178,90 @@ static void on_spent(struct talk *t, int64_t until)
 	} else {
 		err_set(&t->lk->err, ERR_SPENT,
 		    "GitHub's rate limit of this token is spent for %" PRId64 " s more", wait_s);
+		t->lk->err.retry_s = wait_s > 0 && wait_s < INT_MAX ? (int)wait_s : 1;
 		talk_finish(t);
 	}
 }
 
-/* May it leave now? true: it is served, waits or has failed. What streams a body cannot wait and is GitHub's
- * to refuse. */
+/* May it leave now? true: it is served, waits or has failed. */
 static bool held_back(struct talk *t)
 {
 	struct layer_api *l = t->layer;
 	int64_t until;
 
+	if (t->ready) {			/* it has waited, and was chosen */
+		t->ready = false;
+		return false;
+	}
 	switch (governor_ask(&l->governor, t->lk->req, clock_wall() / CLOCK_SEC, &until)) {
 	case GOVERNOR_GO:
-		return false;
+		if (!turns_are_due(l))
+			return false;
+		turns_wait(t);
+		return true;
 	case GOVERNOR_SPARE:
 		if (!l->p.cache_first || !lookup_may_stand_in(t->lk))
 			return false;
 		serve_spared(t);
 		return true;
 	case GOVERNOR_STOP:
-		on_spent(t, until);
+		talk_on_spent(t, until);
 		return true;
 	case GOVERNOR_LATER:
-		enqueue(t, until);
+		turns_wait(t);
 		return true;
 	}
 	return false;
+}
+
+static void leave(struct talk *t, struct span validators, const struct api_sink *sink)
+{
+	struct lookup *lk = t->lk;
+
+	governor_leave(&t->layer->governor, lk->req, clock_wall() / CLOCK_SEC);
+	t->away = true;
+	lk->away = true;
+	if (api_start(t->layer->p.http, lk->req, validators, t->layer->p.max_body, sink, &t->call,
+		&lk->err) != 0) {
+		struct err err = lk->err;
+
+		err_init(&lk->err);
+		talk_on_failure(t, &err);
+		return;
+	}
+	if (lk->req->streamed)
+		talk_flush(t);
 }
 
 void talk_ask(struct talk *t)
 {
 	struct lookup *lk = t->lk;
 	bool stream = lk->req->bypass != NULL || lk->req->is_head;
-	struct api_sink sink = { .on_done = talk_on_done, .arg = t };
+	struct api_sink sink = { .on_done = talk_on_done, .on_large = talk_on_large, .arg = t };
 	struct buf validators;
 
-	leave_queue(t);
+	turns_leave(t);
+	if (held_back(t))
+		return;
 	if (stream)
 		sink = talk_stream_sink(t);
-	if (!lk->req->streamed && held_back(t))
-		return;
 	buf_init(&validators, 4096);
-	if (!stream)
+	if (stream)		/* nothing of it is held: the client's own goes along as it is */
+		buf_addspan(&validators, lk->ask.if_none_match);
+	else
 		choose_validators(t, &validators);
-	governor_leave(&t->layer->governor, lk->req, clock_wall() / CLOCK_SEC);
-	t->away = true;
-	if (api_start(t->layer->p.http, lk->req, buf_span(&validators), t->layer->p.max_body, &sink, &t->call,
-		&lk->err) != 0) {
-		struct err err = lk->err;
-
-		err_init(&lk->err);
-		talk_on_failure(t, &err);
-	}
+	leave(t, buf_span(&validators), &sink);
 	buf_free(&validators);
 }
 
-static const struct ratelimit *limits(const struct cache_layer *l, const struct lookup *lk)
+static uint64_t changes(const struct cache_layer *l)
 {
-	return governor_limits(&((const struct layer_api *)(const void *)l)->governor, lk->req);
+	return ((const struct layer_api *)(const void *)l)->governor.changes;
+}
+
+static const struct ratelimit *limits(const struct cache_layer *l, const struct request *r)
+{
+	return governor_limits(&((const struct layer_api *)(const void *)l)->governor, r);
 }
 
 static enum layer_result lookup(struct cache_layer *l, struct lookup *lk)
@@ -268,6 +276,8 @@ static enum layer_result lookup(struct cache_layer *l, struct lookup *lk)
 	t->layer = of(l);
 	t->lk = lk;
 	t->wait.fire = on_wait_over;
+	buf_init(&t->body, BUF_MAX_ANY);
+	buf_init(&t->refusal, REFUSAL_MAX);
 	lk->layer_state = t;
 	talk_ask(t);
 	return LAYER_PENDING;
@@ -282,11 +292,7 @@ static void cancel(struct cache_layer *l, struct lookup *lk)
 	if (t->call != NULL && lk->req->bypass != NULL && talk_is_write(lk->req))
 		talk_note_write(t);
 	api_cancel(t->call);
-	timer_clear(t->layer->p.loop, &t->wait);
-	leave_queue(t);
-	talk_come_back(t);
-	lk->layer_state = NULL;
-	free(t);
+	talk_free(t);
 }
 
 static void hand_over(struct cache_layer *l, struct lookup *from, struct lookup *to)
@@ -296,6 +302,7 @@ static void hand_over(struct cache_layer *l, struct lookup *from, struct lookup 
 	(void)l;
 	t->lk = to;
 	to->layer_state = t;
+	to->away = from->away;
 	from->layer_state = NULL;
 	if (t->call != NULL)
 		api_rebind(t->call, to->req);
@@ -312,10 +319,12 @@ struct cache_layer *layer_api_new(const struct layer_api_params *p)
 		.cancel = cancel,
 		.hand_over = hand_over,
 		.limits = limits,
+		.changes = changes,
 		.stream = talk_stream,
 		.pause = talk_pause,
 		.unsent = talk_unsent };
 	l->p = *p;
 	governor_init(&l->governor, p->warning_threshold, p->aggressive_threshold);
+	turns_init(l);
 	return &l->layer;
 }

@@ -73,6 +73,7 @@ static void drop(struct mem *m, struct node *n)
 	unlink_age(m, n);
 	m->count--;
 	m->bytes -= entry_size(n->entry);
+	n->entry->held = false;
 	entry_unref(n->entry);
 	free(n);
 }
@@ -136,6 +137,7 @@ void mem_put(struct mem *m, struct entry *e)
 	while (m->oldest != NULL && (m->count >= m->max_entries || m->bytes + size > m->max_bytes))
 		drop(m, m->oldest);
 	n->entry = entry_ref(e);
+	e->held = true;
 	n->hash = hash_of(e->key, e->auth);
 	bucket = &m->buckets[n->hash & (m->nbuckets - 1)];
 	n->chain = *bucket;

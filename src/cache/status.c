@@ -1,4 +1,3 @@
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -25,6 +24,18 @@ static const char *fwd_name(enum cache_fwd f)
 	return "";
 }
 
+static void put(struct buf *b, const char *name, const char *value)
+{
+	buf_adds(b, name);
+	buf_adds(b, value);
+}
+
+static void put_number(struct buf *b, const char *name, int64_t value)
+{
+	buf_adds(b, name);
+	buf_addi(b, value);
+}
+
 void status_text(const struct cache_outcome *o, char out[static CACHE_STATUS_MAX])
 {
 	struct buf b;
@@ -32,17 +43,17 @@ void status_text(const struct cache_outcome *o, char out[static CACHE_STATUS_MAX
 	buf_init(&b, CACHE_STATUS_MAX - 1);
 	buf_adds(&b, "ghoard");
 	if (o->fwd == FWD_NONE)
-		buf_addf(&b, "; hit; ttl=%" PRId64, o->ttl);
+		put_number(&b, "; hit; ttl=", o->ttl);
 	else
-		buf_addf(&b, "; fwd=%s", fwd_name(o->fwd));
+		put(&b, "; fwd=", fwd_name(o->fwd));
 	if (o->collapsed)
 		buf_adds(&b, "; collapsed");
 	else if (o->fwd_status != 0 && o->fwd != FWD_BYPASS && o->fwd != FWD_METHOD)
-		buf_addf(&b, "; fwd-status=%d", o->fwd_status);
+		put_number(&b, "; fwd-status=", o->fwd_status);
 	if (o->stored)
 		buf_adds(&b, "; stored");
 	if (o->detail != NULL)
-		buf_addf(&b, "; detail=%s", o->detail);
+		put(&b, "; detail=", o->detail);
 	snprintf(out, CACHE_STATUS_MAX, "%s", buf_cstr(&b));
 	buf_free(&b);
 }

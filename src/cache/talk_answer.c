@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "cache/flight.h"
 #include "cache/renew.h"
 #include "cache/talk.h"
 #include "crypto/cid.h"
@@ -167,16 +168,23 @@ static struct span refused_prefix(const struct request *r)
 	return repo.n > 0 ? repo : span_before(target, '?');
 }
 
+/* A spent resource is known by its own fields; anything else holds the token back altogether. */
+void talk_freeze(struct talk *t, const struct answer *a, int64_t wait_s)
+{
+	int64_t now = clock_wall() / CLOCK_SEC;
+
+	if (!a->limit.known || a->limit.remaining > 0)
+		governor_freeze(&t->layer->governor, t->lk->req, now + wait_s, now);
+	turns_wake(t->layer);		/* those of its lanes are to be told */
+}
+
 /* GitHub says wait. A stored answer stands in; else a short wait is waited once; else the refusal is passed
  * on. false: the last. */
 static bool on_limit(struct talk *t, const struct answer *a, int64_t wait_s)
 {
 	struct layer_api *l = t->layer;
-	int64_t now = clock_wall() / CLOCK_SEC;
 
-	/* A spent resource is known by its own fields; anything else holds the token back altogether. */
-	if (!a->limit.known || a->limit.remaining > 0)
-		governor_freeze(&l->governor, t->lk->req, now + wait_s, now);
+	talk_freeze(t, a, wait_s);
 	if (lookup_may_stand_in(t->lk)) {
 		stand_in(t, a->head.status);
 		return true;
@@ -184,6 +192,7 @@ static bool on_limit(struct talk *t, const struct answer *a, int64_t wait_s)
 	if (t->waited || wait_s > l->p.max_wait_s)
 		return false;
 	t->waited = true;
+	flight_part(t->lk);
 	metrics_add(l->p.metrics, M_RATE_WAITS, 1);
 	log_warn("GitHub limits the requests of this token; waiting %" PRId64 " s as it asks", wait_s);
 	timer_set(l->p.loop, &t->wait, loop_now(l->p.loop) + wait_s * 1000);
@@ -231,7 +240,7 @@ void talk_count_upstream(struct talk *t, int status)
 void talk_on_failure(struct talk *t, const struct err *err)
 {
 	bool network = err->cls == ERR_UNAVAIL || err->cls == ERR_TIMEOUT || err->cls == ERR_PROTO ||
-	    err->cls == ERR_IO || err->cls == ERR_DENIED;
+	    err->cls == ERR_IO || err->cls == ERR_DENIED || err->cls == ERR_LIMIT;
 
 	t->lk->err = *err;
 	if (network && lookup_may_stand_in(t->lk)) {

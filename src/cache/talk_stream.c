@@ -1,11 +1,25 @@
 #include <string.h>
 
+#include "base/clock.h"
 #include "cache/deliver.h"
+#include "cache/flight.h"
 #include "cache/talk.h"
 #include "github/answer.h"
 #include "github/api.h"
 #include "github/graphql.h"
 #include "github/request.h"
+
+bool talk_is_write(const struct request *r)
+{
+	return strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0 &&
+	    strcmp(r->method, "OPTIONS") != 0;
+}
+
+/* Without an answer, or with one that speaks of a fault, nobody knows whether the write happened. */
+static bool is_noted(const struct request *r, int status)
+{
+	return r->bypass != NULL && talk_is_write(r) && (status < 400 || status >= 500);
+}
 
 static void on_stream_head(void *arg, const struct http_head *head)
 {
@@ -14,6 +28,9 @@ static void on_stream_head(void *arg, const struct http_head *head)
 	struct delivery d;
 	uint64_t length;
 
+	/* Before anybody hears of it: who asks next may be told by the client. */
+	if (is_noted(lk->req, head->status))
+		talk_note_write(t);
 	lk->outcome.fwd = lk->req->bypass == NULL ? talk_why_forwarded(lk) :
 	    strcmp(lk->req->bypass, "method") == 0 ? FWD_METHOD : FWD_BYPASS;
 	lk->outcome.fwd_status = head->status;
@@ -28,7 +45,10 @@ static void on_stream_head(void *arg, const struct http_head *head)
 static int on_stream_body(void *arg, const void *p, size_t n, struct err *err)
 {
 	struct talk *t = arg;
+	size_t room = t->refusal.max - buf_len(&t->refusal);
 
+	if (t->lk->outcome.fwd_status == 403 || t->lk->outcome.fwd_status == 429)
+		buf_add(&t->refusal, p, n < room ? n : room);
 	return t->lk->sink.on_body(t->lk->sink.arg, p, n, err);
 }
 
@@ -40,14 +60,27 @@ static void on_stream_drained(void *arg)
 		t->lk->sink.on_drained(t->lk->sink.arg);
 }
 
+/* What the client sent while it waited for its turn. */
+void talk_flush(struct talk *t)
+{
+	if (buf_len(&t->body) > 0)
+		api_send(t->call, buf_data(&t->body), buf_len(&t->body));
+	buf_wipe(&t->body);
+	if (t->body_over)
+		api_send_end(t->call);
+}
+
 void talk_stream(struct cache_layer *l, struct lookup *lk, const void *p, size_t n)
 {
 	struct talk *t = lk->layer_state;
 
 	(void)l;
-	if (t->call != NULL && p != NULL)
+	t->body_over = t->body_over || p == NULL;
+	if (t->call == NULL)
+		buf_add(&t->body, p, n);
+	else if (p != NULL)
 		api_send(t->call, p, n);
-	else if (t->call != NULL)
+	else
 		api_send_end(t->call);
 }
 
@@ -65,13 +98,7 @@ size_t talk_unsent(const struct cache_layer *l, const struct lookup *lk)
 	const struct talk *t = lk->layer_state;
 
 	(void)l;
-	return t->call != NULL ? api_unsent(t->call) : 0;
-}
-
-bool talk_is_write(const struct request *r)
-{
-	return strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0 &&
-	    strcmp(r->method, "OPTIONS") != 0;
+	return t->call != NULL ? api_unsent(t->call) : buf_len(&t->body);
 }
 
 /* A GraphQL document's operations name no path: if it may hold a mutation, all of this token's entries are
@@ -80,6 +107,7 @@ void talk_note_write(struct talk *t)
 {
 	const struct request *r = t->lk->req;
 
+	t->noted = loop_pass(t->layer->p.loop);
 	if (span_eq(span_before(buf_span(&r->target), '?'), "/graphql")) {
 		if (!graphql_is_query(r->body))
 			lookup_note_refusal(t->lk, span_of(""));
@@ -88,25 +116,47 @@ void talk_note_write(struct talk *t)
 	cache_note_write(t->lk->cache, buf_span(&r->target));
 }
 
+static void note_answer(struct talk *t, const struct answer *a)
+{
+	int64_t wait_s;
+
+	talk_count_upstream(t, a->head.status);
+	talk_note_limits(t, a);
+	if (ratelimit_is_limit(&a->head, buf_span(&t->refusal), clock_wall() / CLOCK_SEC, &wait_s))
+		talk_freeze(t, a, wait_s);
+	else
+		talk_note_refusal(t->lk, a->head.status);
+}
+
 static void on_stream_done(void *arg, struct answer *a, const struct err *err)
 {
 	struct talk *t = arg;
-	int status = err->cls == 0 ? a->head.status : 0;
 
 	t->call = NULL;
 	talk_come_back(t);
-	if (err->cls == 0) {
-		talk_count_upstream(t, status);
-		talk_note_limits(t, a);
-		talk_note_refusal(t->lk, status);
-	}
-	/* Without an answer, or with one that speaks of a fault, nobody knows whether the write happened. */
-	if (talk_is_write(t->lk->req) && (status < 400 || status >= 500))
+	if (err->cls == 0)
+		note_answer(t, a);
+	/* Once more: what was asked while the answer went out left before the write was over. */
+	if (t->noted != loop_pass(t->layer->p.loop) &&
+	    is_noted(t->lk->req, err->cls == 0 ? a->head.status : 0))
 		talk_note_write(t);
 	t->lk->err = *err;
 	talk_finish(t);
 }
 
+int talk_on_large(void *arg, struct answer *a, struct api_sink *next)
+{
+	struct talk *t = arg;
+	struct err err;
+
+	if (a->head.status >= 500 && lookup_may_stand_in(t->lk))
+		return ERR_LIMIT;
+	err_init(&err);
+	flight_dissolve(t->lk);
+	*next = talk_stream_sink(t);
+	on_stream_head(t, &a->head);
+	return buf_len(&a->body) > 0 ? on_stream_body(t, buf_data(&a->body), buf_len(&a->body), &err) : 0;
+}
 
 struct api_sink talk_stream_sink(struct talk *t)
 {

@@ -40,6 +40,7 @@
 #define STALL_MS 60000
 #define GRACE_MS 30000		/* for running answers, after a stop */
 #define TICK_MS 1000
+#define TTLS_MAX 64
 
 static struct {
 	const char *listen, *upstream, *rewrite;
@@ -75,6 +76,10 @@ struct daemon {
 	struct timer tick;
 	struct job sweep;		/* a slice of a collection */
 	struct gc *gc;
+	struct {
+		const struct route *route;
+		int64_t seconds;
+	} ttls[TTLS_MAX];
 	const char *resolve[OPT_LIST_MAX];
 	char socket[256];
 	char tcp[ADDR_TEXT_LEN];	/* the address taken; empty: none */
@@ -116,6 +121,7 @@ static void write_stats(void *arg, struct buf *b)
 	json_put_int(o, "uptime_seconds", uptime(d));
 	json_put_int(o, "clients", (int64_t)server_clients(d->server));
 	json_put_int(o, "exchanges", (int64_t)server_exchanges(d->server));
+	json_put_int(o, "repeats", (int64_t)server_repeats(d->server));
 	json_put_int(o, "memory_entries", (int64_t)mem_count(d->app.mem));
 	json_put_int(o, "memory_bytes", (int64_t)mem_bytes(d->app.mem));
 	recent_write(d->recent, o, loop_now(d->app.loop));
@@ -233,6 +239,7 @@ static void on_tick(struct timer *t)
 	int64_t now = loop_now(d->app.loop);
 
 	sample(d);
+	server_sweep(d->server);
 	collect_if_due(d);
 	if (server_exchanges(d->server) != d->seen || server_busy(d->server)) {
 		d->seen = server_exchanges(d->server);
@@ -298,7 +305,7 @@ static int open_server(struct daemon *d, struct err *err)
 		.idle_ms = IDLE_MS,
 		.stall_ms = STALL_MS,
 		.ops = { proxy_on_request, proxy_on_body, proxy_on_body_end, proxy_on_drained, proxy_on_gone,
-		    d->proxy } };
+		    proxy_on_again, proxy_forget, d->proxy } };
 	const char *tcp = v.listen != NULL ? v.listen : LISTEN_DEFAULT;
 	int rc = server_new(&p, &d->server, err);
 
@@ -309,9 +316,21 @@ static int open_server(struct daemon *d, struct err *err)
 	return rc;
 }
 
+/* Settings are found by name, which takes a look at each: once a route. */
 static int64_t ttl(void *arg, const struct route *r)
 {
-	return app_ttl(&((struct daemon *)arg)->app, r);
+	struct daemon *d = arg;
+	size_t i = 0;
+
+	while (i < TTLS_MAX && d->ttls[i].route != NULL && d->ttls[i].route != r)
+		i++;
+	if (i == TTLS_MAX)
+		return app_ttl(&d->app, r);
+	if (d->ttls[i].route == NULL) {
+		d->ttls[i].route = r;
+		d->ttls[i].seconds = app_ttl(&d->app, r);
+	}
+	return d->ttls[i].seconds;
 }
 
 static int open_proxy(struct daemon *d, struct err *err)

@@ -42,7 +42,7 @@ static void swap_points(struct point *p, struct point *q, unsigned swap)
 	fe25519_cswap(p->z, q->z, swap);
 }
 
-/* BearSSL has this too, five times slower (140 us); a handshake needs four, two of them before anybody is
+/* BearSSL has this too, three times slower (140 us); a handshake needs four, two of them before anybody is
  * known. */
 static void multiply(uint8_t out[static X25519_LEN], const uint8_t key[static X25519_LEN],
     const uint8_t u[static X25519_LEN])

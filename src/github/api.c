@@ -18,15 +18,32 @@ struct api_call {
 	struct api_sink sink;
 };
 
+/* More than is kept. */
+static int go_on_streaming(struct api_call *c, struct err *err)
+{
+	struct api_sink next = { .on_done = NULL };
+
+	if (c->sink.on_large == NULL || c->sink.on_large(c->sink.arg, &c->answer, &next) != 0)
+		return err_set(err, ERR_LIMIT, "the answer is larger than %zu bytes (cache.max_body)",
+		    c->max_body);
+	buf_free(&c->answer.body);
+	c->sink = next;
+	return 0;
+}
+
 static void on_head(void *arg, const struct http_head *h)
 {
 	struct api_call *c = arg;
+	uint64_t length;
 
 	if (answer_take_head(&c->answer, h) != 0)
 		err_set(&c->err, ERR_INTERNAL, "no memory for the answer's head");
 	c->answer.received = clock_wall();
 	if (c->err.cls == 0 && c->sink.on_body != NULL && c->sink.on_head != NULL)
 		c->sink.on_head(c->sink.arg, &c->answer.head);
+	else if (c->err.cls == 0 && span_u64(http_field(h, "content-length"), UINT64_MAX, &length) &&
+	    length > c->max_body)
+		go_on_streaming(c, &c->err);
 }
 
 static int on_body(void *arg, const void *p, size_t n, struct err *err)
@@ -35,11 +52,14 @@ static int on_body(void *arg, const void *p, size_t n, struct err *err)
 
 	if (c->err.cls != 0)
 		return c->err.cls;
+	if (c->sink.on_body == NULL && buf_len(&c->answer.body) + n > c->max_body) {
+		int rc = go_on_streaming(c, err);
+
+		if (rc != 0)
+			return rc;
+	}
 	if (c->sink.on_body != NULL)
 		return c->sink.on_body(c->sink.arg, p, n, err);
-	if (buf_len(&c->answer.body) + n > c->max_body)
-		return err_set(err, ERR_LIMIT, "the answer is larger than %zu bytes (cache.max_body)",
-		    c->max_body);
 	buf_add(&c->answer.body, p, n);
 	return c->answer.body.failed ? err_set(err, ERR_INTERNAL, "no memory for the answer") : 0;
 }

@@ -18,9 +18,12 @@ struct request;
 
 struct api_sink {
 	/* With on_body set, the answer is streamed: on_head, on_body…, and `answer` in on_done has no body.
-	 * Else it is collected, up to max_body. */
+	 * Else it is collected, up to max_body; then `on_large` may go on with a streaming sink, which gets
+	 * what comes after the answer so far (its body is the callee's to hand on, and is dropped after).
+	 * Negative, or without it: the call ends with ERR_LIMIT. */
 	void (*on_head)(void *arg, const struct http_head *);
 	int (*on_body)(void *arg, const void *, size_t, struct err *);
+	int (*on_large)(void *arg, struct answer *so_far, struct api_sink *next);
 	/* Once, last. err->cls == 0: the answer is whole. It is valid during the call only. */
 	void (*on_done)(void *arg, struct answer *, const struct err *);
 	void (*on_drained)(void *arg);		/* of a streamed request body; may be NULL */

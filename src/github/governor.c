@@ -39,20 +39,38 @@ static struct governor_row *find(const struct governor *g, const char *tag, cons
 	return NULL;
 }
 
+static bool is_held(const struct governor_row *r, int64_t now)
+{
+	return r->frozen_until > now || (r->limit.known && r->limit.remaining == 0 && r->limit.reset > now);
+}
+
+/* The least recently used; one that holds a token back only if all do: to forget it would let it go. */
+static struct governor_row *victim(struct governor *g, int64_t now)
+{
+	struct governor_row *worst = &g->rows[0];
+
+	for (size_t i = 1; i < GOVERNOR_ROWS; i++) {
+		struct governor_row *r = &g->rows[i];
+		bool held = is_held(r, now), worst_held = is_held(worst, now);
+
+		if (held != worst_held ? worst_held : r->used < worst->used)
+			worst = r;
+	}
+	return worst;
+}
+
 static struct governor_row *row(struct governor *g, const char *tag, const char *resource, int64_t now)
 {
 	struct governor_row *r = find(g, tag, resource);
 
 	if (r == NULL) {
-		r = &g->rows[0];
-		for (size_t i = 1; i < GOVERNOR_ROWS; i++)
-			if (g->rows[i].used < r->used)
-				r = &g->rows[i];
+		r = victim(g, now);
 		memset(r, 0, sizeof(*r));
 		snprintf(r->tag, sizeof(r->tag), "%s", tag);
 		snprintf(r->limit.resource, sizeof(r->limit.resource), "%s", resource);
 	}
 	r->used = now;
+	g->changes++;
 	return r;
 }
 
@@ -75,7 +93,7 @@ static struct governor_points *points_of(struct governor *g, const struct reques
 			p->minute = minute;
 			return p;
 		}
-		if (p->minute < oldest->minute)
+		if (p->minute < oldest->minute || (p->minute == oldest->minute && p->points < oldest->points))
 			oldest = p;
 	}
 	*oldest = (struct governor_points){ .op = r->route->op, .minute = minute };
@@ -94,6 +112,28 @@ static int64_t frozen_until(const struct governor *g, const char *tag)
 	return until;
 }
 
+/* The token's row, or a free one; NULL: all are taken. */
+static struct governor_away *away_row(struct governor *g, const char *tag)
+{
+	struct governor_away *unused = NULL;
+
+	for (size_t i = 0; i < GOVERNOR_CONCURRENT; i++) {
+		if (g->away[i].n > 0 && strcmp(g->away[i].tag, tag) == 0)
+			return &g->away[i];
+		if (g->away[i].n == 0 && unused == NULL)
+			unused = &g->away[i];
+	}
+	return unused;
+}
+
+unsigned governor_away(const struct governor *g, const char *tag)
+{
+	for (size_t i = 0; i < GOVERNOR_CONCURRENT; i++)
+		if (g->away[i].n > 0 && strcmp(g->away[i].tag, tag) == 0)
+			return g->away[i].n;
+	return 0;
+}
+
 enum governor_word governor_ask(struct governor *g, const struct request *r, int64_t now, int64_t *until)
 {
 	const struct governor_row *row = find(g, r->id->tag, resource_of(r));
@@ -110,7 +150,7 @@ enum governor_word governor_ask(struct governor *g, const struct request *r, int
 		*until = (now / 60 + 1) * 60;
 		return GOVERNOR_LATER;
 	}
-	if (g->running >= GOVERNOR_CONCURRENT)
+	if (g->running >= GOVERNOR_CONCURRENT || governor_away(g, r->id->tag) >= GOVERNOR_TOKEN)
 		return GOVERNOR_LATER;
 	if (row != NULL && row->limit.known && row->limit.reset > now && row->limit.remaining < g->aggressive)
 		return GOVERNOR_SPARE;
@@ -119,13 +159,23 @@ enum governor_word governor_ask(struct governor *g, const struct request *r, int
 
 void governor_leave(struct governor *g, const struct request *r, int64_t now)
 {
+	struct governor_away *a = away_row(g, r->id->tag);
+
 	g->running++;
+	if (a != NULL) {
+		a->n++;
+		snprintf(a->tag, sizeof(a->tag), "%s", r->id->tag);
+	}
 	points_of(g, r, now / 60)->points += is_read(r) ? 1 : 5;
 }
 
-void governor_back(struct governor *g)
+void governor_back(struct governor *g, const struct request *r)
 {
+	struct governor_away *a = away_row(g, r->id->tag);
+
 	g->running--;
+	if (a != NULL && a->n > 0)
+		a->n--;
 }
 
 bool governor_note(struct governor *g, const struct request *r, const struct ratelimit *limit, int64_t now)

@@ -3,8 +3,9 @@
  *
  * Kept by token tag and resource from the X-RateLimit-* fields of every answer: at zero, or after a
  * Retry-After, nothing leaves until the reset. Beside them the secondary limits: at most GOVERNOR_CONCURRENT
- * requests at once and GOVERNOR_POINTS a minute by token and operation (1 a read, 5 a write). Pure
- * bookkeeping: the caller owns the clock and the queue.
+ * requests at once, GOVERNOR_TOKEN of them by one token, and GOVERNOR_POINTS a minute by token and operation
+ * (1 a read, 5 a write). Who may not leave now is forgotten last when rows run out. Pure bookkeeping: the
+ * caller owns the clock and the queue.
  */
 #ifndef GITHUB_GOVERNOR_H
 #define GITHUB_GOVERNOR_H
@@ -17,6 +18,7 @@
 struct request;
 
 #define GOVERNOR_CONCURRENT 100
+#define GOVERNOR_TOKEN 90		/* of these by one token: others find a place */
 #define GOVERNOR_POINTS 900
 #define GOVERNOR_ROWS 64
 
@@ -35,9 +37,16 @@ struct governor_points {
 	unsigned points;
 };
 
+struct governor_away {
+	char tag[33];
+	unsigned n;			/* 0: the row is free */
+};
+
 struct governor {
 	int64_t warning, aggressive;	/* remaining requests */
 	unsigned running;
+	struct governor_away away[GOVERNOR_CONCURRENT];
+	uint64_t changes;		/* grows with whatever an answer says */
 	struct governor_row rows[GOVERNOR_ROWS];
 	struct governor_points points[GOVERNOR_ROWS];
 };
@@ -54,7 +63,9 @@ void governor_init(struct governor *, int64_t warning, int64_t aggressive);
 enum governor_word governor_ask(struct governor *, const struct request *, int64_t now, int64_t *until);
 /* It leaves; it has ended. */
 void governor_leave(struct governor *, const struct request *, int64_t now);
-void governor_back(struct governor *);
+void governor_back(struct governor *, const struct request *);
+/* How many of a token's requests are under way. */
+unsigned governor_away(const struct governor *, const char *tag);
 /* What an answer said. true: this token's remaining requests fell below the warning threshold, for the first
  * time in this window. */
 bool governor_note(struct governor *, const struct request *, const struct ratelimit *, int64_t now);

@@ -41,10 +41,17 @@ int upstream_parse(struct upstream *u, const char *text, struct err *err)
 	url_origin(&url, &origin);
 	snprintf(u->origin, sizeof(u->origin), "%s", buf_cstr(&origin));
 	buf_free(&origin);
+	u->host_at = (uint16_t)(strlen(url.tls ? "https://" : "http://") + (url.v6 ? 1 : 0));
+	u->host_len = (uint16_t)url.host.n;
 	if (span_chr(base, '?') >= 0 || !span_copy(u->base, sizeof(u->base), base))
 		return err_set(err, ERR_CONFIG,
 		    "the upstream '%s' must be an address and perhaps a path, no query", text);
 	return 0;
+}
+
+struct span upstream_host(const struct upstream *u)
+{
+	return span_make(u->origin + u->host_at, u->host_len);
 }
 
 bool upstream_target(const struct upstream *u, struct span text, struct span *target)

@@ -30,12 +30,14 @@ struct route;
 /* Where GitHub is: GITHUB_API_URL in its parts. */
 struct upstream {
 	char origin[300];		/* "https://api.github.com" */
+	uint16_t host_at, host_len;	/* its host in it */
 	char base[256];			/* path before every target: "" or "/api/v3" */
 	const char *agent;		/* our User-Agent, "ghoard/1.2.3"; the caller's to set */
 };
 
 /* https anywhere, http on loopback only; no query. ERR_CONFIG with a sentence. */
 int upstream_parse(struct upstream *, const char *url, struct err *);
+struct span upstream_host(const struct upstream *);
 /* The target of an absolute URL below this upstream ("/user" of "https://api.github.com/user"); false: it is
  * elsewhere. */
 bool upstream_target(const struct upstream *, struct span url, struct span *target);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "http/exchange.h"
+#include "http/heads.h"
 #include "net/conn.h"
 
 static void put_date(struct buf *b)
@@ -30,7 +31,9 @@ static void choose_framing(struct exchange *x, int status, int64_t length, struc
 {
 	x->no_body = span_eq(x->head.method, "HEAD") || status_has_no_body(status);
 	if (length >= 0 && status >= 200 && status != 204) {
-		buf_addf(b, "Content-Length: %" PRId64 "\r\n", length);
+		buf_adds(b, "Content-Length: ");
+		buf_addi(b, length);
+		buf_adds(b, "\r\n");
 	} else if (length < 0 && !status_has_no_body(status)) {
 		x->chunked = x->head.minor == 1;
 		if (x->chunked)
@@ -45,46 +48,79 @@ static void choose_framing(struct exchange *x, int status, int64_t length, struc
 		buf_adds(b, "Connection: keep-alive\r\n");
 }
 
+/* Only what leaves the connection as it is: the next request on it is read as this one was. */
+bool exchange_came_before(const struct exchange *x)
+{
+	return x->server->heads != NULL && x->keep && x->framing == HTTP_BODY_NONE &&
+	    heads_seen(x->server->heads, x->is_unix, buf_span(&x->text));
+}
+
+void exchange_remember(struct exchange *x, void *note)
+{
+	x->note = note;
+}
+
+static void remember(struct exchange *x, struct span answer)
+{
+	struct server *s = x->server;
+	void *note = x->note;
+	struct heads_slot *slot;
+
+	x->note = NULL;
+	if (note == NULL)
+		return;
+	if (!x->keep || x->chunked) {
+		s->p.ops.forget(s->p.ops.arg, note);
+		return;
+	}
+	slot = heads_keep(s->heads, x->is_unix, buf_span(&x->text), note, loop_now(s->p.loop));
+	if (slot == NULL)
+		return;
+	buf_addspan(&slot->answer, answer);
+	if (slot->answer.failed)
+		heads_drop(s->heads, slot);
+}
+
 void exchange_head(struct exchange *x, int status, struct span reason, const struct http_field *f, size_t n,
     int64_t length)
 {
-	struct buf b;
+	struct buf *b = &x->server->scratch;
 	bool dated = false;
 
-	buf_init(&b, 4 * HTTP_HEAD_MAX);
-	buf_reserve(&b, 2048);
+	buf_clear(b);
 	if (reason.n == 0)
 		reason = span_of(server_reason(status));
-	buf_addf(&b, "HTTP/1.1 %d ", status);
-	buf_addspan(&b, reason);
-	buf_adds(&b, "\r\n");
+	buf_adds(b, "HTTP/1.1 ");
+	buf_addi(b, status);
+	buf_addc(b, ' ');
+	buf_addspan(b, reason);
+	buf_adds(b, "\r\n");
 	for (size_t i = 0; i < n; i++) {
 		dated = dated || span_ieq(f[i].name, "date");
-		buf_addspan(&b, f[i].name);
-		buf_add(&b, ": ", 2);
-		buf_addspan(&b, f[i].value);
-		buf_add(&b, "\r\n", 2);
+		buf_addspan(b, f[i].name);
+		buf_add(b, ": ", 2);
+		buf_addspan(b, f[i].value);
+		buf_add(b, "\r\n", 2);
 	}
 	if (!dated)
-		put_date(&b);
-	choose_framing(x, status, length, &b);
-	buf_adds(&b, "\r\n");
-	conn_write(x->conn, buf_data(&b), buf_len(&b));
-	buf_free(&b);
+		put_date(b);
+	choose_framing(x, status, length, b);
+	buf_adds(b, "\r\n");
+	conn_stage(x->conn, buf_data(b), buf_len(b));
+	remember(x, buf_span(b));
 	x->head_sent = true;
 }
 
 void exchange_body(struct exchange *x, const void *p, size_t n)
 {
+	struct span parts[2] = { span_make(p, n), span_of("\r\n") };
 	char size[20];
 
 	if (x->no_body || n == 0)
 		return;
 	if (x->chunked)
-		conn_write(x->conn, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", n));
-	conn_write(x->conn, p, n);
-	if (x->chunked)
-		conn_write(x->conn, "\r\n", 2);
+		conn_stage(x->conn, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", n));
+	conn_push(x->conn, parts, x->chunked ? 2 : 1);
 	exchange_arm(x, x->server->p.stall_ms);
 }
 
@@ -93,7 +129,9 @@ void exchange_body(struct exchange *x, const void *p, size_t n)
 void exchange_end(struct exchange *x)
 {
 	if (x->chunked && !x->no_body)
-		conn_write(x->conn, "0\r\n\r\n", 5);
+		conn_stage(x->conn, "0\r\n\r\n", 5);
+	if (conn_unsent(x->conn) > 0)
+		conn_push(x->conn, NULL, 0);
 	x->ended = true;
 	x->app = NULL;
 	if (!x->body_over)

@@ -16,6 +16,8 @@
 #include "http/server.h"
 #include "loop/loop.h"
 
+#define EXCHANGE_AHEAD_MAX ((size_t)256 << 10)	/* unsent: no further request is begun */
+
 enum exchange_state { S_IDLE, S_HEAD, S_BODY, S_ANSWER, S_CLOSING, S_DEAD };
 
 /* One accepted connection, and the exchange on it. */
@@ -35,7 +37,9 @@ struct exchange {
 	uint64_t left;
 	struct http_chunk chunk;
 	bool body_over;
+	bool half_closed;		/* the client says no more */
 	/* the answer */
+	void *note;			/* to be remembered with its head */
 	bool no_body, chunked, keep, head_sent, ended;
 	size_t lingered;		/* bytes thrown away after it */
 };
@@ -43,9 +47,11 @@ struct exchange {
 struct server {
 	struct server_params p;
 	struct listener *listeners;
+	struct buf scratch;		/* a head is written here first */
+	struct heads *heads;		/* NULL: nothing is remembered */
 	struct exchange *clients;
 	size_t nclients;
-	uint64_t exchanges;
+	uint64_t exchanges, repeats;
 	bool stopping;
 };
 

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "http/exchange.h"
+#include "http/heads.h"
 #include "net/conn.h"
 #include "net/listen.h"
 
@@ -148,6 +149,31 @@ static bool take_head(struct exchange *x)
 	return start_body(x);
 }
 
+/* A head that came before, and an answer that is still right: no more than a look and a send. */
+static bool answered_again(struct exchange *x)
+{
+	struct server *s = x->server;
+	struct heads_slot *slot;
+	struct span parts[2];
+	size_t n;
+
+	if (s->heads == NULL || s->stopping)
+		return false;
+	slot = heads_find(s->heads, x->is_unix, buf_span(conn_in(x->conn)), &n, loop_now(s->p.loop));
+	if (slot == NULL)
+		return false;
+	if (!s->p.ops.on_again(s->p.ops.arg, slot->note, &parts[1])) {
+		heads_drop(s->heads, slot);
+		return false;
+	}
+	parts[0] = buf_span(&slot->answer);
+	buf_consume(conn_in(x->conn), n);
+	s->exchanges++;
+	s->repeats++;
+	conn_push(x->conn, parts, 2);
+	return true;
+}
+
 static void begin(struct exchange *x)
 {
 	struct server_ops *ops = &x->server->p.ops;
@@ -221,7 +247,9 @@ static void on_body_data(struct exchange *x)
 static void on_last_byte(struct exchange *x)
 {
 	if (x->body_over || x->lingered > LINGER_MAX) {
-		dispose(x);
+		/* Callers look at the state once more: the loop disposes of it. */
+		exchange_enter(x, S_DEAD);
+		job_queue(x->server->p.loop, &x->step);
 		return;
 	}
 	conn_shutdown(x->conn);
@@ -236,30 +264,55 @@ static void linger(struct exchange *x)
 		dispose(x);
 }
 
-static void after_answer(struct exchange *x)
+static void close_after_last_byte(struct exchange *x)
 {
-	if (!x->keep) {
-		exchange_enter(x, S_CLOSING);
-		if (conn_unsent(x->conn) == 0)
-			on_last_byte(x);
-		return;
-	}
+	exchange_enter(x, S_CLOSING);
+	if (conn_unsent(x->conn) == 0)
+		on_last_byte(x);
+}
+
+/* What is pipelined has its turn after the others'. Who does not take the answers gets no more of them: the
+ * next request waits for CONN_LOWAT. */
+static void become_idle(struct exchange *x)
+{
 	exchange_enter(x, S_IDLE);
 	exchange_arm(x, x->server->p.idle_ms);
 	if (buf_len(conn_in(x->conn)) > 0)
 		job_queue(x->server->p.loop, &x->step);
-	else if (x->server->stopping)
-		dispose(x);
+	else if (x->half_closed)
+		close_after_last_byte(x);
+}
+
+static void after_answer(struct exchange *x)
+{
+	if (!x->keep) {
+		close_after_last_byte(x);
+		return;
+	}
+	if (x->server->stopping && buf_len(conn_in(x->conn)) == 0)
+		close_after_last_byte(x);
+	else
+		become_idle(x);
+}
+
+static void on_head_data(struct exchange *x)
+{
+	if (answered_again(x))
+		become_idle(x);
+	else if (take_head(x))
+		begin(x);
+	else if (x->st == S_HEAD && x->half_closed)	/* half a head: there is nothing to answer */
+		close_after_last_byte(x);
 }
 
 static void on_data(struct exchange *x)
 {
-	if (x->st == S_IDLE && buf_len(conn_in(x->conn)) > 0) {
+	if (x->st == S_IDLE && buf_len(conn_in(x->conn)) > 0 && conn_unsent(x->conn) <= EXCHANGE_AHEAD_MAX) {
 		exchange_enter(x, S_HEAD);
 		exchange_arm(x, x->server->p.head_ms);
 	}
-	if (x->st == S_HEAD && take_head(x))
-		begin(x);
+	if (x->st == S_HEAD)
+		on_head_data(x);
 	if (x->st == S_BODY)
 		on_body_data(x);
 	else if (x->st == S_CLOSING)
@@ -286,14 +339,16 @@ static void on_timeout(struct exchange *x)
 		drop(x);
 }
 
-/* The client has said all it will. A whole request is still answered; whoever is gone for good is found out
+/* The client has said all it will. Whole requests are still answered; whoever is gone for good is found out
  * by the answer. */
 static void on_half_closed(struct exchange *x)
 {
-	if (x->st == S_ANSWER || (x->st == S_CLOSING && conn_unsent(x->conn) > 0))
-		x->keep = false;
-	else
-		drop(x);
+	bool pending = conn_unsent(x->conn) > 0 || x->step.queued;
+
+	x->half_closed = true;
+	if (x->st == S_ANSWER || (pending && (x->st == S_CLOSING || x->st == S_IDLE)))
+		return;
+	drop(x);
 }
 
 static void on_conn(void *arg, enum conn_event ev)
@@ -309,6 +364,8 @@ static void on_conn(void *arg, enum conn_event ev)
 	case CONN_LOWAT:
 		if (x->st == S_CLOSING)
 			on_last_byte(x);
+		else if (x->st == S_IDLE)
+			become_idle(x);
 		else if (is_held(x) && x->head_sent) {
 			exchange_arm(x, 0);
 			x->server->p.ops.on_drained(x->server->p.ops.arg, x);
@@ -358,6 +415,7 @@ static void on_accept(void *arg, int fd, bool is_unix, uid_t peer)
 	x->step.run = on_step;
 	x->is_unix = is_unix;
 	x->peer = peer;
+	x->body_over = true;
 	buf_init(&x->text, HTTP_HEAD_MAX);
 	x->next = s->clients;
 	x->link = &s->clients;
@@ -398,14 +456,25 @@ int server_new(const struct server_params *p, struct server **out, struct err *e
 	if (s == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory for the server");
 	s->p = *p;
+	buf_init(&s->scratch, 4 * HTTP_HEAD_MAX);
+	if (p->ops.on_again != NULL)	/* without it: every request the long way */
+		s->heads = heads_new(p->ops.forget, p->ops.arg);
 	*out = s;
 	return 0;
+}
+
+void server_sweep(struct server *s)
+{
+	if (s->heads != NULL)
+		heads_sweep(s->heads, loop_now(s->p.loop));
 }
 
 void server_free(struct server *s)
 {
 	if (s == NULL)
 		return;
+	heads_free(s->heads);
+	buf_wipe(&s->scratch);
 	listen_close(&s->listeners);
 	while (s->clients != NULL)
 		dispose(s->clients);
@@ -428,4 +497,9 @@ bool server_busy(const struct server *s)
 uint64_t server_exchanges(const struct server *s)
 {
 	return s->exchanges;
+}
+
+uint64_t server_repeats(const struct server *s)
+{
+	return s->repeats;
 }

@@ -37,6 +37,11 @@ struct server_ops {
 	/* What was written has left. */
 	void (*on_drained)(void *arg, struct exchange *);
 	void (*on_gone)(void *arg, struct exchange *);
+	/* A request came again, byte for byte, whose answer was remembered with this note. true: it is
+	 * answered as before, with this body, and nothing else is told of it; false: the note is forgotten,
+	 * and on_request follows. NULL: nothing is ever remembered. */
+	bool (*on_again)(void *arg, void *note, struct span *body);
+	void (*forget)(void *arg, void *note);
 	void *arg;
 };
 
@@ -63,7 +68,9 @@ int server_listen_tcp(struct server *, const struct addr *, uint16_t *port, stru
 void server_stop(struct server *);
 size_t server_clients(const struct server *);
 bool server_busy(const struct server *);		/* is an exchange running? */
+void server_sweep(struct server *);			/* once a second: forget old notes */
 uint64_t server_exchanges(const struct server *);	/* begun so far */
+uint64_t server_repeats(const struct server *);		/* of these, answered as before */
 
 /* ---- an exchange ---- */
 
@@ -88,6 +95,11 @@ void exchange_body(struct exchange *, const void *, size_t);
 void exchange_end(struct exchange *);
 /* The answer cannot be finished: cut the connection, so that the client sees it. */
 void exchange_abort(struct exchange *);
+/* Did this request come before, of late, and may its answer be remembered? */
+bool exchange_came_before(const struct exchange *);
+/* Then, before exchange_head: the same request may be answered so again (http/heads.h). The note is the
+ * server's from here on; it may be forgotten within this call or exchange_head. */
+void exchange_remember(struct exchange *, void *note);
 /* A whole short answer: status, text/plain or another type, body. */
 void exchange_reply(struct exchange *, int status, const char *type, struct span body);
 /* Bytes not yet taken by the client. */

@@ -10,7 +10,9 @@ struct loop {
 	struct io *ios;
 	struct timer *timers;
 	struct job *jobs, **jobs_end;
+	int64_t soonest;		/* no timer is due before; 0: not known */
 	int64_t now;
+	uint64_t pass;
 };
 
 int loop_new(struct loop **out, struct err *err)
@@ -67,6 +69,8 @@ int loop_add(struct loop *l, struct io *io, struct err *err)
 void timer_set(struct loop *l, struct timer *t, int64_t due)
 {
 	t->due = due > 0 ? due : 1;
+	if (t->due < l->soonest)
+		l->soonest = t->due;
 	if (t->linked)
 		return;
 	t->linked = true;
@@ -116,6 +120,11 @@ int64_t loop_now(const struct loop *l)
 	return l->now;
 }
 
+uint64_t loop_pass(const struct loop *l)
+{
+	return l->pass;
+}
+
 /* What a job queues, or a timer sets to now, waits for the next pass: whoever slices its work lets the
  * sockets in between. */
 static void run_jobs(struct loop *l)
@@ -132,12 +141,19 @@ static void run_jobs(struct loop *l)
 	}
 }
 
+/* Nearly every timer is a connection's deadline, moved ahead with each request and hardly ever reached: the
+ * list is walked only when the bound below which nothing is due has passed. */
 static struct timer *due_timer(struct loop *l, unsigned *count)
 {
 	struct timer *first = NULL;
 
 	*count = 0;
+	if (l->now < l->soonest)
+		return NULL;
+	l->soonest = INT64_MAX;
 	for (struct timer *t = l->timers; t != NULL; t = t->next) {
+		if (t->due < l->soonest)
+			l->soonest = t->due;
 		if (t->due > l->now)
 			continue;
 		++*count;
@@ -159,79 +175,83 @@ static void run_timers(struct loop *l)
 	}
 }
 
+/* What select() is asked, and of which ios. */
+struct asked {
+	fd_set r, w;
+	int top;
+	struct io *last;	/* of the list as it was */
+	bool dead;		/* one was marked between passes: there is nothing to wait for */
+};
+
 /* -1: no deadline */
-static int64_t wait_ms(const struct loop *l)
+static int64_t wait_ms(struct loop *l, const struct asked *a)
 {
-	int64_t best = -1;
+	unsigned ignored;
 
-	if (l->jobs != NULL)
+	if (l->jobs != NULL || a->dead)
 		return 0;
-	for (const struct io *io = l->ios; io != NULL; io = io->next)
-		if (io->dead)	/* marked between passes: there is nothing to wait for */
-			return 0;
-	for (const struct timer *t = l->timers; t != NULL; t = t->next) {
-		int64_t left = t->due > l->now ? t->due - l->now : 0;
-
-		if (best < 0 || left < best)
-			best = left;
-	}
-	return best;
+	if (l->timers == NULL)
+		return -1;
+	if (l->now >= l->soonest)	/* the bound has passed: this walk makes a new one */
+		due_timer(l, &ignored);
+	return l->soonest > l->now ? l->soonest - l->now : 0;
 }
 
-static int collect(struct loop *l, fd_set *r, fd_set *w)
+static void collect(struct loop *l, struct asked *a)
 {
-	int top = -1;
-
-	FD_ZERO(r);
-	FD_ZERO(w);
+	FD_ZERO(&a->r);
+	FD_ZERO(&a->w);
+	a->top = -1;
+	a->last = NULL;
+	a->dead = false;
 	for (struct io *io = l->ios; io != NULL; io = io->next) {
 		unsigned want = io->dead ? 0 : io->want(io);
 
+		a->dead = a->dead || io->dead;
+		a->last = io;
 		if (want & LOOP_READ)
-			FD_SET((unsigned)io->fd, r);
+			FD_SET((unsigned)io->fd, &a->r);
 		if (want & LOOP_WRITE)
-			FD_SET((unsigned)io->fd, w);
-		if (want != 0 && io->fd > top)
-			top = io->fd;
+			FD_SET((unsigned)io->fd, &a->w);
+		if (want != 0 && io->fd > a->top)
+			a->top = io->fd;
 	}
-	return top;
 }
 
 /* An io added during the pass may reuse the number of an fd that was closed in it: only what was there at the
- * start is told. */
-static void dispatch(struct loop *l, const fd_set *r, const fd_set *w, const struct io *last)
+ * start is told. `n` bits are set. */
+static void dispatch(struct loop *l, const struct asked *a, int n)
 {
-	for (struct io *io = l->ios; io != NULL; io = io->next) {
+	for (struct io *io = l->ios; io != NULL && n > 0; io = io->next) {
 		unsigned got = 0;
 
-		if (!io->dead) {
-			got |= FD_ISSET((unsigned)io->fd, r) ? LOOP_READ : 0;
-			got |= FD_ISSET((unsigned)io->fd, w) ? LOOP_WRITE : 0;
-		}
-		if (got != 0)
+		got |= FD_ISSET((unsigned)io->fd, &a->r) ? LOOP_READ : 0;
+		got |= FD_ISSET((unsigned)io->fd, &a->w) ? LOOP_WRITE : 0;
+		n -= (got & LOOP_READ ? 1 : 0) + (got & LOOP_WRITE ? 1 : 0);
+		if (got != 0 && !io->dead)
 			io->ready(io, got);
-		if (io == last)
+		if (io == a->last)
 			break;
 	}
 }
 
 static int pass(struct loop *l, struct err *err)
 {
-	fd_set r, w;
-	int top = collect(l, &r, &w);
-	int64_t ms = wait_ms(l);
-	struct timeval tv = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
-	struct io *last = l->ios;
+	struct asked a;
+	int64_t ms;
+	struct timeval tv;
 	int n;
 
-	while (last != NULL && last->next != NULL)
-		last = last->next;
-	n = select(top + 1, &r, &w, NULL, ms < 0 ? NULL : &tv);
+	collect(l, &a);
+	ms = wait_ms(l, &a);
+	tv = (struct timeval){ .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	n = select(a.top + 1, &a.r, &a.w, NULL, ms < 0 ? NULL : &tv);
 	l->now = clock_mono();
+	l->pass++;
 	if (n < 0 && errno != EINTR)
 		return err_sys(err, ERR_INTERNAL, "waiting for the network");
 	if (n > 0)
-		dispatch(l, &r, &w, last);
+		dispatch(l, &a, n);
 	run_timers(l);
 	run_jobs(l);
 	reap_if(l, false);

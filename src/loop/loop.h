@@ -58,6 +58,8 @@ void job_queue(struct loop *, struct job *);
 void job_cancel(struct loop *, struct job *);
 
 int64_t loop_now(const struct loop *);
+/* Which pass this is, from 1: what is looked at once a pass is remembered by it. */
+uint64_t loop_pass(const struct loop *);
 
 /* Run until *done, or until nothing is held, timed or queued. 0, or ERR_INTERNAL (select failed). */
 int loop_run(struct loop *, const bool *done, struct err *);

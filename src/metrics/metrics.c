@@ -357,15 +357,25 @@ static bool is_dynamic(const char *name)
 	return dot && dot != name && dot[1];
 }
 
-void metrics_add_named(struct metrics *m, const char *name, uint64_t n)
+uint64_t *metrics_counter(struct metrics *m, const char *name)
 {
 	if (!m || !name_ok(name, strlen(name)) || !is_dynamic(name))
-		return;
+		return NULL;
 	struct slot *slot = find(m->table, name);
 	if (!slot && !in_use(&m->table->slots[METRICS_MAX - 1]))
 		slot = m->shared ? claim_shared(m, name) : claim(m->table, name);
-	if (slot)
-		__atomic_fetch_add(&slot->number, n, __ATOMIC_RELAXED);
+	return slot ? &slot->number : NULL;
+}
+
+void metrics_count(uint64_t *counter, uint64_t n)
+{
+	if (counter)
+		__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+void metrics_add_named(struct metrics *m, const char *name, uint64_t n)
+{
+	metrics_count(metrics_counter(m, name), n);
 }
 
 bool metrics_next(const struct metrics *m, size_t *at, char name[static METRICS_NAME_MAX + 1],

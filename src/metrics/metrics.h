@@ -55,6 +55,9 @@ const char *metrics_help(enum metric);		/* one sentence */
 
 /* A dynamic one: "route.get_repo_info"; silently dropped when all slots are taken or the name is none. */
 void metrics_add_named(struct metrics *, const char *name, uint64_t);
+/* Where a dynamic one is counted, as long as `m` lives, for who adds to it often; NULL: nowhere. */
+uint64_t *metrics_counter(struct metrics *, const char *name);
+void metrics_count(uint64_t *counter, uint64_t);	/* NULL: nothing happens */
 /* Walk the dynamic ones (*at starts at 0): false at the end. */
 bool metrics_next(const struct metrics *, size_t *at, char name[static METRICS_NAME_MAX + 1], uint64_t *);
 

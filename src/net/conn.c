@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -333,10 +334,67 @@ void conn_secure(struct conn *c, struct engine *e)
 
 int conn_write(struct conn *c, const void *p, size_t n)
 {
-	buf_add(&c->out, p, n);
 	c->drained = false;
+	return conn_stage(c, p, n);
+}
+
+int conn_stage(struct conn *c, const void *p, size_t n)
+{
+	buf_add(&c->out, p, n);
 	c->over = c->over && !c->timed_out;	/* a last word */
 	if (c->engine != NULL)
+		job_queue(c->loop, &c->kick);
+	return c->out.failed ? ERR_LIMIT : 0;
+}
+
+/* What the socket takes of the queue and the parts; what goes wrong is told by the loop. */
+static size_t send_parts(struct conn *c, const struct span *parts, size_t n)
+{
+	struct iovec iov[1 + CONN_PARTS_MAX] = { { buf_data(&c->out), buf_len(&c->out) } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 1 + (int)n };	/* int in musl */
+	ssize_t k;
+
+	for (size_t i = 0; i < n; i++)
+		iov[1 + i] = (struct iovec){ (void *)(uintptr_t)parts[i].p, parts[i].n };
+	if (iov[0].iov_len == 0) {
+		msg.msg_iov++;
+		msg.msg_iovlen--;
+	}
+	k = sendmsg(c->io.fd, &msg, MSG_NOSIGNAL);
+	if (k >= 0)
+		return (size_t)k;
+	if (errno != EAGAIN && errno != EINTR) {
+		fail_sys(c, "sending");
+		job_queue(c->loop, &c->kick);
+	}
+	return 0;
+}
+
+int conn_push(struct conn *c, const struct span *parts, size_t n)
+{
+	size_t sent = 0, queued = buf_len(&c->out);
+
+	c->over = c->over && !c->timed_out;	/* a last word */
+	if (c->engine == NULL && c->err.cls == 0 && !c->io.dead)
+		sent = send_parts(c, parts, n);
+	if (sent < queued) {
+		buf_consume(&c->out, sent);
+		sent = 0;
+	} else {
+		buf_consume(&c->out, queued);
+		sent -= queued;
+	}
+	for (size_t i = 0; i < n; i++) {
+		size_t gone = sent < parts[i].n ? sent : parts[i].n;
+
+		sent -= gone;
+		if (gone < parts[i].n)
+			conn_write(c, parts[i].p + gone, parts[i].n - gone);
+	}
+	/* Whoever saw bytes wait is owed a word when they have left, also if they left here. */
+	if (buf_len(&c->out) > 0)
+		c->drained = false;
+	else if (!c->drained)
 		job_queue(c->loop, &c->kick);
 	return c->out.failed ? ERR_LIMIT : 0;
 }

@@ -3,7 +3,8 @@
  * plaintext and six events.
  *
  * Reading pauses while `in` holds CONN_IN_MAX bytes: what the session does not consume is not read. Writes
- * are queued and leave in the loop's own time. Events come from the loop, never out of a call made here.
+ * are queued and leave in the loop's own time, pushes leave at once as far as the socket takes them. Events
+ * come from the loop, never out of a call made here.
  * After CONN_EOF, CONN_TIMEOUT or CONN_ERROR no further event comes; the session frees the conn, which it may
  * do inside any event. After CONN_TIMEOUT it may also write a last word: then events go on.
  */
@@ -28,7 +29,7 @@ struct loop;
 enum conn_event {
 	CONN_SECURED,		/* the engine's handshake is over (only with an engine) */
 	CONN_DATAIN,		/* conn_in has more than before */
-	CONN_LOWAT,		/* all that was written has left */
+	CONN_LOWAT,		/* all that was written or had to wait has left */
 	CONN_EOF,		/* the peer ended the stream; conn_clean tells how */
 	CONN_TIMEOUT,		/* the deadline passed */
 	CONN_ERROR		/* conn_error says what */
@@ -49,6 +50,12 @@ void conn_secure(struct conn *, struct engine *);
 
 /* Queue bytes. ERR_LIMIT above CONN_OUT_MAX. */
 int conn_write(struct conn *, const void *, size_t);
+#define CONN_PARTS_MAX 3
+/* Queue bytes that a push will follow: no CONN_LOWAT is owed for them. */
+int conn_stage(struct conn *, const void *, size_t);
+/* What is queued and then these parts, as much as the socket takes now; the rest is queued. Of a conn with an
+ * engine: conn_write. */
+int conn_push(struct conn *, const struct span *parts, size_t n);
 /* What came; consume with buf_consume. */
 struct buf *conn_in(struct conn *);
 size_t conn_unsent(const struct conn *);

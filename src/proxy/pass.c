@@ -11,6 +11,7 @@
 #include "http/server.h"
 #include "http/url.h"
 #include "proxy/pass.h"
+#include "proxy/rules.h"
 
 #define AHEAD_MAX ((size_t)256 << 10)
 
@@ -83,7 +84,7 @@ static size_t headers_of(const struct http_head *h, bool auth, struct http_heade
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->nfields; i++)
-		if (goes_along(h->fields[i].name, auth))
+		if (goes_along(h->fields[i].name, auth) && !rules_is_hop(h, h->fields[i].name))
 			out[n++] = (struct http_header){ h->fields[i].name, h->fields[i].value };
 	return n;
 }

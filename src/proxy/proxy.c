@@ -17,7 +17,9 @@
 #include "loop/loop.h"
 #include "proxy/pass.h"
 #include "proxy/proxy.h"
+#include "proxy/readdress.h"
 #include "proxy/recent.h"
+#include "proxy/repeat.h"
 #include "proxy/rules.h"
 #include "proxy/who.h"
 #include "proxy/word.h"
@@ -52,8 +54,7 @@ struct visit {
 	bool streaming;			/* the look-up takes the body as it comes */
 	bool body_over;
 	struct span if_none_match;	/* the client's; in the exchange's head */
-	struct buf own;			/* what the upstream's addresses become; empty: they stay */
-	struct buf values;		/* rewritten field values */
+	struct readdress addresses;
 	struct answer held;		/* with --rewrite all: the answer, until its body is whole */
 	bool rewriting;
 	bool dropped;			/* the client gets a 304: the body is not for it */
@@ -76,8 +77,7 @@ static void dispose(struct visit *v)
 		request_wipe(&v->req);
 	who_release(v->who);
 	buf_wipe(&v->body);
-	buf_free(&v->own);
-	buf_free(&v->values);
+	readdress_free(&v->addresses);
 	answer_free(&v->held);
 	if (v->proxy->nspare == SPARE_MAX) {
 		free(v);
@@ -103,58 +103,49 @@ static struct visit *take_spare(struct proxy *p)
 }
 
 /* For who looks at the daemon: before the exchange ends, for its head lies in it. */
-static void note(const struct visit *v, int status, bool with_outcome, const char *text)
+static struct recent_request shown(const struct visit *v, int status, bool with_outcome, const char *text)
 {
 	const struct http_head *h = exchange_request(v->x);
-	struct loop *loop = v->proxy->p.loop;
-	struct recent_request q = { .begun = v->begun, .method = h->method, .target = h->target,
+
+	return (struct recent_request){ .begun = v->begun, .method = h->method, .target = h->target,
 		.op = v->has_req ? v->req.route->op : "other", .status = status,
 		.outcome = with_outcome ? &v->outcome : NULL, .note = text,
+		.host = v->pass != NULL ? http_field(h, "host") : (struct span){ NULL, 0 },
 		.tag = v->who != NULL ? who_identity(v->who)->tag : NULL };
+}
 
-	if (v->pass != NULL)
-		q.host = http_field(h, "host");
-	recent_add(v->proxy->p.recent, &q, loop_now(loop));
+static void note(const struct visit *v, int status, bool with_outcome, const char *text)
+{
+	struct recent_request q = shown(v, status, with_outcome, text);
+
+	recent_add(v->proxy->p.recent, &q, loop_now(v->proxy->p.loop));
 }
 
 /* ---- the answer, towards the client ---- */
 
-static void add_field(struct visit *v, struct http_head *to, const struct http_field *from)
-{
-	size_t at = buf_len(&v->values);
-	struct http_field *f = &to->fields[to->nfields];
-
-	if (span_istarts(from->name, "access-control-"))	/* answers are not for web pages */
-		return;
-	*f = *from;
-	to->nfields++;
-	if (buf_len(&v->own) == 0 || (!span_ieq(from->name, "link") && !span_ieq(from->name, "location")))
-		return;
-	rules_rewrite(from->value, span_of(v->proxy->base), buf_span(&v->own), &v->values);
-	f->value = span_make(buf_data(&v->values) + at, buf_len(&v->values) - at);
-}
-
-static void client_head(struct visit *v, const struct http_head *from, struct http_head *to)
-{
-	size_t links = 0;
-
-	to->status = from->status;
-	to->reason = from->reason;
-	to->nfields = 0;
-	for (size_t i = 0; buf_len(&v->own) > 0 && i < from->nfields; i++)
-		if (span_ieq(from->fields[i].name, "link") || span_ieq(from->fields[i].name, "location"))
-			links += from->fields[i].value.n;
-	buf_clear(&v->values);
-	if (links > 0)		/* room made once: the values stay where they are */
-		buf_reserve(&v->values, links * (1 + buf_len(&v->own) / strlen("https://x")));
-	for (size_t i = 0; i < from->nfields; i++)
-		add_field(v, to, &from->fields[i]);
-}
-
 static bool wants_rewriting(const struct visit *v, const struct http_head *h)
 {
-	return v->proxy->p.rewrite == REWRITE_ALL && buf_len(&v->own) > 0 && !v->req.is_head &&
+	return v->proxy->p.rewrite == REWRITE_ALL && readdress_is_on(&v->addresses) && !v->req.is_head &&
 	    span_ifind(http_field(h, "content-type"), "json") >= 0;
+}
+
+/* For the server, which will get the same bytes again from clients that poll. */
+static void remember(struct visit *v)
+{
+	struct recent_request seen;
+
+	if (v->outcome.fwd != FWD_NONE || !exchange_came_before(v->x))
+		return;
+	seen = shown(v, v->status, true, NULL);
+	exchange_remember(v->x, repeat_new(v->lookup, &seen, !v->dropped));
+}
+
+/* There If-None-Match is the write's own condition (RFC 9110 §13.1.2), and GitHub's to judge. */
+static bool talks_of_a_write(const struct visit *v)
+{
+	struct span m = exchange_request(v->x)->method;
+
+	return !span_eq(m, "GET") && !span_eq(m, "HEAD");
 }
 
 static void on_head(void *arg, const struct http_head *h, const struct cache_outcome *o)
@@ -162,18 +153,21 @@ static void on_head(void *arg, const struct http_head *h, const struct cache_out
 	struct visit *v = arg;
 	struct http_head head;
 
-	client_head(v, h, &head);
+	readdress_head(&v->addresses, h, &head);
 	v->status = head.status;
 	v->outcome = *o;
-	if (h->status == 200 && rules_etag_in(v->if_none_match, http_field(h, "etag"))) {
+	if (h->status == 200 && !talks_of_a_write(v) &&
+	    rules_etag_in(v->if_none_match, http_field(h, "etag"))) {
 		v->dropped = true;
 		v->status = 304;
+		remember(v);
 		exchange_head(v->x, 304, span_of(""), head.fields, head.nfields, -1);
 	} else if (wants_rewriting(v, h)) {
 		v->rewriting = true;
 		answer_init(&v->held, v->proxy->p.max_body);
 		answer_take_head(&v->held, &head);
 	} else {
+		remember(v);
 		exchange_head(v->x, head.status, head.reason, head.fields, head.nfields, o->length);
 	}
 }
@@ -203,7 +197,7 @@ static void send_rewritten(struct visit *v)
 	struct buf out;
 
 	buf_init(&out, 4 * v->proxy->p.max_body);
-	rules_rewrite(buf_span(&v->held.body), span_of(v->proxy->base), buf_span(&v->own), &out);
+	readdress_body(&v->addresses, buf_span(&v->held.body), &out);
 	if (out.failed) {
 		word_say(v->x, 502, "the answer is too large to be rewritten");
 	} else {
@@ -228,8 +222,7 @@ static void on_done(void *arg, const struct err *err)
 	else if (exchange_has_head(v->x))
 		exchange_abort(v->x);
 	else
-		word_say_status(v->x, word_status(err), err->msg,
-		    err->cls == ERR_NOTFOUND ? "ghoard; detail=only-if-cached" : "ghoard; fwd=uri-miss");
+		word_fail(v->x, err, cache_limits(v->proxy->p.cache, &v->req));
 	if (err->cls != 0)
 		log_info("%s", err->msg);
 	dispose(v);
@@ -270,10 +263,7 @@ static void note_own(struct visit *v, const struct http_head *h)
 	if (v->proxy->p.rewrite == REWRITE_NONE || !url_is_loopback(&url) ||
 	    is_authority(v->proxy->p.upstream, host))
 		return;
-	buf_adds(&v->own, "http://");
-	buf_addspan(&v->own, host);
-	if (span_starts(h->target, "/api/v3/"))
-		buf_adds(&v->own, "/api/v3");
+	readdress_to(&v->addresses, host, span_starts(h->target, "/api/v3/") ? "/api/v3" : "");
 }
 
 /* An answer to a POST may belong to its body, which must then be whole before anything is asked. */
@@ -296,17 +286,13 @@ static int64_t announced_length(const struct http_head *h)
 	return span_u64(http_field(h, "content-length"), INT64_MAX, &n) ? (int64_t)n : -1;
 }
 
+/* A GET that says it has none of it is a GET without. */
 static bool has_body(const struct http_head *h)
 {
-	return http_field(h, "transfer-encoding").p != NULL || announced_length(h) >= 0;
-}
+	int64_t n = announced_length(h);
 
-/* Named by Connection: between the client and us alone (RFC 9110 §7.6.1). */
-static bool is_hop(const struct http_head *h, struct span name)
-{
-	char text[64];
-
-	return span_copy(text, sizeof(text), name) && http_field_has(h, "connection", text);
+	return http_field(h, "transfer-encoding").p != NULL || n > 0 ||
+	    (n == 0 && !span_eq(h->method, "GET") && !span_eq(h->method, "HEAD"));
 }
 
 static size_t client_headers(struct visit *v, const struct http_head *h,
@@ -317,7 +303,7 @@ static size_t client_headers(struct visit *v, const struct http_head *h,
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->nfields; i++) {
-		bool ours = is_hop(h, h->fields[i].name);
+		bool ours = rules_is_hop(h, h->fields[i].name);
 
 		for (size_t k = 0; k < sizeof(handled) / sizeof(handled[0]); k++)
 			ours = ours || span_ieq(h->fields[i].name, handled[k]);
@@ -411,8 +397,7 @@ static struct visit *visit_new(struct proxy *p, struct exchange *x)
 	v->begun = loop_now(p->p.loop);
 	v->flush.run = on_flush;
 	buf_init(&v->body, COLLECT_MAX + ((size_t)256 << 10));
-	buf_init(&v->own, 600);
-	buf_init(&v->values, 4 * HTTP_HEAD_MAX);
+	readdress_init(&v->addresses, p->base);
 	v->next = p->visits;
 	p->visits = v;
 	exchange_set(x, v);
@@ -547,6 +532,19 @@ void proxy_on_drained(void *arg, struct exchange *x)
 		pass_drained(v->pass);
 	else if (v != NULL && v->lookup != NULL)
 		cache_pause(v->lookup, false);
+}
+
+bool proxy_on_again(void *arg, void *note, struct span *body)
+{
+	struct proxy *p = arg;
+
+	return repeat_again(note, p->p.cache, p->p.recent, loop_now(p->p.loop), body);
+}
+
+void proxy_forget(void *arg, void *note)
+{
+	(void)arg;
+	repeat_free(note);
 }
 
 void proxy_on_gone(void *arg, struct exchange *x)

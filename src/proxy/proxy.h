@@ -49,5 +49,7 @@ void proxy_on_body(void *arg, struct exchange *, const void *, size_t);
 void proxy_on_body_end(void *arg, struct exchange *);
 void proxy_on_drained(void *arg, struct exchange *);
 void proxy_on_gone(void *arg, struct exchange *);
+bool proxy_on_again(void *arg, void *note, struct span *body);
+void proxy_forget(void *arg, void *note);
 
 #endif

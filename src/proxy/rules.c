@@ -10,10 +10,7 @@
 
 static bool is_upstream(struct span host, const struct upstream *u)
 {
-	struct url url;
-	const char *why;
-
-	return url_parse(span_of(u->origin), &url, &why) == 0 && span_isame(host, url.host);
+	return span_isame(host, upstream_host(u));
 }
 
 static bool is_loopback(struct span host)
@@ -70,6 +67,13 @@ bool rules_is_foreign_page(const struct http_head *h, struct span authority)
 	same = span_isame(buf_span(&own), authority);
 	buf_free(&own);
 	return !same;
+}
+
+bool rules_is_hop(const struct http_head *h, struct span name)
+{
+	char text[64];
+
+	return span_copy(text, sizeof(text), name) && http_field_has(h, "connection", text);
 }
 
 struct span rules_target(struct span target)

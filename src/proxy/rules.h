@@ -33,6 +33,9 @@ bool rules_read_only(struct span host);
  * us. */
 bool rules_is_foreign_page(const struct http_head *, struct span authority);
 
+/* Named by the message's Connection: between the client and us alone (RFC 9110 §7.6.1). */
+bool rules_is_hop(const struct http_head *, struct span name);
+
 /* The path as the upstream has it: "/api/v3" cut off, "/api/graphql" and "/api/v3/graphql" made "/graphql".
  * Points into target or static text. */
 struct span rules_target(struct span target);

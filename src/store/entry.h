@@ -51,6 +51,7 @@ struct entry {
 	struct span data;			/* raw JSON value */
 	struct span body;			/* what is served */
 	int64_t mtime;				/* s, of the file it came from; 0: none */
+	bool held;				/* in memory, for all look-ups: cache/mem's to say */
 };
 
 /* What an entry is made of. All spans borrowed during the call. */

@@ -3,8 +3,9 @@
  * prefix, time) makes every older entry it matches stale, at once and for all processes.
  *
  * Text, one row a line: time in µs, a tab, a token's tag or `*`, a tab, the prefix. A prefix matches whole
- * segments, `*` in it any one segment; the query does not count. At most EPOCHS_MAX rows, the oldest dropped;
- * rows older than EPOCHS_KEEP go at each write.
+ * segments, `*` in it any one segment; the query does not count. At most EPOCHS_MAX rows: when
+ * they are full the oldest quarter becomes one, for everybody and everything; rows older than EPOCHS_KEEP go
+ * at each write.
  */
 #ifndef STORE_EPOCHS_H
 #define STORE_EPOCHS_H
@@ -26,6 +27,10 @@ void epochs_free(struct epochs *);
 
 /* The newest row that matches, in µs; 0: none. Rereads the file when it has changed. */
 int64_t epochs_latest(struct epochs *, struct span auth, struct span target);
+/* The same of what is known, without a look at the file. */
+int64_t epochs_known(const struct epochs *, struct span auth, struct span target);
+/* A number that changes with every row that is added or moved. Rereads the file when it has changed. */
+uint64_t epochs_version(struct epochs *);
 /* Add rows for one `auth` ("*" for all) at `time`. They count here even if the file cannot be written
  * (ERR_IO). */
 int epochs_add(struct epochs *, struct span auth, const struct span *prefixes, size_t n, int64_t time,

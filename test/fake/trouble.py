@@ -228,6 +228,14 @@ def chunked_good(wire):
     return chunked(wire, pieces(wire.body) + b"0\r\n")
 
 
+@kind("big-chunked")
+def big_chunked(wire, size=1 << 20, delay=0.0):
+    piece = b"x" * (1 << 16)
+    first = head(wire, drop=["content-length"], add=[("Transfer-Encoding", "chunked")]) + chunk(b'"')
+    more = [("send", chunk(piece[: min(len(piece), left)])) for left in range(size - 2, 0, -len(piece))]
+    return [("sleep", delay), ("send", first), *more, ("send", chunk(b'"') + b"0\r\n\r\n")]
+
+
 @kind("chunked-dribble")
 def chunked_dribble(wire):
     """Good: chunks of one byte, a piece of the wire at a time."""

@@ -1,5 +1,6 @@
 """The daemon between two sides: addresses rewritten, large bodies streamed, and GitHub in trouble."""
 
+import concurrent.futures
 import json
 import os
 import socket
@@ -149,11 +150,31 @@ def test_a_download_to_a_slow_reader_is_held_back(daemon, fake, unix):
     assert daemon.peak - before < 4 * MIB
 
 
-@pytest.mark.xfail(strict=True, reason="src/README.md, Deviations")
-def test_a_json_answer_too_large_to_keep_is_passed_on(daemon, ghoard, fake):
+def test_a_json_answer_too_large_to_keep_is_passed_on(daemon, ghoard, fake, unix):
     fake.trouble(ISSUES, "big-body", size=24 * MIB)
+    answer = slowly(daemon, ISSUES, unix=unix)
+    assert answer.status == 200 and len(answer.body) == 24 * MIB
+    assert "stored" not in answer.cache and not ghoard.entries()
+
+
+def test_one_of_unknown_length_too(daemon, ghoard, fake):
+    fake.trouble(ISSUES, "big-chunked", size=24 * MIB)
     answer = slowly(daemon, ISSUES, unix=False)
     assert answer.status == 200 and len(answer.body) == 24 * MIB
+    assert not ghoard.entries()
+
+
+def test_who_waited_for_it_asks_alone(daemon, ghoard, fake):
+    fake.trouble(ISSUES, "big-chunked", size=17 * MIB, delay=1)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda token: daemon.get(ISSUES, token), ["alice-token"] * 3 + ["bob-token"]))
+    assert [(a.status, len(a.body)) for a in answers] == [(200, 17 * MIB)] * 4
+    assert fake.count() == 4 and not ghoard.entries()
+
+
+def test_the_command_prints_it(ghoard, fake):
+    fake.trouble(ISSUES, "big-body", size=17 * MIB)
+    assert len(ghoard("api", ISSUES, rc=0).out) == 17 * MIB
     assert not ghoard.entries()
 
 

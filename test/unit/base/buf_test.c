@@ -44,6 +44,23 @@ static void test_append_and_consume(void **state)
 	buf_free(&b);
 }
 
+static void test_numbers(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 100);
+	buf_addi(&b, 0);
+	buf_addc(&b, ' ');
+	buf_addi(&b, -7);
+	buf_addc(&b, ' ');
+	buf_addi(&b, INT64_MAX);
+	buf_addc(&b, ' ');
+	buf_addi(&b, INT64_MIN);
+	assert_string_equal(buf_cstr(&b), "0 -7 9223372036854775807 -9223372036854775808");
+	buf_free(&b);
+}
+
 static void test_ceiling(void **state)
 {
 	struct buf b;
@@ -242,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_append_and_consume),
+		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_ceiling),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_exact_fit),

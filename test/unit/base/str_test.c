@@ -18,6 +18,12 @@ static void test_compare(void **state)
 	assert_false(span_eq(guarded("abc"), "abd"));
 	assert_false(span_eq(guarded("abc"), "ab"));
 	assert_true(span_eq(span_of(NULL), ""));
+	assert_false(span_eq(guarded("ab"), "abc"));
+	assert_false(span_ieq(guarded("ab"), "abc"));
+	assert_false(span_ieq(guarded("abc"), "ab"));
+	assert_false(span_eq(span_make("a\0b", 3), "a")); /* a NUL is a byte like others, and ends no span */
+	assert_false(span_ieq(span_make("a\0b", 3), "a"));
+	assert_false(span_eq(span_make("a\0", 2), "a"));
 	assert_true(span_ieq(guarded("aBc-[`{@"), "AbC-[`{@"));
 	assert_false(span_ieq(guarded("["), "{"));
 	assert_false(span_ieq(guarded("\xc4"), "\xe4"));

@@ -1,4 +1,5 @@
 #include "fake.h"
+#include "cache/flight.h"
 #include "store/epochs.h"
 
 #define PATH "/repos/o/r"
@@ -14,6 +15,7 @@ struct fake_api {
 	struct lookup *pending[ASKS];	/* by the order they came; NULL: over */
 	char candidate[ASKS][40];	/* the body it could have offered */
 	unsigned asked, cancelled, handed;
+	bool at_home;			/* what is asked waits for a limit, and is not with GitHub */
 };
 
 struct fixture {
@@ -48,6 +50,7 @@ static enum layer_result api_lookup(struct cache_layer *l, struct lookup *lk)
 	assert_true(i < ASKS);
 	api->pending[i] = lk;
 	lk->layer_state = api;
+	lk->away = !api->at_home;
 	if (lk->candidate != NULL)
 		span_copy(api->candidate[i], sizeof(api->candidate[i]), lk->candidate->body);
 	return LAYER_PENDING;
@@ -352,18 +355,78 @@ static void the_first_waiter_takes_over(void **state)
 	got_another_s(&f->h[3]);
 }
 
+/* One takes over; what fails twice has failed for who waits, and is asked anew for who comes after. */
 static void all_may_fail(void **state)
 {
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < 4; i++)
 		ask(f, i, &f->a);
-	for (unsigned i = 0; i < 4; i++) {
-		asked_times(f, i + 1);
-		give_up(f, i);
+	give_up(f, 0);
+	failed(&f->h[0]);
+	asked_times(f, 2);
+	ask(f, 4, &f->a);		/* it waits for who took over */
+	for (size_t i = 1; i < 5; i++)
+		is_waiting(&f->h[i]);
+	give_up(f, 1);
+	for (size_t i = 1; i < 5; i++)
 		failed(&f->h[i]);
-	}
+	asked_times(f, 2);
+	ask(f, 5, &f->a);
+	asked_times(f, 3);
+	answer(f, 2, &f->a);
+	got_it(&f->h[5]);
+}
+
+/* A limit of one token is not another's: who is not with GitHub is not waited for across tokens. */
+static void nobody_waits_for_anothers_limit(void **state)
+{
+	struct fixture *f = *state;
+
+	f->api.at_home = true;
+	ask(f, 0, &f->a);
+	ask(f, 1, &f->a);
+	asked_times(f, 1);
+	ask(f, 2, &f->b);
+	asked_times(f, 2);
+	answer(f, 1, &f->b);
+	got_it(&f->h[2]);
+	is_waiting(&f->h[0]);
+	answer(f, 0, &f->a);
+	got_another_s(&f->h[1]);
+}
+
+static void others_part_from_who_must_wait(void **state)
+{
+	struct fixture *f = *state;
+
+	ask(f, 0, &f->a);
+	ask(f, 1, &f->b);
+	ask(f, 2, &f->a);
+	asked_times(f, 1);
+	flight_part(f->h[0].lookup);
+	asked_times(f, 2);
+	answer(f, 1, &f->b);
+	got_it(&f->h[1]);
+	is_waiting(&f->h[2]);
+	answer(f, 0, &f->a);
+	got_another_s(&f->h[2]);
+}
+
+/* Too large to share: everybody asks, and nobody waits again. */
+static void a_flight_may_dissolve(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 4; i++)
+		ask(f, i, i == 3 ? &f->b : &f->a);
+	asked_times(f, 1);
+	flight_dissolve(f->h[0].lookup);
 	asked_times(f, 4);
+	for (size_t i = 0; i < 4; i++)
+		answer(f, i, i == 3 ? &f->b : &f->a);
+	for (size_t i = 0; i < 4; i++)
+		got_it(&f->h[i]);
 }
 
 /* ---- clients that leave ---- */
@@ -571,6 +634,9 @@ int main(void)
 		TEST(a_write_ends_the_boarding),
 		TEST(the_first_waiter_takes_over),
 		TEST(all_may_fail),
+		TEST(nobody_waits_for_anothers_limit),
+		TEST(others_part_from_who_must_wait),
+		TEST(a_flight_may_dissolve),
 		TEST(a_leader_hands_over),
 		TEST(the_heir_has_what_the_leader_knew),
 		TEST(a_leader_alone_is_cancelled),

@@ -159,7 +159,29 @@ static void lets_so_many_out_at_once(void **state)
 	}
 	says(f, &f->a, NOW, GOVERNOR_LATER, 0);
 	says(f, &f->search, NOW + MINUTE, GOVERNOR_LATER, 0);
-	governor_back(&f->g);
+	governor_back(&f->g, &f->a.req);
+	says(f, &f->a, NOW, GOVERNOR_GO, 0);
+}
+
+/* One token never takes all the places. */
+static void leaves_places_to_others(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < GOVERNOR_TOKEN; i++)
+		governor_leave(&f->g, &f->a.req, NOW);
+	assert_int_equal(governor_away(&f->g, f->a.req.id->tag), GOVERNOR_TOKEN);
+	assert_int_equal(governor_away(&f->g, f->b.req.id->tag), 0);
+	says(f, &f->a, NOW, GOVERNOR_LATER, 0);
+	for (unsigned i = GOVERNOR_TOKEN; i < GOVERNOR_CONCURRENT; i++) {
+		says(f, &f->b, NOW, GOVERNOR_GO, 0);
+		governor_leave(&f->g, &f->b.req, NOW);
+	}
+	says(f, &f->b, NOW, GOVERNOR_LATER, 0);
+	governor_back(&f->g, &f->b.req);
+	says(f, &f->a, NOW, GOVERNOR_LATER, 0);
+	says(f, &f->b, NOW, GOVERNOR_GO, 0);
+	governor_back(&f->g, &f->a.req);
 	says(f, &f->a, NOW, GOVERNOR_GO, 0);
 }
 
@@ -167,7 +189,7 @@ static void leave_and_return(struct fixture *f, const struct asked *q, unsigned 
 {
 	while (times-- > 0) {
 		governor_leave(&f->g, &q->req, NOW);
-		governor_back(&f->g);
+		governor_back(&f->g, &q->req);
 	}
 }
 
@@ -197,26 +219,29 @@ static void counts_a_write_as_five(void **state)
 	says(f, &f->search, NOW, GOVERNOR_GO, 0);
 }
 
-/* More tokens than there are rows: the least recently told of is forgotten, nothing else happens. */
+/* More tokens than there are rows: the least recently told of is forgotten, but for who must wait. */
 static void forgets_the_least_recently_used(void **state)
 {
 	struct fixture *f = *state;
-	struct ratelimit spent = { .known = true, .reset = RESET, .resource = "core" };
+	struct ratelimit plenty = { .known = true, .remaining = 7, .reset = RESET, .resource = "core" };
 
 	note(f, &f->a, "core", 0, RESET);
+	governor_freeze(&f->g, &f->b.req, NOW + 1000, NOW);
 	for (unsigned i = 0; i < 2 * GOVERNOR_ROWS; i++) {
 		struct asked q;
 		char token[60];
 
 		snprintf(token, sizeof(token), "token ghp_%036u", i);
 		asked_get(&q, token, "/repos/o/r");
-		governor_note(&f->g, &q.req, &spent, NOW + 1 + i);
+		governor_note(&f->g, &q.req, &plenty, NOW + 1 + i);
 		governor_leave(&f->g, &q.req, NOW);
-		governor_back(&f->g);
-		says(f, &q, NOW, GOVERNOR_STOP, RESET);
+		governor_back(&f->g, &q.req);
+		assert_int_equal(governor_limits(&f->g, &q.req)->remaining, 7);
 		asked_wipe(&q);
 	}
-	says(f, &f->a, NOW, GOVERNOR_GO, 0);
+	says(f, &f->a, NOW, GOVERNOR_STOP, RESET);
+	says(f, &f->b, NOW, GOVERNOR_STOP, NOW + 1000);
+	says(f, &f->a, RESET, GOVERNOR_GO, 0);
 	assert_int_equal(f->g.running, 0);
 }
 
@@ -231,6 +256,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(learns_nothing_from_answers_without_fields, setup, teardown),
 		cmocka_unit_test_setup_teardown(freezes_as_long_as_github_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(lets_so_many_out_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(leaves_places_to_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(lets_so_many_out_a_minute, setup, teardown),
 		cmocka_unit_test_setup_teardown(counts_a_write_as_five, setup, teardown),
 		cmocka_unit_test_setup_teardown(forgets_the_least_recently_used, setup, teardown),

@@ -206,6 +206,116 @@ static void test_small_pieces(void **state)
 	story_is(f, "");
 }
 
+static int push(struct fixture *f, const char *a, const char *b)
+{
+	struct span parts[2] = { span_of(a), span_of(b) };
+	int rc;
+
+	f->inside = true;
+	rc = conn_push(f->c, parts, 2);
+	f->inside = false;
+	return rc;
+}
+
+/* At once, behind what was queued. */
+static void test_pushed(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(push(f, "a", "b"), 0);
+	assert_int_equal(conn_unsent(f->c), 0);
+	peer_hears(f, "ab");
+	conn_says(f, "c", 1);
+	assert_int_equal(push(f, "", "d"), 0);
+	peer_hears(f, "cd");
+	passes(f, 3);
+	story_is(f, "L");		/* for what was written */
+	assert_int_equal(conn_stage(f->c, "e", 1), 0);
+	assert_int_equal(push(f, "f", ""), 0);
+	peer_hears(f, "ef");
+	assert_int_equal(conn_stage(f->c, "g", 1), 0);
+	passes(f, 3);
+	peer_hears(f, "g");		/* also without a push */
+	story_is(f, "");
+	assert_int_equal(push(f, "", ""), 0);
+	passes(f, 3);
+	story_is(f, "");
+}
+
+/* What the socket does not take is queued, in order, and told of when it has left. */
+static void test_pushed_too_much(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *p = big_new(0), *q = malloc(BIG);
+	struct span parts[3] = { span_make(p, BIG / 4), span_make(p + BIG / 4, BIG / 4),
+		span_make(p + BIG / 2, BIG / 2) };
+	size_t got = 0;
+
+	f->inside = true;
+	assert_int_equal(conn_push(f->c, parts, 3), 0);
+	f->inside = false;
+	assert_in_range(conn_unsent(f->c), BIG / 2, BIG - 1);
+	for (unsigned i = 0; got < BIG && i < 100000; i++) {
+		ssize_t n = read(f->peer, q + got, BIG - got);
+
+		if (n > 0)
+			got += (size_t)n;
+		passes(f, 1);
+	}
+	assert_int_equal(got, BIG);
+	is_big(q, BIG, 0);
+	story_is(f, "L");
+	free(p);
+	free(q);
+}
+
+/* Who waits for what was queued hears of it, also when a later push took it along. */
+static void test_pushed_along(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *p = big_new(0), *q = malloc(BIG);
+	struct span all = span_make(p, BIG);
+	size_t got = 0, told = 0;
+
+	assert_int_equal(conn_push(f->c, &all, 1), 0);
+	assert_true(conn_unsent(f->c) > 0);
+	while (got < BIG || conn_unsent(f->c) > 0) {
+		ssize_t n = read(f->peer, q, BIG);
+
+		got += n > 0 ? (size_t)n : 0;
+		assert_int_equal(push(f, "", ""), 0);
+		assert_true(++told < 100000);
+	}
+	story_is(f, "");
+	passes(f, 2);
+	story_is(f, "L");
+	free(p);
+	free(q);
+}
+
+static void test_pushed_to_nobody(void **state)
+{
+	struct fixture *f = *state;
+
+	close(f->peer);
+	f->peer = -1;
+	assert_int_equal(push(f, "a", "b"), 0);
+	passes(f, 3);
+	assert_non_null(strchr(f->story, 'X'));
+	assert_int_equal(conn_error(f->c)->cls, ERR_UNAVAIL);
+}
+
+static void test_pushed_through_an_engine(void **state)
+{
+	struct fixture *f = *state;
+
+	handshake(f);
+	assert_int_equal(push(f, "a", "b"), 0);
+	assert_in_range(conn_unsent(f->c), 1, 3);
+	passes(f, 3);
+	story_is(f, "L");
+}
+
 /* DATAIN means more than before: what the session leaves is not told again. */
 static void test_not_consumed(void **state)
 {
@@ -633,10 +743,32 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
-		T(small_pieces), T(not_consumed), T(push_back), T(pause), T(eof), T(broken_pipe), T(error),
-		T(free_inside), T(free_outside), T(deadline), T(deadline_cleared), T(retarget), T(limits),
-		T(engine), T(engine_push_back), T(engine_pause), T(engine_ends), T(engine_cut_off),
-		T(engine_cut_off_early), T(engine_error), T(early_bytes), T(many_early_bytes),
+		T(small_pieces),
+		T(pushed),
+		T(pushed_too_much),
+		T(pushed_to_nobody), T(pushed_along),
+		T(pushed_through_an_engine),
+		T(not_consumed),
+		T(push_back),
+		T(pause),
+		T(eof),
+		T(broken_pipe),
+		T(error),
+		T(free_inside),
+		T(free_outside),
+		T(deadline),
+		T(deadline_cleared),
+		T(retarget),
+		T(limits),
+		T(engine),
+		T(engine_push_back),
+		T(engine_pause),
+		T(engine_ends),
+		T(engine_cut_off),
+		T(engine_cut_off_early),
+		T(engine_error),
+		T(early_bytes),
+		T(many_early_bytes),
 		T(engine_free_inside),
 	};
 

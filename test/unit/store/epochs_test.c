@@ -75,6 +75,28 @@ static void test_whose(void **state)
 	epochs_free(NULL);
 }
 
+/* It changes with what another process writes, and not by being asked for. */
+static void test_version(void **state)
+{
+	struct epochs *a = epochs_new(store), *b = epochs_new(store);
+	uint64_t before = epochs_version(a);
+
+	(void)state;
+	assert_true(epochs_version(a) == before);
+	add(b, TAG, "/user", t0);
+	assert_int_equal(epochs_known(a, span_of(TAG), span_of("/user")), 0);
+	assert_true(epochs_version(a) != before);
+	assert_int_equal(epochs_known(a, span_of(TAG), span_of("/user")), t0);
+	before = epochs_version(a);
+	assert_true(epochs_version(a) == before);
+	add(a, TAG, "/user", t0 + 1);
+	assert_true(epochs_version(a) != before);
+	assert_true(epochs_version(NULL) == 0);
+	assert_int_equal(epochs_known(NULL, span_of(TAG), span_of("/user")), 0);
+	epochs_free(a);
+	epochs_free(b);
+}
+
 static void test_file(void **state)
 {
 	struct epochs *a = epochs_new(store), *b = epochs_new(store);
@@ -124,26 +146,28 @@ static void test_old_rows_go(void **state)
 }
 
 /* The oldest make room. All in one call: a write of 4096 rows each would be slow. */
+/* A full list forgets no row: what is older than those that had to go is asked again, whatever it is. */
 static void test_limit(void **state)
 {
-	static char names[EPOCHS_MAX + 10][16];
-	static struct span p[EPOCHS_MAX + 10];
+	enum { BATCH = 64, BATCHES = EPOCHS_MAX / BATCH + 1 };
+	static char names[BATCHES][BATCH][16];
 	struct epochs *e = epochs_new(store);
+	struct span p[BATCH];
+	int64_t limit = 0;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(p); i++) {
-		snprintf(names[i], sizeof(names[i]), "/%zu", i);
-		p[i] = span_of(names[i]);
+	for (int i = 0; i < BATCHES; i++) {
+		for (int k = 0; k < BATCH; k++)
+			p[k] = span_make(names[i][k],
+			    (size_t)snprintf(names[i][k], sizeof(names[i][k]), "/%d", i * BATCH + k));
+		assert_int_equal(epochs_add(e, span_of(TAG), p, BATCH, t0 - 1000 + i, NULL), 0);
 	}
-	assert_int_equal(epochs_add(e, span_of("*"), p, 10, t0 - 10, NULL), 0);
-	assert_int_equal(epochs_add(e, span_of("*"), p + 10, EPOCHS_MAX - 10, t0, NULL), 0);
-	assert_int_equal(latest(e, TAG, "/0"), t0 - 10);
-	assert_int_equal(epochs_add(e, span_of("*"), p + EPOCHS_MAX, 10, t0, NULL), 0);
 	for (int again = 0; again < 2; again++) {
-		for (unsigned i = 0; i < 10; i++)
-			assert_int_equal(latest(e, TAG, names[i]), 0);
-		assert_int_equal(latest(e, TAG, names[10]), t0);
-		assert_int_equal(latest(e, TAG, names[EPOCHS_MAX + 9]), t0);
+		limit = latest(e, TAG2, "/elsewhere");
+		assert_in_range(limit, t0 - 1000 + BATCHES / 4 - 1, t0 - 1000 + BATCHES / 4 + 1);
+		for (int i = 0; i < BATCHES; i++)
+			assert_true(latest(e, TAG, names[i][i % BATCH]) ==
+			    (t0 - 1000 + i > limit ? t0 - 1000 + i : limit));
 		epochs_free(e);
 		e = epochs_new(store);
 	}
@@ -259,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_matches),
 		TEST(test_whose),
+		TEST(test_version),
 		TEST(test_file),
 		TEST(test_old_rows_go),
 		TEST(test_limit),
