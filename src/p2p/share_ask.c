@@ -61,6 +61,7 @@ static void free_leg(struct leg *g)
 	while (*at != g)
 		at = &(*at)->next;
 	*at = g->next;
+	g->member->legs_gone++;
 	for (size_t i = 0; i < c->nlegs; i++)
 		if (c->legs[i] == g)
 			c->legs[i] = c->legs[--c->nlegs];
@@ -93,28 +94,15 @@ void share_cancel(struct share_call *c)
 	free(c);
 }
 
-static void finish(struct share_call *c, const struct share_answer *a)
-{
-	share_done *done = c->done;
-	struct share *s = c->share;
-	void *arg = c->arg;
-
-	*(a->outcome == SHARE_HIT ? &s->stats.hits
-		: a->outcome == SHARE_MISS ? &s->stats.misses
-					   : &s->stats.late) += 1;
-	done(arg, a);
-}
-
 static void end(struct share_call *c, enum share_outcome outcome)
 {
-	struct share_call *own = c;
 	struct share_answer a = { .outcome = outcome };
 	share_done *done = c->done;
 	struct share *s = c->share;
 	void *arg = c->arg;
 
 	*(outcome == SHARE_MISS ? &s->stats.misses : &s->stats.late) += 1;
-	share_cancel(own);
+	share_cancel(c);
 	done(arg, &a);
 }
 
@@ -221,7 +209,8 @@ static int ask(struct share_call *c, struct member *m)
 	c->legs[c->nlegs++] = g;
 	buf_init(&json, WIRE_REQUEST_MAX);
 	message_put_request(&json, c->want.key, c->want.cid);
-	rc = json.failed ? ERR_LIMIT : stream_open(peer_session(m->peer), protocols, 1, on_event, g, &g->stream, NULL);
+	rc = json.failed ? ERR_LIMIT
+			 : stream_open(peer_session(m->peer), protocols, 1, on_event, g, &g->stream, NULL);
 	if (rc == 0)
 		rc = member_write(m, g->stream, buf_span(&json));
 	if (rc == 0)
@@ -249,7 +238,8 @@ static bool ask_next(struct share_call *c)
 	struct share *s = c->share;
 	struct member *m;
 
-	while (c->nasked < SHARING_LEGS && (m = next_member(s, &c->want, c)) != NULL) {
+	while (c->nasked < SHARING_LEGS && c->nlegs < SHARING_LEGS &&
+	    (m = next_member(s, &c->want, c)) != NULL) {
 		bool announced = next_holder(s, &c->want, c) == m;
 
 		if (ask(c, m) != 0)
@@ -295,20 +285,63 @@ static void on_timer(struct timer *t)
 	}
 }
 
+/* ---- is what a busy one says true? ---- */
+
+#define OWED_MS 5000		/* GitHub's slow answers come within this */
+
+static void key_digest(uint8_t out[static SHA256_LEN], struct span key)
+{
+	hash_sha256(out, key.p, key.n);
+}
+
+/* true: it said so too often with no announcement after it. */
+static bool note_busy(struct share *s, struct member *m, struct span key)
+{
+	uint8_t digest[SHA256_LEN];
+	int64_t now = loop_now(s->loop);
+
+	if (m->owed_until > now)	/* one at a time is watched */
+		return false;
+	if (m->owed_until != 0)
+		m->busy++;
+	key_digest(digest, key);
+	memcpy(m->owed, digest, sizeof(m->owed));
+	m->owed_until = now + OWED_MS;
+	if (m->busy < SHARE_DISTRUST)
+		return false;
+	m->busy = 0;
+	m->owed_until = 0;
+	m->busy_until = now + SHARE_BUSY_SHUN_MS;
+	return true;
+}
+
+static void forgive(struct share *s, struct span key)
+{
+	uint8_t digest[SHA256_LEN];
+
+	key_digest(digest, key);
+	for (struct member *m = s->members; m != NULL; m = m->next)
+		if (m->owed_until != 0 && memcmp(m->owed, digest, sizeof(m->owed)) == 0) {
+			m->owed_until = 0;
+			m->busy = 0;
+		}
+}
+
 void ask_heard(struct share *s, struct span key)
 {
-	struct share_call *next;
+	struct share_call *c = s->calls;
 
-	for (struct share_call *c = s->calls; c != NULL; c = next) {
-		next = c->next;
-		if (!c->waiting || !span_same(c->want.key, key))
+	forgive(s, key);
+	while (c != NULL) {
+		if (!c->waiting || !span_same(c->want.key, key)) {
+			c = c->next;
 			continue;
-		if (c->coordinator != NULL)
-			((struct member *)(uintptr_t)c->coordinator)->busy = 0;
+		}
 		c->waiting = false;
 		c->retry = 0;
 		c->nasked = 0;
 		go_on(c);
+		c = s->calls;		/* who was told may have ended others */
 	}
 }
 
@@ -337,13 +370,7 @@ static void on_busy(struct leg *g, int64_t retry_ms)
 	struct member *m = g->member;
 
 	s->stats.busy_heard++;
-	if (++m->busy >= SHARE_DISTRUST) {
-		m->busy = 0;
-		m->busy_until = loop_now(s->loop) + SHARE_BUSY_SHUN_MS;
-		give_up(g);
-		return;
-	}
-	if (!c->again) {
+	if (!c->again && !note_busy(s, m, c->want.key)) {
 		c->waiting = true;
 		c->coordinator = m;
 		c->retry = loop_now(s->loop) + (retry_ms > 0 ? retry_ms : 1);
@@ -417,7 +444,9 @@ static bool on_header(struct leg *g, struct span json)
 static void on_whole(struct leg *g)
 {
 	struct share_call *c = g->call;
-	struct share_answer a = { .outcome = SHARE_HIT, .entry = &g->answer->entries[0], .file = g->answer->file };
+	struct share_answer a = {
+		.outcome = SHARE_HIT, .entry = &g->answer->entries[0], .file = g->answer->file
+	};
 	uint8_t digest[SHA256_LEN], want[SHA256_LEN];
 	struct peerid from = *peer_id(g->member->peer);
 	void *map = MAP_FAILED;
@@ -438,10 +467,9 @@ static void on_whole(struct leg *g)
 		}
 		a.body = span_make(map, g->size);
 	}
-	g->member->busy = 0;
-	/* The call is over: nothing of it may be cancelled any more; its leg's bytes live on until told. */
 	timer_clear(c->share->loop, &c->timer);
-	finish(c, &a);
+	c->share->stats.hits++;
+	c->done(c->arg, &a);
 	if (map != MAP_FAILED)
 		munmap(map, g->size);
 	share_cancel(c);
@@ -506,7 +534,7 @@ static void on_event(void *arg, struct stream *st, enum stream_event ev)
 		while (read_some(g))
 			;
 		break;
-	case STREAM_EOF:		/* before the answer was whole; what waits in the buffer comes first */
+	case STREAM_EOF: /* before the answer was whole; what waits in the buffer comes first */
 		if (buf_len(stream_in(g->stream)) == 0)
 			give_up(g);
 		break;
@@ -523,12 +551,14 @@ static void on_event(void *arg, struct stream *st, enum stream_event ev)
 
 void ask_pump(struct member *m)
 {
-	struct leg *next;
+	struct leg *g = m->legs;
 
-	for (struct leg *g = m->legs; g != NULL; g = next) {
-		next = g->next;
+	while (g != NULL) {
+		unsigned gone = m->legs_gone;
+
 		while (read_some(g))
 			;
+		g = m->legs_gone == gone ? g->next : m->legs;
 	}
 }
 

@@ -45,7 +45,7 @@ bool serve_is_fetched(struct share *s, struct span key, bool note)
 	size_t at;
 
 	hash_sha256(digest, key.p, key.n);
-	at = (digest[30] << 8 | digest[31]) % SHARING_FETCHES;
+	at = (digest[30] * (size_t)256 + digest[31]) % SHARING_FETCHES;
 	f = &s->fetching[at];
 	if (f->until > now && memcmp(f->key, digest, sizeof(f->key)) == 0)
 		return true;

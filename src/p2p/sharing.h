@@ -42,6 +42,9 @@ struct member {				/* what is kept for a peer */
 	struct peerid knows[MESSAGE_PEERS_MAX];
 	size_t nknows;
 	unsigned busy, unconfirmed, invalidates;
+	unsigned legs_gone;		/* a number that changes when one of `legs` is freed */
+	uint8_t owed[16];		/* a key it said somebody fetches: an announcement is to follow */
+	int64_t owed_until;		/* loop time; 0: none */
 	int64_t minute;			/* when the count of invalidates began */
 	int64_t busy_until, candidates_until;
 };
