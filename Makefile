@@ -4,7 +4,7 @@
 # by vendor/deps.sh.  V=1 shows the commands, JOBS=1 runs one at a time.
 
 VERSION  := 0.1.0
-MAX_SIZE := 614400
+MAX_SIZE := 704512
 ARCH     := x86_64
 
 PREFIX       ?= /usr/local
