@@ -37,6 +37,7 @@ interop node                                    nodejs           nodejs
 interop npm                                     npm              npm
 interop go                                      golang-go        go
 interop curl                                    curl             curl
+interop cargo                                   cargo            cargo
 interop /etc/ssl/certs/ca-certificates.crt      ca-certificates  ca-certificates
 demo  node                                      nodejs           nodejs
 demo  npm                                       npm              npm
