@@ -32,19 +32,29 @@ async function writeBody (stream, n) {
 	for (const part of body(n)) await write(stream, part)
 }
 
-// Reads a stream by the byte and by the piece.
+// Reads a stream by the byte and by the piece. Not by the library's iterator, which waits for ever if the other
+// side's end came with the request, before anybody iterated.
 class Reader {
 	constructor (stream) {
-		this.source = stream[Symbol.asyncIterator]()
+		this.stream = stream
+		this.pieces = []
 		this.rest = new Uint8Array(0)
+		this.arrived = () => {}
+		const wake = () => this.arrived()
+		stream.addEventListener('message', ({ data }) => { this.pieces.push(data.subarray()); wake() })
+		stream.addEventListener('end', () => { this.ended = true; wake() })
+		stream.addEventListener('close', ({ error }) => { this.ended = true; this.error = error; wake() })
+		this.ended = stream.readableEnded
 	}
 
 	// the next piece, at most n bytes of it; undefined at the end
 	async piece (n = Infinity) {
 		while (this.rest.length === 0) {
-			const { done, value } = await this.source.next()
-			if (done) return undefined
-			this.rest = value.subarray()
+			if (this.pieces.length > 0) this.rest = this.pieces.shift()
+			else if (this.error != null) throw this.error
+			// what was read ahead is put back after the end was told
+			else if (this.ended && this.stream.readBufferLength === 0) return undefined
+			else await new Promise(resolve => { this.arrived = resolve })
 		}
 		const part = this.rest.subarray(0, Math.min(n, this.rest.length))
 		this.rest = this.rest.subarray(part.length)

@@ -1,7 +1,8 @@
 """A peer that does on `/github-cache/1.0.0` what the Python reference did.
 
     ref_join {secret}             derive the key; from then on the protocol is served
-    ref_send {peer, key, entry}   one token with {"key", "entry"}; reads the answer before it closes; answer
+    ref_send {peer, key, entry, half_close}  one token with {"key", "entry"}; reads the answer before it closes,
+                                  unless told to half-close; answer
     ref_raw {peer, text}          the same with any text in place of the token; answer
     ref_heard                     the entries that came, by key, and how many streams were bad
     ref_open {secret, token}      what a token holds, whatever its time; message
@@ -57,17 +58,19 @@ class Reference:
                 await write(stream, f"ERROR: {type(why).__name__}".encode())
         await stream.close()
 
-    async def exchange(self, peer, data):
+    async def exchange(self, peer, data, half_close=False):
         with trio.fail_after(PATIENCE):
             stream = await self.host.new_stream(ID.from_string(peer), [CACHE])
             await write(stream, data)
+            if half_close:
+                await stream.close_write()
             answer = await piece(stream, 1024)
             await stream.close()
         return {"answer": answer.decode(errors="replace")}
 
-    async def send(self, peer, key, entry, **_):
+    async def send(self, peer, key, entry, half_close=False, **_):
         message = json.dumps({"key": key, "entry": entry}).encode()
-        return await self.exchange(peer, self.fernet.encrypt(message))
+        return await self.exchange(peer, self.fernet.encrypt(message), half_close)
 
     async def raw(self, peer, text, **_):
         return await self.exchange(peer, text.encode())
