@@ -15,6 +15,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	multistream "github.com/multiformats/go-multistream"
 )
 
 const (
@@ -119,6 +121,7 @@ func (e *echo) commands() map[string]command {
 		"streams":  e.streams,
 		"reset":    e.reset,
 		"none":     e.none,
+		"refused":  e.refused,
 		"stats":    e.stats,
 	}
 }
@@ -347,16 +350,31 @@ func (e *echo) reset(ctx context.Context, asked fields) (fields, error) {
 }
 
 func (e *echo) none(ctx context.Context, asked fields) (fields, error) {
+	asked["protocol"] = noneID
+	said, err := e.refused(ctx, asked)
+	if err != nil {
+		return nil, err
+	}
+	id, _ := asked.peer()
+	return said, e.one('e')(ctx, id, 1000)
+}
+
+// refused {peer, protocol}: ok when the peer answered `na` to it.
+func (e *echo) refused(ctx context.Context, asked fields) (fields, error) {
 	id, err := asked.peer()
 	if err != nil {
 		return nil, err
 	}
-	s, err := e.host.NewStream(network.WithNoDial(ctx, "tests dial by themselves"), id, noneID)
+	proposed := protocol.ID(asked.text("protocol"))
+	s, err := e.host.NewStream(network.WithNoDial(ctx, "tests dial by themselves"), id, proposed)
 	if err == nil {
 		s.Reset()
-		return nil, fmt.Errorf("a protocol that nobody has was accepted")
+		return nil, fmt.Errorf("%s was accepted", proposed)
 	}
-	return fields{"saw": err.Error()}, e.one('e')(ctx, id, 1000)
+	if !errors.As(err, new(multistream.ErrNotSupported[protocol.ID])) {
+		return nil, err
+	}
+	return fields{"saw": "na"}, nil
 }
 
 func (e *echo) stats(ctx context.Context, asked fields) (fields, error) {
