@@ -89,7 +89,8 @@ class Member:
         }
         self.address, self.port = address, port or (None if more.get("inside") else free_port(address)) or 9100
         self.binary = self._inside(more.get("binary") or rig.BINARY, more.get("inside"))
-        self.args = ["--p2p-port", self.port, *more.get("args", ())]
+        self.env["P2P_LISTEN_PORT"] = self.port
+        self.args = more.get("args", ())
         self.daemon = None
         self.start()
         self.peer = self._id()

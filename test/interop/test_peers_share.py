@@ -130,7 +130,7 @@ def test_the_coordinator_is_asked(together, made, fake):
     """Without an announcement: the key's coordinator, one of the two, is asked and answers at once."""
     ghoard, go = together()
     keys = []
-    for path in (REPO, ISSUES, "/user", "/rate_limit", f"{REPO}/releases", f"{REPO}/issues/8"):
+    for path in (REPO, ISSUES, "/user", f"{ISSUES}?per_page=5", f"{REPO}/releases", f"{REPO}/issues/8"):
         file = made(path)
         keys.append(go.ask("put", file=str(file))["key"])
         ghoard.get(path)
