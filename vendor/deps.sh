@@ -37,7 +37,6 @@ interop node                                    nodejs           nodejs
 interop npm                                     npm              npm
 interop go                                      golang-go        go
 interop curl                                    curl             curl
-interop cargo                                   cargo            cargo
 interop /etc/ssl/certs/ca-certificates.crt      ca-certificates  ca-certificates
 demo  node                                      nodejs           nodejs
 demo  npm                                       npm              npm

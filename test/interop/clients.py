@@ -184,7 +184,7 @@ CLIENTS = {
     **{name: (str(NPM[name]), install_npm(name)) for name in NPM},
     "go-github": (text_of(HERE / "go-github"), install_go_github),
     "libp2p-go": (text_of(PEERS / "go"), install_libp2p_go),
-    "libp2p-js": (text_of(PEERS / "js" / "package.json", PEERS / "js" / "package-lock.json"), install_libp2p_js),
+    "libp2p-js": (text_of(*(PEERS / "js" / f"package{n}.json" for n in ("", "-lock"))), install_libp2p_js),
     "libp2p-py": (text_of(PEERS / "py" / "requirements.txt"), install_libp2p_py),
     "libp2p-rust": (text_of(PEERS / "rust", PEERS / "rust" / "src"), install_libp2p_rust),
     "gh-current": (GH, install_gh_current),

@@ -71,7 +71,7 @@ def eventually(check, seconds=PATIENCE, every=0.05):
 
 
 class Member:
-    """A daemon with P2P on: `peer` is its id, `addr` its full multiaddr, `daemon` what the tests ask by HTTP."""
+    """A daemon with P2P on: `peer` is its id, `addr` its full multiaddr, `daemon` answers HTTP."""
 
     def __init__(self, folder, fake, address="127.0.0.1", secret=SECRET, bootstrap=(), port=None, **more):
         """more: config (text), env, binary, url, args (of serve), and for a namespace `inside`, a command."""
@@ -87,7 +87,7 @@ class Member:
             "CACHE_BOOTSTRAP_PEERS": ",".join(bootstrap) or None,
             **more.get("env", {}),
         }
-        self.address, self.port = address, port or (None if more.get("inside") else free_port(address)) or 9100
+        self.address, self.port = address, port or (9100 if more.get("inside") else free_port(address))
         self.binary = self._inside(more.get("binary") or rig.BINARY, more.get("inside"))
         self.env["P2P_LISTEN_PORT"] = self.port
         self.args = more.get("args", ())

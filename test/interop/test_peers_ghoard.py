@@ -12,7 +12,7 @@ import nodes
 import pytest
 
 PING_SECONDS = 60
-SIDES = ("dials", "listens")
+CACHE = "/github-cache/1.0.0"
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_identify_and_pings_of_eight_at_once(eight):
     ghoard, pairs = eight()
 
     def work(node):
-        said = exercise.identify(node, ghoard.peer, protocols=(exercise.ID, exercise.PING, "/github-cache/1.0.0"))
+        said = exercise.identify(node, ghoard.peer, protocols=(exercise.ID, exercise.PING, CACHE))
         assert "ghoard" in said["agent"]
         assert f"/ip4/127.0.0.1/tcp/{ghoard.port}" in said["addrs"]
         own_pace = 4 if node.kind == "rust" else 1

@@ -88,9 +88,9 @@ def net():
 
 def test_the_rig(net, node):
     """Three nodes in three namespaces: they reach each other, and while one is cut off they do not."""
-    running = {
-        name: node("go", listen=f"/ip4/{net.address(name)}/tcp/9000", netns=net.inside(name)) for name in NAMES
-    }
+    running = {}
+    for name in NAMES:
+        running[name] = node("go", listen=f"/ip4/{net.address(name)}/tcp/9000", netns=net.inside(name))
     for name in ("two", "three"):
         running["one"].dial(running[name].addr)
     running["one"].ask("echo", peer=running["three"].peer, bytes=100_000)

@@ -179,7 +179,7 @@ def test_strangers_stay_outside(member, node, wrong):  # noqa: F811
 
 
 def test_other_protocols(together):
-    """Peer exchange would hand addresses to strangers: refused. ipfs_accelerate's name is answered like ours."""
+    """Peer exchange would hand addresses to strangers: refused. ipfs_accelerate's is answered like ours."""
     ghoard, go = together()
     go.ask("refused", peer=ghoard.peer, protocol=EXCHANGE)
     with pytest.raises(nodes.NodeError, match="accepted"):

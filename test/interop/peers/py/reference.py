@@ -1,7 +1,8 @@
 """A peer that does on `/github-cache/1.0.0` what the Python reference did.
 
     ref_join {secret}             derive the key; from then on the protocol is served
-    ref_send {peer, key, entry, half_close}  one token with {"key", "entry"}; reads the answer before it closes,
+    ref_send {peer, key, entry, half_close}
+                                  one token with {"key", "entry"}; reads the answer before it closes,
                                   unless told to half-close; answer
     ref_raw {peer, text}          the same with any text in place of the token; answer
     ref_heard                     the entries that came, by key, and how many streams were bad
