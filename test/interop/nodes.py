@@ -21,7 +21,7 @@ import clients
 
 KINDS = ("go", "js", "py", "rust")
 SOURCE = pathlib.Path(__file__).resolve().parent / "peers"
-PATIENCE = 45
+PATIENCE = 75
 COUNT = itertools.count(1)
 
 

@@ -24,6 +24,7 @@ def largest(sender, receiver):
     return exercise.SIZES[:3] if {sender, receiver} == {"js", "rust"} else exercise.SIZES
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("listener", nodes.KINDS)
 @pytest.mark.parametrize("dialer", nodes.KINDS)
 def test_pair(node, dialer, listener):

@@ -168,7 +168,10 @@ async function receive (stream, mode, n) {
 	if (!Buffer.concat(got).equals(sum.digest())) throw new Error('another SHA-256 than of what was sent')
 }
 
-const open = connection => connection.newStream(ECHO, { maxOutboundStreams: 256 })
+const open = connection => connection.newStream(ECHO, {
+	maxOutboundStreams: 256,
+	signal: AbortSignal.timeout(ONE_ASK)
+})
 
 async function one (connection, mode, n) {
 	const stream = await open(connection)

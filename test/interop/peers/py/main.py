@@ -57,17 +57,28 @@ class Node:
 
     async def dial(self, addr, **_):
         to = info_from_p2p_addr(multiaddr.Multiaddr(addr))
+        if not self.host.is_peer_connected(to.peer_id):
+            # of one it knows from before the library asks no identify
+            self.host.get_peerstore().clear_protocol_data(to.peer_id)
         begin = time.perf_counter()
         with trio.fail_after(PATIENCE):
             await self.host.connect(to)
             connected = milliseconds(begin)
-            await self.identify(str(to.peer_id))
+            await self.identified(to.peer_id)
         return {"peer": str(to.peer_id), "connect_ms": connected, "identify_ms": milliseconds(begin)}
 
+    async def identified(self, peer):
+        """Wait for what the library asks by itself on a new connection. It keeps no agent, no version and no
+        observed address of it, and tells nobody when it is done."""
+        while not self.host._has_cached_protocols(peer):
+            await trio.sleep(0.002)
+
     async def identify(self, peer, **_):
-        """Asks anew: the library keeps no agent, no version and no observed address."""
+        """Asks anew, and not beside the library: js answers one stream of a connection at a time."""
+        peer = ID.from_string(peer)
         with trio.fail_after(PATIENCE):
-            stream = await self.host.new_stream(ID.from_string(peer), [IDENTIFY])
+            await self.identified(peer)
+            stream = await self.host.new_stream(peer, [IDENTIFY])
             said = parse_identify_response(await echo.read_all(stream))
             await stream.close()
         return {

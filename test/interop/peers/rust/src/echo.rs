@@ -19,7 +19,7 @@ const NONE: StreamProtocol = StreamProtocol::new("/ghoard-test/none/1.0.0");
 const PERIOD: usize = 65521;
 const MAX_BODY: usize = 64 << 20;
 const BUFFER: usize = 64 << 10;
-const ONE_ASK: Duration = Duration::from_secs(60);
+pub const ONE_ASK: Duration = Duration::from_secs(60);
 const HALF_DONE: usize = 64 << 10;
 
 static PATTERN: std::sync::LazyLock<Vec<u8>> =

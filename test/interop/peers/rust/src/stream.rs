@@ -20,6 +20,7 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 
 use crate::Failure;
+use crate::echo::ONE_ASK;
 
 pub const REFUSED: &str = "the protocol was refused";
 
@@ -124,7 +125,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = Answer;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
-        SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ())
+        SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ()).with_timeout(ONE_ASK)
     }
 
     fn on_behaviour_event(&mut self, event: Open) {
@@ -139,7 +140,7 @@ impl ConnectionHandler for Handler {
         cx: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Answer, Infallible>> {
         if let Some(Open { protocol, answer }) = self.opens.pop_front() {
-            let protocol = SubstreamProtocol::new(ReadyUpgrade::new(protocol), answer);
+            let protocol = SubstreamProtocol::new(ReadyUpgrade::new(protocol), answer).with_timeout(ONE_ASK);
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
         }
         self.waker = Some(cx.waker().clone());
