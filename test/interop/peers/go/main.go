@@ -12,6 +12,7 @@ import (
 	"log"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -129,6 +130,8 @@ func main() {
 	for name, do := range n.cache.commands() {
 		n.commands[name] = do
 	}
+	// identify learns of a handler by an event: before that it tells peers less than there is
+	time.Sleep(100 * time.Millisecond)
 	addrs := []string{}
 	for _, a := range h.Addrs() {
 		addrs = append(addrs, fmt.Sprintf("%s/p2p/%s", a, h.ID()))
