@@ -10,7 +10,7 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "scenario")]
-pytest.register_assert_rewrite("rig", "daemon")
+pytest.register_assert_rewrite("rig", "daemon", "exercise", "fleet")
 
 import clients  # noqa: E402
 import nodes  # noqa: E402
