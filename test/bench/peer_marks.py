@@ -23,7 +23,7 @@ def _spread(values):
 
 
 def request_response(kind="go", size=2 * KIB, times=2000, warm=200):
-    """µs of a request and its answer of that size on a stream of its own, over one connection: p50, p99, n."""
+    """µs of a request and an answer of that size, each on a stream of its own of one connection: p50, p99, n."""
     with Node(kind) as asker, Node(kind) as holder:
         asker.dial(holder.addr)
         asker.ask("download", peer=holder.peer, bytes=size, times=warm)
@@ -51,7 +51,7 @@ def body(kind, size=8 * MIB, times=10):
 
 
 def member_set_up(addr, secret, network_id, times=100):
-    """ms from the TCP connection to an opened peer_info, a go member dialling the peer at addr: p50, p99, n."""
+    """ms from the TCP connection to an opened peer_info, a go member dialling addr: p50, p99, n."""
     took = []
     with Node("go") as dialer:
         dialer.ask("join", secret=secret, network_id=network_id)
