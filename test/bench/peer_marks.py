@@ -23,7 +23,7 @@ def _spread(values):
 
 
 def request_response(kind="go", size=2 * KIB, times=2000, warm=200):
-    """µs of a request and an answer of that size, each on a stream of its own of one connection: p50, p99, n."""
+    """µs of a request and an answer of that size, on streams of one connection: p50, p99, n."""
     with Node(kind) as asker, Node(kind) as holder:
         asker.dial(holder.addr)
         asker.ask("download", peer=holder.peer, bytes=size, times=warm)
