@@ -107,11 +107,11 @@ def test_what_the_node_holds_is_served(together, made, fake):
     time.sleep(0.2)
     fake.forget()
     answer = ghoard.get(REPO)
-    assert answer.cache["hit"] and answer.cache["detail"] == "p2p", answer.cache
+    assert answer.cache.get("detail") == "p2p", answer.cache
     assert answer.json == json.loads(file.read_bytes())["data"]
     assert fake.count() == 0
     assert go.ask("asked")["asked"][0]["key"] in (key, "")
-    assert ghoard.get(REPO).cache["detail"] != "p2p"
+    assert ghoard.get(REPO).cache.get("detail") != "p2p"
 
 
 def test_another_token_gets_a_candidate(together, made, fake):
@@ -122,21 +122,18 @@ def test_another_token_gets_a_candidate(together, made, fake):
     time.sleep(0.2)
     fake.forget()
     answer = ghoard.get(REPO, token="alice-token-2")
-    assert answer.cache["detail"] == "candidate" and answer.cache["fwd-status"] == 304, answer.cache
+    assert answer.cache.get("detail") == "candidate" and answer.cache["fwd-status"] == 304, answer.cache
     assert fake.count(billable=True) == 0
 
 
-def test_the_coordinator_is_asked(together, made, fake):
+def test_the_coordinator_is_asked(together):
     """Without an announcement: the key's coordinator, one of the two, is asked and answers at once."""
     ghoard, go = together()
-    keys = []
-    for path in (REPO, ISSUES, "/user", f"{ISSUES}?per_page=5", f"{REPO}/releases", f"{REPO}/issues/8"):
-        file = made(path)
-        keys.append(go.ask("put", file=str(file))["key"])
-        ghoard.get(path)
+    for n in range(1, 17):
+        assert ghoard.get(f"{ISSUES}?per_page={n}").status == 200
     asked = {one["key"] for one in go.ask("asked")["asked"]}
-    # which of the two is drawn by a hash; all six on one side would be one in 32
-    assert asked & set(keys), "the go node was never asked as the coordinator"
+    # which of the two is drawn by a hash; all sixteen on one side would be one in 32,768
+    assert 0 < len(asked) < 16, asked
 
 
 def test_busy_ends_at_github(together, made, fake):
