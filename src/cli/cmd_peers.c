@@ -34,12 +34,21 @@ struct ctx {
 
 static struct {
 	const char *count;
+#ifdef GHOARD_ECHO
+	const char *mode, *bytes, *times, *at_once;
+#endif
 } v;
 
 #define AT(member) offsetof(__typeof__(v), member)
 
 static const struct opt opts[] = {
 	{ "count", 'c', OPT_TEXT, "N", AT(count), "ping: so many (default 3)" },
+#ifdef GHOARD_ECHO
+	{ "mode", 0, OPT_TEXT, "e|d|u", AT(mode), "echo: the way" },
+	{ "bytes", 0, OPT_TEXT, "N", AT(bytes), "echo: of each body" },
+	{ "times", 0, OPT_TEXT, "N", AT(times), "echo: streams in all" },
+	{ "at-once", 0, OPT_TEXT, "N", AT(at_once), "echo: open together" },
+#endif
 	{ .name = NULL }
 };
 
@@ -274,13 +283,41 @@ static int run_ping(struct ctx *c, struct err *err)
 	return err->cls == ERR_UNAVAIL || err->cls == ERR_TIMEOUT ? XC_UNAVAILABLE : cli_exit_code(err);
 }
 
+#ifdef GHOARD_ECHO
+static int run_echo(struct ctx *c, struct err *err)
+{
+	struct echo_ask ask = { .mode = v.mode != NULL ? v.mode[0] : 'e', .times = 1, .at_once = 1 };
+	struct ed25519_key key;
+	struct multiaddr m;
+	struct swarm_params p = { .key = &key, .agent = cli_agent(), .max_peers = 1,
+		.handshake_ms = SESSION_HANDSHAKE_MS };
+
+	if (multiaddr_parse(&m, span_of(c->arg[0])) != 1 ||
+	    !span_u64(span_of(v.bytes), UINT32_MAX, &ask.bytes) ||
+	    (v.times != NULL && !span_u64(span_of(v.times), 100000, &ask.times)) ||
+	    (v.at_once != NULL && !span_u64(span_of(v.at_once), 64, &ask.at_once)))
+		err_set(err, ERR_USAGE, "usage: ghoard peers echo ADDR --mode e|d|u --bytes N");
+	else if (keyfile_fresh(&key, err) == 0 && loop_new(&p.loop, err) == 0)
+		echo_run(&p, &m, &ask, err);
+	loop_free(p.loop);
+	return err->cls == 0 ? XC_OK : cli_exit_code(err);
+}
+#endif
+
 /* ---- which one ---- */
 
 static const struct sub {
 	const char *name;
 	size_t operands;
 	int (*run)(struct ctx *, struct err *);
-} subs[] = { { "id", 0, run_id }, { "ls", 0, run_ls }, { "ping", 1, run_ping } };
+} subs[] = {
+	{ "id", 0, run_id },
+	{ "ls", 0, run_ls },
+	{ "ping", 1, run_ping },
+#ifdef GHOARD_ECHO
+	{ "echo", 1, run_echo },
+#endif
+};
 
 static const struct sub *find(const struct opt_args *args, struct err *err)
 {
