@@ -106,6 +106,8 @@ void control_answer(const struct control *c, struct exchange *x, struct span tar
 		write_out(c, x, c->stats, JSON);
 	else if (span_eq(path, "/_ghoard/status"))
 		write_out(c, x, c->status, JSON);
+	else if (span_eq(path, "/_ghoard/peers"))
+		write_out(c, x, c->peers, JSON);
 	else if (span_eq(path, "/_ghoard/cache/forget"))
 		act(c, x, c->forget);
 	else if (span_eq(path, "/_ghoard/stop"))

@@ -1,5 +1,5 @@
 /*
- * The daemon's own paths below /_ghoard/: the page, health, stats, metrics, status, stop, cache/forget.
+ * The daemon's own paths below /_ghoard/: the page, health, stats, metrics, status, peers, stop, cache/forget.
  *
  * On the unix socket, whose mode keeps other users out, all of them. On TCP, health and metrics are for
  * anybody (no path and no token stands in them), the page and stats for who has the key as `?key=`, nothing
@@ -20,6 +20,7 @@ struct control {
 	void (*stats)(void *arg, struct buf *);		/* JSON */
 	void (*metrics)(void *arg, struct buf *);	/* Prometheus text */
 	void (*status)(void *arg, struct buf *);	/* JSON, with the key: never on TCP */
+	void (*peers)(void *arg, struct buf *);		/* JSON; not on TCP */
 	void (*forget)(void *arg);	/* what memory holds: the store was changed beside it */
 	void (*stop)(void *arg);
 	void *arg;
