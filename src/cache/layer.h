@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "cache/cache.h"
 #include "loop/loop.h"
+#include "p2p/peerid.h"
 
 struct answer;
 struct entry;
@@ -32,6 +33,7 @@ struct lookup {
 	struct entry *own;		/* the asking token's, newest known; a reference */
 	const char *own_layer;		/* "memory", "disk" */
 	struct entry *candidate;	/* another token's, or offline anybody's; a reference */
+	struct peerid candidate_from;	/* the peer it came from; n == 0: it was held here */
 	size_t at;			/* the layer asked now */
 	int64_t now;			/* µs, when the look-up began */
 	/* what the last layer leaves: */
@@ -55,6 +57,11 @@ struct cache_layer {
 	const char *name;
 	enum layer_result (*lookup)(struct cache_layer *, struct lookup *);
 	bool (*store)(struct cache_layer *, struct entry *);	/* did it keep it? NULL: it keeps nothing */
+	/* Told of what GitHub answered; keeps nothing. And: it did or did not confirm the candidate; below
+	 * this path something was written at `time` (µs). Each may be NULL. */
+	void (*tell)(struct cache_layer *, const struct entry *);
+	void (*judged)(struct cache_layer *, const struct lookup *, bool confirmed);
+	void (*wrote)(struct cache_layer *, struct span prefix, int64_t time);
 	void (*cancel)(struct cache_layer *, struct lookup *);
 	void (*hand_over)(struct cache_layer *, struct lookup *from,
 	    struct lookup *to); /* its state goes on for another */
@@ -71,6 +78,11 @@ struct cache_layer {
 /* A pending layer has finished: err is set, or serve_own, or answer, or (streamed) head_sent. The lookup is
  * gone after. */
 void lookup_done(struct lookup *);
+/* A pending layer that is not the last has added what it knows; the walk goes on. The lookup may be gone
+ * after. */
+void lookup_go_on(struct lookup *);
+/* GitHub confirmed the candidate, or sent another body: who offered it is told. */
+void lookup_judged(const struct lookup *, bool confirmed);
 /* Let every layer before the one asked now keep this entry; true if the last of them did. */
 bool lookup_store(struct lookup *, struct entry *);
 
@@ -105,11 +117,24 @@ struct mem;
 struct store;
 struct http_client;
 struct etag_breaker;
+struct share;
 
 struct cache_layer *layer_mem_new(struct mem *);
 /* `after_store` (may be NULL) is told of every entry written. */
 struct cache_layer *layer_disk_new(struct store *, struct metrics *, void (*after_store)(void *arg),
     void *arg);
+
+struct layer_p2p_params {
+	bool verify;		/* others' entries are only candidates */
+	int64_t budget_ms;
+	/* May peers have it? */
+	bool (*may_share)(void *arg, const struct entry *);
+	void *arg;
+};
+/* Behind the disk: a peer is asked only for what is fresher than all that is held here. */
+struct cache_layer *layer_p2p_new(const struct layer_p2p_params *);
+/* The network has come up; NULL: it is gone (its calls are cancelled by share_free). */
+void layer_p2p_set(struct cache_layer *, struct share *);
 
 struct layer_api_params {
 	struct loop *loop;

@@ -370,7 +370,8 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.arg = d };
 
 	p.nbody_paths = settings_list(d->app.settings, "cache.copilot_paths", &p.body_paths);
-	d->control = (struct control){ write_stats, write_metrics, write_status, write_peers, forget, stop, d, "" };
+	d->control =
+	    (struct control){ write_stats, write_metrics, write_status, write_peers, forget, stop, d, "" };
 	if (d->recent == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory for the daemon");
 	if (control_make_key(&d->control, err) != 0)

@@ -93,6 +93,7 @@ struct share_want {
 	struct span key;
 	struct span cid; /* instead of a key: the body of that CID, from whoever announced it */
 	struct span auth;		/* the asker's tag: its own entries are asked for first */
+	bool own_only;			/* of what was announced, only those of this tag */
 	int64_t after;			/* µs: of what is held already; 0: nothing */
 	bool candidate; /* anybody's body will do, of at most SHARE_CANDIDATE_MAX, from peers whose
 			 * candidates prove right */

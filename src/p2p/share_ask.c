@@ -133,9 +133,12 @@ static struct member *next_holder(struct share *s, const struct share_want *w, c
 	for (size_t i = 0; i < n; i++) {
 		struct member *m = (struct member *)(uintptr_t)found[i].peer;
 
-		if (w->candidate && found[i].size > SHARE_CANDIDATE_MAX)
+		bool own = w->auth.n > 0 && span_same(found[i].auth, w->auth);
+
+		if (!own && (w->own_only || (w->candidate && found[i].size > SHARE_CANDIDATE_MAX)))
 			continue;
-		if (found[i].size <= s->p.body_max && may_ask(s, w, m) && (c == NULL || !was_asked(c, m)))
+		if (found[i].size <= s->p.body_max && (own ? member_is(m) : may_ask(s, w, m)) &&
+		    (c == NULL || !was_asked(c, m)))
 			return m;
 	}
 	return NULL;
@@ -383,8 +386,9 @@ static bool fits(const struct leg *g, const struct message *in)
 {
 	const struct share_call *c = g->call;
 	const struct share_want *w = &c->want;
+	bool own = w->auth.n > 0 && span_same(in->entries[0].auth, w->auth);
 
-	if (in->size > c->share->p.body_max || (w->candidate && in->size > SHARE_CANDIDATE_MAX) ||
+	if (in->size > c->share->p.body_max || (w->candidate && !own && in->size > SHARE_CANDIDATE_MAX) ||
 	    c->share->flight + in->size > SHARE_FLIGHT_MAX)
 		return false;
 	return w->cid.n > 0 ? span_same(in->entries[0].cid, w->cid) : span_same(in->entries[0].key, w->key);
