@@ -12,9 +12,11 @@ struct layer_p2p {
 	struct cache_layer layer;
 	struct layer_p2p_params p;
 	struct share *share;		/* NULL: no network */
+	struct asking *asking;
 };
 
 struct asking {				/* of one look-up */
+	struct asking *next;
 	struct layer_p2p *layer;
 	struct lookup *lk;
 	struct share_call *call;
@@ -76,6 +78,17 @@ static void take(struct layer_p2p *l, struct lookup *lk, struct entry *e, const 
 	entry_unref(e);
 }
 
+static void forget(struct asking *k)
+{
+	struct asking **at = &k->layer->asking;
+
+	while (*at != k)
+		at = &(*at)->next;
+	*at = k->next;
+	k->lk->layer_state = NULL;
+	free(k);
+}
+
 static void on_answer(void *arg, const struct share_answer *a)
 {
 	struct asking *k = arg;
@@ -84,8 +97,7 @@ static void on_answer(void *arg, const struct share_answer *a)
 
 	if (e != NULL)
 		take(k->layer, lk, e, a->from);
-	lk->layer_state = NULL;
-	free(k);
+	forget(k);
 	lookup_go_on(lk);
 }
 
@@ -120,6 +132,8 @@ static enum layer_result lookup(struct cache_layer *base, struct lookup *lk)
 		free(k);
 		return LAYER_NEXT;
 	}
+	k->next = l->asking;
+	l->asking = k;
 	lk->layer_state = k;
 	return LAYER_PENDING;
 }
@@ -129,9 +143,8 @@ static void cancel(struct cache_layer *base, struct lookup *lk)
 	struct asking *k = lk->layer_state;
 
 	(void)base;
-	lk->layer_state = NULL;
 	share_cancel(k->call);
-	free(k);
+	forget(k);
 }
 
 /* ---- telling ---- */
@@ -182,5 +195,11 @@ struct cache_layer *layer_p2p_new(const struct layer_p2p_params *p)
 
 void layer_p2p_set(struct cache_layer *base, struct share *share)
 {
-	of(base)->share = share;
+	struct layer_p2p *l = of(base);
+
+	for (struct asking *k = l->asking; k != NULL && share == NULL; k = k->next) {
+		share_cancel(k->call);
+		k->call = NULL;
+	}
+	l->share = share;
 }

@@ -10,11 +10,13 @@
 #include "base/wipe.h"
 #include "cli/app.h"
 #include "cli/cli.h"
+#include "cli/p2p.h"
 #include "cli/peering.h"
 #include "config/layers.h"
 #include "net/addr.h"
 #include "p2p/group.h"
 #include "p2p/keyfile.h"
+#include "p2p/share.h"
 #include "p2p/swarm.h"
 
 #ifdef GHOARD_ECHO
@@ -194,7 +196,8 @@ static void give_up(struct peering *g, const struct err *err)
 	g->why = g->sentence;
 	g->state = PEERING_OFF;
 	log_warn("no peers: %s", g->why);
-	swarm_free(g->swarm);
+	p2p_close(g->app, g->share);
+	g->share = NULL;
 	g->swarm = NULL;
 }
 
@@ -211,7 +214,9 @@ static int open_swarm(struct peering *g, struct err *err)
 	echo_serve(&p);
 #endif
 	if (rc == 0)
-		rc = swarm_new(&p, &g->swarm, err);
+		rc = p2p_open(g->app, g->group_key, &p, &g->share, err);
+	if (rc == 0)
+		g->swarm = share_swarm(g->share);
 	if (rc == 0)
 		rc = swarm_listen(g->swarm, err);
 	free(l);
@@ -280,7 +285,8 @@ bool peering_is_over(const struct peering *g)
 void peering_free(struct peering *g)
 {
 	group_derive_cancel(g->job);
-	swarm_free(g->swarm);
+	p2p_close(g->app, g->share);
+	g->share = NULL;
 	ed25519_wipe(&g->key);
 	wipe(g->group_key, sizeof(g->group_key));
 	g->job = NULL;

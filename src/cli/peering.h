@@ -16,6 +16,7 @@ struct buf;
 struct err;
 struct group_job;
 struct loop;
+struct share;
 struct swarm;
 struct swarm_params;
 
@@ -30,7 +31,8 @@ struct peering {
 	struct ed25519_key key;
 	uint8_t group_key[WIRE_GROUP_KEY_LEN];
 	struct group_job *job;
-	struct swarm *swarm;		/* NULL until the group key is there */
+	struct share *share;
+	struct swarm *swarm;		/* the share's; NULL until the group key is there */
 	char sentence[512];
 };
 

@@ -322,14 +322,16 @@ static void on_down(void *arg, struct peer *peer)
 	free(m);
 }
 
-/* The dialer's first is the control stream; every other is a request. */
+/* Of the cache's protocols the dialer's first is the control stream; every other is a request. */
 static void on_stream(void *arg, struct peer *peer, struct stream *st, size_t protocol)
 {
 	struct member *m = peer_get(peer);
 
-	(void)arg;
-	(void)protocol;
-	if (m == NULL)
+	struct share *s = arg;
+
+	if (protocol >= NSERVES && s->others.on_stream != NULL)
+		s->others.on_stream(s->others.arg, peer, st, protocol - NSERVES);
+	if (protocol >= NSERVES || m == NULL)
 		return;
 	if (!m->informed && m->control == NULL && !session_dialled(peer_session(peer))) {
 		m->control = st;
@@ -383,8 +385,12 @@ int share_new(const struct swarm_params *sp, const struct share_params *p, struc
 		message_init(&s->message);
 		s->loop = sp->loop;
 		s->gather.fire = tell_on_gather;
-		params.serves = serves;
+		params.serves = s->serves;
 		params.nserves = NSERVES;
+		memcpy(s->serves, serves, sizeof(serves));
+		for (size_t i = 0; i < sp->nserves && i < SHARING_SERVES; i++)
+			s->serves[params.nserves++] = sp->serves[i];
+		s->others = sp->ops;
 		params.ops = (struct swarm_ops){ on_up, on_down, on_stream, NULL, on_short, s };
 		rc = swarm_new(&params, &s->swarm, err);
 	}

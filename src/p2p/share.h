@@ -81,7 +81,7 @@ struct share_stats {
 	uint64_t bytes_in, bytes_out;		/* of bodies */
 };
 
-/* Makes the swarm with these params, whose serves and ops are the share's to fill; and owns it. */
+/* Makes the swarm with these params and owns it. Of their ops only on_stream is kept, for what they serve. */
 int share_new(const struct swarm_params *, const struct share_params *, struct share **, struct err *);
 void share_free(struct share *);	/* cancels all calls */
 struct swarm *share_swarm(struct share *);

@@ -19,6 +19,7 @@
 #include "p2p/wire.h"
 
 #define SHARING_FETCHES 256		/* "you fetch" remembered */
+#define SHARING_SERVES 4			/* protocols of others served beside ours */
 #define SHARING_LEGS 3			/* peers asked for one look-up */
 #define SHARING_ROOM (WIRE_HEADER_MAX + 1024)	/* one sealed header */
 
@@ -58,6 +59,8 @@ struct told;
 
 struct share {
 	struct share_params p;
+	const char *serves[2 + SHARING_SERVES];
+	struct swarm_ops others;	/* on_stream of those beside ours */
 	uint8_t group[WIRE_GROUP_KEY_LEN];
 	char network[MESSAGE_TEXT_MAX + 1], shared[MESSAGE_TEXT_MAX + 1], agent[MESSAGE_TEXT_MAX + 1];
 	char tmp_dir[256];
