@@ -277,7 +277,8 @@ static int run_ping(struct ctx *c, struct err *err)
 	if (v.count != NULL && (!span_u64(span_of(v.count), PINGS_MAX, &count) || count == 0))
 		err_set(err, ERR_USAGE, "--count takes 1 to %d", PINGS_MAX);
 	else if (multiaddr_parse(&m, span_of(c->arg[0])) != 1 || m.host == MULTIADDR_NONE)
-		err_set(err, ERR_USAGE, "'%s' is no address like /ip4/192.0.2.1/tcp/9000/p2p/12D3…", c->arg[0]);
+		err_set(err, ERR_USAGE, "'%s' is no address like /ip4/192.0.2.1/tcp/9000/p2p/12D3…",
+		    c->arg[0]);
 	else if (ping(c, &m, count, err) == 0)
 		return XC_OK;
 	return err->cls == ERR_UNAVAIL || err->cls == ERR_TIMEOUT ? XC_UNAVAILABLE : cli_exit_code(err);
@@ -328,7 +329,8 @@ static const struct sub *find(const struct opt_args *args, struct err *err)
 			continue;
 		if (args->n - 1 == subs[i].operands)
 			return &subs[i];
-		err_set(err, ERR_USAGE, "usage: ghoard peers %s%s", name, subs[i].operands > 0 ? " ADDR" : "");
+		err_set(err, ERR_USAGE, "usage: ghoard peers %s%s", name,
+		    subs[i].operands > 0 ? " ADDR" : "");
 		return NULL;
 	}
 	err_set(err, ERR_USAGE, "usage: ghoard peers id, ls or ping ADDR, not '%s'", name);

@@ -40,6 +40,7 @@
 #define IDLE_MS 75000
 #define STALL_MS 60000
 #define GRACE_MS 30000		/* for running answers, after a stop */
+#define GOODBYE_MS 1000		/* for what peers are in the middle of */
 #define TICK_MS 1000
 #define TTLS_MAX 64
 
@@ -186,7 +187,7 @@ static void stop(void *arg)
 	}
 	d->stopping = loop_now(d->app.loop) + GRACE_MS;
 	server_stop(d->server);
-	peering_stop(&d->peering, GRACE_MS / 2);
+	peering_stop(&d->peering, GOODBYE_MS);
 }
 
 static bool control(void *arg, struct exchange *x, struct span path)
@@ -370,7 +371,8 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.arg = d };
 
 	p.nbody_paths = settings_list(d->app.settings, "cache.copilot_paths", &p.body_paths);
-	d->control = (struct control){ write_stats, write_metrics, write_status, write_peers, forget, stop, d, "" };
+	d->control =
+	    (struct control){ write_stats, write_metrics, write_status, write_peers, forget, stop, d, "" };
 	if (d->recent == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory for the daemon");
 	if (control_make_key(&d->control, err) != 0)

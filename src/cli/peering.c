@@ -44,8 +44,8 @@ static enum group_choice choose(const struct app *a, struct span *secret, const 
 	bool token = settings_bool(a->settings, "p2p.encryption.token_based") &&
 	    settings_bool(a->settings, "security.encryption.key_derivation.use_github_token");
 
-	return group_choose(env("CACHE_P2P_SHARED_SECRET"), env("GH_TOKEN"), env("GITHUB_TOKEN"), token, secret,
-	    why);
+	return group_choose(env("CACHE_P2P_SHARED_SECRET"), env("GH_TOKEN"), env("GITHUB_TOKEN"), token,
+	    secret, why);
 }
 
 enum peering_state peering_judge(const struct app *a, const char **why)
@@ -121,7 +121,8 @@ static size_t read_addrs(const struct app *a, struct addr *out)
 		if (addr_parse(&out[k], span_of(items[i]), 0))
 			k++;
 		else
-			log_warn("network.listen.addresses: '%s' is no IP address; it is passed over", items[i]);
+			log_warn("network.listen.addresses: '%s' is no IP address; it is passed over",
+			    items[i]);
 	return k;
 }
 
@@ -134,7 +135,8 @@ static size_t read_bootstrap(const struct app *a, const char *key, struct multia
 		if (multiaddr_parse(&out[k], span_of(items[i])) == 1 && out[k].host != MULTIADDR_NONE)
 			k++;
 		else
-			log_warn("%s: '%s' is no address like /ip4/192.0.2.1/tcp/9000/p2p/12D3…; it is passed over",
+			log_warn("%s: '%s' is no address like /ip4/192.0.2.1/tcp/9000/p2p/12D3…; it is "
+				 "passed over",
 			    key, items[i]);
 	return k;
 }
@@ -149,7 +151,8 @@ static int read_ids(const struct app *a, const char *key, struct peerid *out, si
 		return err_set(err, ERR_CONFIG, "%s: at most %d peers can be listed", key, LIST_MAX);
 	for (*n = 0; *n < count; ++*n)
 		if (!peerid_parse(&out[*n], span_of(items[*n])))
-			return err_set(err, ERR_CONFIG, "%s: '%s' is no peer id like 12D3KooW…", key, items[*n]);
+			return err_set(err, ERR_CONFIG, "%s: '%s' is no peer id like 12D3KooW…", key,
+			    items[*n]);
 	return 0;
 }
 

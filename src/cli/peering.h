@@ -38,7 +38,8 @@ struct peering {
 enum peering_state peering_judge(const struct app *, const char **why);
 /* The identity of the file, or one of this process alone. ERR_CONFIG, ERR_DENIED, ERR_DAMAGED. */
 int peering_identity(const struct app *, struct ed25519_key *, struct err *);
-/* Where a swarm would listen: the text of the multiaddresses by the settings, one a line, ending in /p2p/ID. */
+/* Where a swarm would listen: the text of the multiaddresses by the settings, one a line, ending in /p2p/ID.
+ */
 void peering_guess(const struct app *, const struct ed25519_key *, struct buf *);
 
 /* Begin; what goes wrong is one warning and PEERING_OFF, never an end of the daemon. */

@@ -52,8 +52,9 @@ enum group_choice group_choose(struct span shared, struct span gh_token, struct 
 	if (shared.n > 0) {
 		*secret = shared;
 		if (!is_token(shared) && shared.n < GROUP_SECRET_MIN) {
-			*why = "CACHE_P2P_SHARED_SECRET has fewer than 32 characters, which can be guessed: P2P stays "
-			    "off; 'openssl rand -hex 32' makes a good one";
+			*why = "CACHE_P2P_SHARED_SECRET has fewer than 32 characters, which can be guessed: "
+			       "P2P stays "
+			       "off; 'openssl rand -hex 32' makes a good one";
 			return GROUP_WEAK;
 		}
 	} else if (token_based && token.n > 0) {

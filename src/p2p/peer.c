@@ -61,7 +61,8 @@ enum peer_kind peer_kind(const struct peer *p)
 
 bool peer_set_kind(struct peer *p, enum peer_kind kind)
 {
-	if (kind == PEER_PLAIN && p->kind != PEER_PLAIN && swarm_count(p->sw, PEER_PLAIN) >= SWARM_PLAIN_MAX) {
+	if (kind == PEER_PLAIN && p->kind != PEER_PLAIN &&
+	    swarm_count(p->sw, PEER_PLAIN) >= SWARM_PLAIN_MAX) {
 		p->sw->stats.refused_full++;
 		session_close(p->session, 0);
 		return false;

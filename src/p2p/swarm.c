@@ -277,7 +277,8 @@ static bool bind_one(struct swarm *sw, const struct addr *a, uint16_t port, stru
 	size_t n;
 	const uint8_t *ip = addr_ip(a, &n);
 
-	if (!addr_of_ip(&at, ip, n, port) || listen_tcp(sw->loop, &at, &taken, on_accept, sw, &sw->listeners, err) != 0)
+	if (!addr_of_ip(&at, ip, n, port) ||
+	    listen_tcp(sw->loop, &at, &taken, on_accept, sw, &sw->listeners, err) != 0)
 		return false;
 	addr_of_ip(&sw->bound[sw->nbound++], ip, n, taken);
 	return true;
@@ -309,8 +310,8 @@ int swarm_listen(struct swarm *sw, struct err *err)
 	note_addrs(sw);
 	if (sw->nbound > 0 || sw->p.nlisten == 0)
 		return 0;
-	return err_set(err, ERR_IO, "no port for peers: %u and %u to %u were tried: %s", sw->p.port, sw->p.first,
-	    sw->p.last, why.msg);
+	return err_set(err, ERR_IO, "no port for peers: %u and %u to %u were tried: %s", sw->p.port,
+	    sw->p.first, sw->p.last, why.msg);
 }
 
 /* ---- where we are ---- */

@@ -109,7 +109,8 @@ static bool skip(void *arg, const struct multiaddr *m)
 	struct swarm *sw = arg;
 
 	for (const struct peer *p = sw->peers; p != NULL; p = p->next)
-		if (m->peer.n > 0 && (peerid_same(&p->id, &m->peer) || peerid_same(&p->target.peer, &m->peer)))
+		if (m->peer.n > 0 &&
+		    (peerid_same(&p->id, &m->peer) || peerid_same(&p->target.peer, &m->peer)))
 			return true;
 	return false;
 }

@@ -1,5 +1,6 @@
 /*
- * The daemon's own paths below /_ghoard/: the page, health, stats, metrics, status, peers, stop, cache/forget.
+ * The daemon's own paths below /_ghoard/: the page, health, stats, metrics, status, peers, stop,
+ * cache/forget.
  *
  * On the unix socket, whose mode keeps other users out, all of them. On TCP, health and metrics are for
  * anybody (no path and no token stands in them), the page and stats for who has the key as `?key=`, nothing

@@ -321,7 +321,8 @@ static void begin_more(struct run *r)
 	while (!r->over && r->begun < r->ask->times && r->begun - r->done < r->ask->at_once) {
 		struct call *c = calloc(1, sizeof(*c));
 
-		if (c == NULL || stream_open(peer_session(r->peer), protocols, 1, on_call, c, &c->st, r->err) != 0) {
+		if (c == NULL ||
+		    stream_open(peer_session(r->peer), protocols, 1, on_call, c, &c->st, r->err) != 0) {
 			free(c);
 			r->over = true;
 			return;
