@@ -40,6 +40,7 @@
 #define IDLE_MS 75000
 #define STALL_MS 60000
 #define GRACE_MS 30000		/* for running answers, after a stop */
+#define GOODBYE_MS 1000		/* for what peers are in the middle of */
 #define TICK_MS 1000
 #define TTLS_MAX 64
 
@@ -186,7 +187,7 @@ static void stop(void *arg)
 	}
 	d->stopping = loop_now(d->app.loop) + GRACE_MS;
 	server_stop(d->server);
-	peering_stop(&d->peering, GRACE_MS / 2);
+	peering_stop(&d->peering, GOODBYE_MS);
 }
 
 static bool control(void *arg, struct exchange *x, struct span path)

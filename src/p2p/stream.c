@@ -340,7 +340,8 @@ bool stream_push(struct stream *st)
 	/* A turn is one frame, so that streams share the way. */
 	sent = n > 0 ? yamux_write(y, st->y, buf_data(&st->out), n < YAMUX_SEND_MAX ? n : YAMUX_SEND_MAX) : 0;
 	buf_consume(&st->out, sent);
-	if (buf_len(&st->out) == 0 && st->shut && (st->ms == NULL || st->ms->nprotocols == 1))
+	/* Behind the agreement: js resets a stream whose FIN comes along with the proposal. */
+	if (buf_len(&st->out) == 0 && st->shut && st->ms == NULL)
 		yamux_close(y, st->y);
 	return sent > 0;
 }

@@ -116,11 +116,13 @@ class Member:
     def start(self):
         with self._as_binary():
             self.daemon = Daemon(self.ghoard, *self.args, token=TOKEN, env=self.env)
+        # the daemon answers at once and listens for peers when it has derived its key: this waits for it
+        self.run("peers", "id", rc=0)
 
     def run(self, *args, **more):
         """A command beside the daemon, in its environment."""
         with self._as_binary():
-            return self.ghoard(*args, token=TOKEN, env={**self.env, **more.pop("env", {})}, **more)
+            return self.ghoard(*args, "--socket", self.daemon.socket, token=TOKEN, env={**self.env, **more.pop("env", {})}, **more)
 
     def _id(self):
         said = self.run("peers", "id", rc=0).out.decode()
