@@ -99,8 +99,7 @@ bool lookup_fresh(const struct lookup *, const struct entry *);
 int64_t lookup_ttl_left(const struct lookup *, const struct entry *);
 /* May it stand in when GitHub fails (stale-if-error)? */
 bool lookup_may_stand_in(const struct lookup *);
-/* Give `own` another entry (takes the reference) and its layer's name. */
-void lookup_set_own(struct lookup *, struct entry *, const char *layer);
+void lookup_set_own(struct lookup *, struct entry *, const char *layer);	/* takes the reference */
 /* Was anything that matches this request made stale after `time` (µs)? */
 bool lookup_overtaken(const struct lookup *, int64_t time);
 /* A refusal or a failure of the token itself: rows in .epochs. `prefix` empty: the whole token. */

@@ -1,9 +1,12 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hex.h"
+#include "base/json.h"
+#include "base/wipe.h"
 #include "cache/layer.h"
 #include "cache/mem.h"
 #include "cli/app.h"
@@ -17,6 +20,20 @@
 #include "store/store.h"
 
 #define VARIANT_LEN 16		/* hex characters at a key's end (FORMATS §2) */
+
+/* Of the environment's token: the daemon answers for others, but what it shares is this one's. */
+static struct identity own;
+
+static void learn_own(void)
+{
+	const char *token = app_token();
+	char text[SECRET_MAX];
+	int n = token != NULL ? snprintf(text, sizeof(text), "token %s", token) : 0;
+
+	if (n <= 0 || (size_t)n >= sizeof(text) || !identity_init(&own, span_make(text, (size_t)n)))
+		identity_init(&own, span_make(NULL, 0));
+	wipe(text, sizeof(text));
+}
 
 /* ---- what peers may have ---- */
 
@@ -48,7 +65,7 @@ static bool may_share(void *arg, const struct entry *e)
 	const struct app *a = arg;
 
 	return e->ours && e->url.n > 0 && is_shared_operation(a, e->op) &&
-	    (shares_all(a) || (!a->id.is_public && span_eq(e->auth, a->id.tag)));
+	    (shares_all(a) || (!own.is_public && span_eq(e->auth, own.tag)));
 }
 
 static bool is_alive(const struct app *a, const struct entry *e)
@@ -62,13 +79,13 @@ static bool is_alive(const struct app *a, const struct entry *e)
 /* The own token's in memory, else on disk; with `all` the newest of anybody. A reference. */
 static struct entry *find_entry(struct app *a, struct span key)
 {
-	struct span tag = span_of(a->id.tag);
+	struct span tag = span_of(own.tag);
 	struct entry *e = mem_get(a->mem, key, tag);
 	unsigned corrupt = 0;
 
 	if (e != NULL)
 		return entry_ref(e);
-	if (a->store != NULL && store_get(a->store, key, tag, identity_key(&a->id), &e, &corrupt) == 1)
+	if (a->store != NULL && store_get(a->store, key, tag, identity_key(&own), &e, &corrupt) == 1)
 		return e;
 	if (a->store != NULL && shares_all(a) && store_get_last(a->store, key, &e, &corrupt) == 1)
 		return e;
@@ -143,24 +160,6 @@ static void invalidate(void *arg, struct span prefix, int64_t time)
 	epochs_add(a->epochs, span_of("*"), &prefix, 1, time, NULL);
 }
 
-/* ---- by name: nothing is given or taken yet but by the store's own commands ---- */
-
-static bool get_named(void *arg, struct span key, struct buf *json)
-{
-	(void)arg;
-	(void)key;
-	(void)json;
-	return false;
-}
-
-static bool put_named(void *arg, struct span key, struct span json)
-{
-	(void)arg;
-	(void)key;
-	(void)json;
-	return false;
-}
-
 /* ---- composing ---- */
 
 struct cache_layer *p2p_layer(struct app *a)
@@ -201,19 +200,44 @@ int p2p_open(struct app *a, const uint8_t *group_key, const struct swarm_params 
 		.source = &source };
 	int rc;
 
-	source = (struct swarm_source){ find, release, judge, asking, invalidate, get_named, put_named, a };
+	source = (struct swarm_source){ .find = find,
+		.release = release,
+		.judge = judge,
+		.asking = asking,
+		.invalidate = invalidate,
+		.arg = a };
 	if (settings_bool(s, "ipfs_accelerate.enabled"))
 		p.shared_network_id = settings_str(s, "ipfs_accelerate.shared_network_id");
 	set_strategy(a, &p);
+	learn_own();
 	rc = share_new(sp, &p, out, err);
 	if (rc == 0 && a->peers != NULL)
 		layer_p2p_set(a->peers, *out);
 	return rc;
 }
 
+void p2p_report(const struct share *s, struct json *o)
+{
+	const struct share_stats *t = share_stats(s);
+	struct json *n = json_put_object(o, "sharing");
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = { { "asked", t->asked }, { "hits", t->hits }, { "misses", t->misses }, { "late", t->late },
+		{ "served", t->served }, { "refused", t->refused }, { "announced", t->announced },
+		{ "heard", t->heard }, { "dropped", t->dropped }, { "invalidated", t->invalidated },
+		{ "busy_sent", t->busy_sent }, { "busy_heard", t->busy_heard }, { "bad_body", t->bad_body },
+		{ "bad_seal", t->bad_seal }, { "bad_message", t->bad_message },
+		{ "bytes_in", t->bytes_in }, { "bytes_out", t->bytes_out } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		json_put_int(n, rows[i].name, (int64_t)rows[i].value);
+}
+
 void p2p_close(struct app *a, struct share *s)
 {
 	if (s != NULL && a->peers != NULL)
 		layer_p2p_set(a->peers, NULL);
+	identity_wipe(&own);
 	share_free(s);
 }

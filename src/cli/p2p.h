@@ -10,8 +10,8 @@
 
 struct app;
 struct cache_layer;
-struct entry;
 struct err;
+struct json;
 struct share;
 struct swarm_params;
 
@@ -20,6 +20,8 @@ struct cache_layer *p2p_layer(struct app *);
 /* The share and its swarm; `app` outlives it. The group key is copied. */
 int p2p_open(struct app *, const uint8_t *group_key, const struct swarm_params *, struct share **,
     struct err *);
+/* What was asked, served and heard, as numbers under `sharing` of a JSON object. */
+void p2p_report(const struct share *, struct json *);
 /* The layer asks nobody any more, and the share is freed. NULL is fine. */
 void p2p_close(struct app *, struct share *);
 

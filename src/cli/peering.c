@@ -349,6 +349,7 @@ static void put_swarm(struct peering *g, struct json *o)
 	peerid_cid(swarm_id(g->swarm), text);
 	json_put_str(o, "cid", text);
 	put_addrs(g, o);
+	p2p_report(g->share, o);
 	buf_init(&b, (size_t)1 << 20);
 	swarm_report(g->swarm, &b);
 	json_put_raw(o, "peers", buf_span(&b));

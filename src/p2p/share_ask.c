@@ -12,8 +12,6 @@
 #include "crypto/cid.h"
 #include "p2p/sharing.h"
 
-#define HOLDERS_LOOKED_AT 8
-
 static const char *const protocols[] = { WIRE_PROTOCOL };
 
 /* One peer being asked. */
@@ -37,8 +35,7 @@ struct share_call {
 	void *arg;
 	struct share_want want;
 	struct buf text;		/* what the want's spans point into */
-	const struct member *asked[SHARING_LEGS];
-	size_t nasked;
+	struct asked asked;
 	struct leg *legs[SHARING_LEGS];
 	size_t nlegs;
 	int64_t due, hedge, retry;	/* loop time; 0: not set */
@@ -106,90 +103,6 @@ static void end(struct share_call *c, enum share_outcome outcome)
 	done(arg, &a);
 }
 
-/* ---- who is asked ---- */
-
-static bool was_asked(const struct share_call *c, const struct member *m)
-{
-	for (size_t i = 0; i < c->nasked; i++)
-		if (c->asked[i] == m)
-			return true;
-	return false;
-}
-
-static bool may_ask(struct share *s, const struct share_want *w, const struct member *m)
-{
-	return member_is(m) && !(w->candidate && m->candidates_until > loop_now(s->loop));
-}
-
-/* The next who announced it; NULL. */
-static struct member *next_holder(struct share *s, const struct share_want *w, const struct share_call *c)
-{
-	struct holder found[HOLDERS_LOOKED_AT];
-	int64_t now = clock_wall();
-	size_t n = w->cid.n > 0
-	    ? holders_find_cid(s->holders, w->cid, now, found, HOLDERS_LOOKED_AT)
-	    : holders_find(s->holders, w->key, w->auth, w->after, now, found, HOLDERS_LOOKED_AT);
-
-	for (size_t i = 0; i < n; i++) {
-		struct member *m = (struct member *)(uintptr_t)found[i].peer;
-
-		bool own = w->auth.n > 0 && span_same(found[i].auth, w->auth);
-
-		if (!own && (w->own_only || (w->candidate && found[i].size > SHARE_CANDIDATE_MAX)))
-			continue;
-		if (found[i].size <= s->p.body_max && (own ? member_is(m) : may_ask(s, w, m)) &&
-		    (c == NULL || !was_asked(c, m)))
-			return m;
-	}
-	return NULL;
-}
-
-#define MEMBERS_MAX 64
-
-/* NULL: we are it, or nobody else is there. */
-static struct member *coordinator(struct share *s, struct span key)
-{
-	const struct peerid *ids[MEMBERS_MAX + 1] = { swarm_id(s->swarm) };
-	struct member *members[MEMBERS_MAX + 1] = { NULL };
-	size_t n = 1;
-
-	for (struct member *m = s->members; m != NULL && n <= MEMBERS_MAX; m = m->next) {
-		if (!member_is(m) || m->busy_until > loop_now(s->loop))
-			continue;
-		ids[n] = peer_id(m->peer);
-		members[n++] = m;
-	}
-	return members[holders_coordinator(key, ids, n)];
-}
-
-static struct member *next_unannounced(struct share *s, const struct share_want *w,
-    const struct share_call *c)
-{
-	for (struct member *m = s->members; m != NULL; m = m->next)
-		if (may_ask(s, w, m) && (c == NULL || !was_asked(c, m)))
-			return m;
-	return NULL;
-}
-
-/* The coordinator has its say when nobody announced it, and when nothing is held here. */
-static struct member *next_member(struct share *s, const struct share_want *w, const struct share_call *c)
-{
-	struct member *m = next_holder(s, w, c);
-
-	if (m != NULL || w->cid.n > 0)
-		return m;
-	if (w->unannounced)
-		return next_unannounced(s, w, c);
-	return c == NULL || c->nasked == 0 ? coordinator(s, w->key) : NULL;
-}
-
-bool share_would_ask(struct share *s, const struct share_want *w)
-{
-	if (s->members == NULL)
-		return false;
-	return next_member(s, w, NULL) != NULL || (w->cid.n == 0 && serve_is_fetched(s, w->key, false));
-}
-
 /* ---- asking one ---- */
 
 static int ask(struct share_call *c, struct member *m)
@@ -198,7 +111,7 @@ static int ask(struct share_call *c, struct member *m)
 	struct buf json;
 	int rc;
 
-	c->asked[c->nasked++] = m;
+	c->asked.who[c->asked.n++] = m;
 	if (g == NULL)
 		return ERR_INTERNAL;
 	g->call = c;
@@ -241,9 +154,9 @@ static bool ask_next(struct share_call *c)
 	struct share *s = c->share;
 	struct member *m;
 
-	while (c->nasked < SHARING_LEGS && c->nlegs < SHARING_LEGS &&
-	    (m = next_member(s, &c->want, c)) != NULL) {
-		bool announced = next_holder(s, &c->want, c) == m;
+	while (c->asked.n < SHARING_LEGS && c->nlegs < SHARING_LEGS &&
+	    (m = choose_member(s, &c->want, &c->asked)) != NULL) {
+		bool announced = choose_holder(s, &c->want, &c->asked) == m;
 
 		if (ask(c, m) != 0)
 			continue;
@@ -278,7 +191,7 @@ static void on_timer(struct timer *t)
 		c->waiting = false;
 		if (c->coordinator != NULL && member_is(c->coordinator) && !c->again) {
 			c->again = true;
-			c->nasked = 0;
+			c->asked.n = 0;
 		}
 		go_on(c);
 	} else {
@@ -288,53 +201,11 @@ static void on_timer(struct timer *t)
 	}
 }
 
-/* ---- is what a busy one says true? ---- */
-
-#define OWED_MS 5000		/* GitHub's slow answers come within this */
-
-static void key_digest(uint8_t out[static SHA256_LEN], struct span key)
-{
-	hash_sha256(out, key.p, key.n);
-}
-
-/* true: it said so too often with no announcement after it. */
-static bool note_busy(struct share *s, struct member *m, struct span key)
-{
-	uint8_t digest[SHA256_LEN];
-	int64_t now = loop_now(s->loop);
-
-	if (m->owed_until > now)	/* one at a time is watched */
-		return false;
-	if (m->owed_until != 0)
-		m->busy++;
-	key_digest(digest, key);
-	memcpy(m->owed, digest, sizeof(m->owed));
-	m->owed_until = now + OWED_MS;
-	if (m->busy < SHARE_DISTRUST)
-		return false;
-	m->busy = 0;
-	m->owed_until = 0;
-	m->busy_until = now + SHARE_BUSY_SHUN_MS;
-	return true;
-}
-
-static void forgive(struct share *s, struct span key)
-{
-	uint8_t digest[SHA256_LEN];
-
-	key_digest(digest, key);
-	for (struct member *m = s->members; m != NULL; m = m->next)
-		if (m->owed_until != 0 && memcmp(m->owed, digest, sizeof(m->owed)) == 0) {
-			m->owed_until = 0;
-			m->busy = 0;
-		}
-}
-
 void ask_heard(struct share *s, struct span key)
 {
 	struct share_call *c = s->calls;
 
-	forgive(s, key);
+	choose_forgive(s, key);
 	while (c != NULL) {
 		if (!c->waiting || !span_same(c->want.key, key)) {
 			c = c->next;
@@ -342,7 +213,7 @@ void ask_heard(struct share *s, struct span key)
 		}
 		c->waiting = false;
 		c->retry = 0;
-		c->nasked = 0;
+		c->asked.n = 0;
 		go_on(c);
 		c = s->calls;		/* who was told may have ended others */
 	}
@@ -373,7 +244,7 @@ static void on_busy(struct leg *g, int64_t retry_ms)
 	struct member *m = g->member;
 
 	s->stats.busy_heard++;
-	if (!c->again && !note_busy(s, m, c->want.key)) {
+	if (!c->again && !choose_note_busy(s, m, c->want.key)) {
 		c->waiting = true;
 		c->coordinator = m;
 		c->retry = loop_now(s->loop) + (retry_ms > 0 ? retry_ms : 1);
@@ -576,6 +447,15 @@ void ask_forget(struct member *m)
 }
 
 /* ---- starting ---- */
+
+bool share_would_ask(struct share *s, const struct share_want *w)
+{
+	const struct asked nobody = { .n = 0 };
+
+	if (s->members == NULL)
+		return false;
+	return choose_member(s, w, &nobody) != NULL || (w->cid.n == 0 && serve_is_fetched(s, w->key, false));
+}
 
 static struct span keep(struct buf *b, struct span s)
 {

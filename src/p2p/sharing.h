@@ -57,6 +57,11 @@ struct fetching {			/* who was told to fetch what */
 
 struct told;
 
+struct asked {				/* for one look-up */
+	const struct member *who[SHARING_LEGS];
+	size_t n;
+};
+
 struct share {
 	struct share_params p;
 	const char *serves[2 + SHARING_SERVES];
@@ -102,6 +107,15 @@ void tell_on_gather(struct timer *);
 void ask_heard(struct share *, struct span key);	/* an announcement of this key came */
 void ask_forget(struct member *);			/* its connection is down */
 void ask_pump(struct member *);				/* the bucket has filled again */
+
+/* ---- share_choose.c ---- */
+
+/* Who is asked next: who announced it; else the coordinator, or with `unannounced` any. NULL: nobody. */
+struct member *choose_holder(struct share *, const struct share_want *, const struct asked *);
+struct member *choose_member(struct share *, const struct share_want *, const struct asked *);
+/* true: it said "busy" too often with no announcement after it. */
+bool choose_note_busy(struct share *, struct member *, struct span key);
+void choose_forgive(struct share *, struct span key);	/* the announcement came */
 
 /* ---- share_serve.c ---- */
 

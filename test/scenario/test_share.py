@@ -7,7 +7,7 @@ from rig import ISSUES, REPO
 
 SECRET = "an-invented-group-secret-of-the-tests-0001"
 OTHER = "an-invented-group-secret-of-the-tests-0002"
-OWN = "daemon-token"
+OWN = "alice-token"
 
 
 def until(true, seconds=8):
@@ -67,6 +67,7 @@ def test_what_one_fetched_the_other_has(pair, fake):
     assert fake.count() == 0, "GitHub was not asked"
     third = b.get(REPO, token=OWN)
     assert third.cache["detail"] == "memory", "it is the other's own now"
+    assert about(a)["sharing"]["served"] == 1 and about(b)["sharing"]["hits"] == 1
 
 
 def test_another_tokens_body_costs_a_free_304(pair, fake):
@@ -74,7 +75,7 @@ def test_another_tokens_body_costs_a_free_304(pair, fake):
     first = a.get(ISSUES, token=OWN)
     time.sleep(0.3)
     fake.forget()
-    second = b.get(ISSUES, token="alice-token")
+    second = b.get(ISSUES, token="bob-token")
     assert second.status == 200 and second.body == first.body
     assert second.cache["detail"] == "candidate" and second.cache["fwd-status"] == 304
     assert fake.count() == 1 and fake.count(billable=True) == 0
@@ -82,10 +83,10 @@ def test_another_tokens_body_costs_a_free_304(pair, fake):
 
 def test_only_the_daemons_own_tokens_entries_are_told(pair, fake):
     a, b = pair
-    a.get(ISSUES, token="alice-token")
+    a.get(ISSUES, token="bob-token")
     time.sleep(0.3)
     fake.forget()
-    assert b.get(ISSUES, token="alice-token").cache["fwd-status"] == 200
+    assert b.get(ISSUES, token="bob-token").cache["fwd-status"] == 200
     assert fake.count(billable=True) == 1
 
 
