@@ -57,11 +57,6 @@ struct cache_layer {
 	const char *name;
 	enum layer_result (*lookup)(struct cache_layer *, struct lookup *);
 	bool (*store)(struct cache_layer *, struct entry *);	/* did it keep it? NULL: it keeps nothing */
-	/* Told of what GitHub answered; keeps nothing. And: it did or did not confirm the candidate; below
-	 * this path something was written at `time` (µs). Each may be NULL. */
-	void (*tell)(struct cache_layer *, const struct entry *);
-	void (*judged)(struct cache_layer *, const struct lookup *, bool confirmed);
-	void (*wrote)(struct cache_layer *, struct span prefix, int64_t time);
 	void (*cancel)(struct cache_layer *, struct lookup *);
 	void (*hand_over)(struct cache_layer *, struct lookup *from,
 	    struct lookup *to); /* its state goes on for another */
@@ -73,6 +68,11 @@ struct cache_layer {
 	/* GitHub's limits as last told to this token; NULL: not known. */
 	const struct ratelimit *(*limits)(const struct cache_layer *, const struct request *);
 	uint64_t (*changes)(const struct cache_layer *);	/* a number that changes with them */
+	/* Told of what GitHub answered; keeps nothing. And: it did or did not confirm the candidate; below
+	 * this path something was written at `time` (µs). Each may be NULL. */
+	void (*tell)(struct cache_layer *, const struct entry *);
+	void (*judged)(struct cache_layer *, const struct lookup *, bool confirmed);
+	void (*wrote)(struct cache_layer *, struct span prefix, int64_t time);
 };
 
 /* A pending layer has finished: err is set, or serve_own, or answer, or (streamed) head_sent. The lookup is
