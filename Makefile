@@ -135,7 +135,7 @@ $(eval $(call flavour,build/asan,$(HOST_CC),$(SANE_FLAGS) -Wall -Wextra,$(SANE_F
 $(eval $(call flavour,build/fuzz,$(FUZZ_CC),$(FUZZ_FLAGS) -Wall -Wextra,$(FUZZ_FLAGS)))
 
 # The program with the tests' echo protocol: for test/interop alone.
-$(eval $(call flavour,build/echo,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN) -DGHOARD_ECHO -Itest/interop/peers,\
+$(eval $(call flavour,build/echo,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN) -DGHOARD_ECHO -Itest/interop,\
 	$(RELEASE_FLAGS) -g0))
 
 build/ghoard-echo: $(SRC:%.c=build/echo/obj/%.o) build/echo/obj/test/interop/peers/echo.o \
@@ -247,7 +247,7 @@ build/engines: build/obj/test/bench/engines.o $(PART:%.c=build/obj/%.o) $(LIBS:%
 demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub
 	$(Q)$(PYTHON) test/demo.py $(if $(LIVE),--live)
 
-interop: all build/ghoard-echo build/deps/interop build/venv/ready ## unmodified clients; GH_CURRENT=0 spares a long build
+interop: all build/ghoard-echo build/deps/interop build/venv/ready ## unmodified clients; GH_CURRENT=0: fewer
 	$(Q)GH_CURRENT='$(GH_CURRENT)' $(PYTHON) test/interop/clients.py
 	$(Q)GHOARD=$(CURDIR)/build/ghoard $(PYTHON) -m pytest -p no:cacheprovider \
 		$(if $(T),-k '$(T)') $(PYTEST_FLAGS) test/interop

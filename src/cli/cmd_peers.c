@@ -15,7 +15,7 @@
 #include "p2p/swarm.h"
 
 #ifdef GHOARD_ECHO
-#include "echo.h"
+#include "peers/echo.h"
 #endif
 
 #define START_TRIES 40			/* the daemon derives its key: 65 ms, more on a busy machine */

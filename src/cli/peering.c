@@ -20,7 +20,7 @@
 #include "p2p/swarm.h"
 
 #ifdef GHOARD_ECHO
-#include "echo.h"
+#include "peers/echo.h"
 #endif
 
 #define LISTEN_MAX 8

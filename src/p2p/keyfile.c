@@ -123,8 +123,9 @@ int keyfile_load(const char *path, bool bound, struct ed25519_key *key, struct e
 	char here[PLACE_LEN + 1] = UNBOUND;
 	struct span place;
 	struct stat st;
+	struct err why;
 	struct buf b;
-	int rc = 0;
+	int rc;
 
 	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) != 0)
 		return err_set(err, ERR_DENIED, "others may read the libp2p identity in %s; "
@@ -132,11 +133,12 @@ int keyfile_load(const char *path, bool bound, struct ed25519_key *key, struct e
 	if (bound && place_of(path, here, err) != 0)
 		return keyfile_fresh(key, NULL) == 0 ? ERR_IO : ERR_INTERNAL;
 	buf_init(&b, FILE_MAX);
-	rc = file_read(path, FILE_MAX, true, &b, err);
+	err_init(&why);
+	rc = file_read(path, FILE_MAX, true, &b, &why);
 	if (rc == ERR_NOTFOUND) {
-		err_init(err);
 		rc = write_new(path, here, key, err);
 	} else if (rc != 0) {
+		err_set(err, rc, "%s", why.msg);
 		rc = rc == ERR_LIMIT ? ERR_DAMAGED : keyfile_fresh(key, NULL) == 0 ? ERR_IO : ERR_INTERNAL;
 	} else if (!parse(buf_span(&b), key, &place)) {
 		ed25519_wipe(key);

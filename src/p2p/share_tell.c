@@ -46,8 +46,11 @@ static void queue(struct share *s, const struct member *from, const struct messa
 	while (*at != NULL)
 		at = &(*at)->next;
 	*at = t;
+	/* After a pause at once: somebody may be waiting for just this. */
 	if (s->ntold++ == 0)
-		timer_set(s->loop, &s->gather, loop_now(s->loop) + SHARE_GATHER_MS);
+		timer_set(s->loop, &s->gather,
+		    loop_now(s->loop) - s->told_at >= SHARE_GATHER_MS ? loop_now(s->loop)
+								      : s->told_at + SHARE_GATHER_MS);
 }
 
 /* The one it came from, and those it names as its peers, have it already. */
@@ -131,6 +134,7 @@ void tell_on_gather(struct timer *timer)
 	struct share *s = (struct share *)(void *)((char *)timer - offsetof(struct share, gather));
 
 	timer_clear(s->loop, timer);
+	s->told_at = loop_now(s->loop);
 	if (s->told != NULL && s->p.strategy != SHARE_TO_ALL && s->p.peer_count > 0) {
 		send_to_some(s);
 	} else if (s->told != NULL) {

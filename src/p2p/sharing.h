@@ -78,6 +78,7 @@ struct share {
 	struct told *told;		/* announcements that wait for company */
 	size_t ntold;
 	struct timer gather;
+	int64_t told_at;		/* loop time of the last ones sent */
 	struct fetching fetching[SHARING_FETCHES];
 	uint64_t flight;		/* bytes of bodies on their way */
 	struct share_stats stats;

@@ -122,7 +122,8 @@ class Member:
     def run(self, *args, **more):
         """A command beside the daemon, in its environment."""
         with self._as_binary():
-            return self.ghoard(*args, "--socket", self.daemon.socket, token=TOKEN, env={**self.env, **more.pop("env", {})}, **more)
+            env = {**self.env, **more.pop("env", {})}
+            return self.ghoard(*args, "--socket", self.daemon.socket, token=TOKEN, env=env, **more)
 
     def _id(self):
         said = self.run("peers", "id", rc=0).out.decode()

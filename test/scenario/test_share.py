@@ -1,5 +1,6 @@
 """Daemons that share what they fetch: real binaries on loopback addresses, one stand-in GitHub."""
 
+import concurrent.futures
 import time
 
 import pytest
@@ -135,3 +136,26 @@ def test_large_bodies_cross(pair, fake):
     fake.forget()
     second = b.get(ISSUES, token=OWN)
     assert second.body == body
+
+
+def test_what_both_miss_at_once_is_fetched_about_once(pair, fake):
+    a, b = pair
+    paths = [f"{ISSUES}?per_page=5&page={i}" for i in range(1, 21)]
+    with concurrent.futures.ThreadPoolExecutor(2) as both:
+        for path in paths:
+            first, second = both.map(lambda one: one.get(path, token=OWN), (a, b))  # noqa: B023
+            assert first.status == second.status == 200 and first.body == second.body
+            time.sleep(0.06)
+    assert fake.count() <= 1.3 * len(paths), "without the coordinator it is twice as many"
+
+
+def test_an_entry_by_itself_needs_no_announcement(peers, fake):
+    """Who comes later has heard nothing: the coordinator, if it is the other, is asked by key."""
+    a = peers("a")
+    paths = [f"{ISSUES}?per_page=5&page={i}" for i in range(1, 11)]
+    bodies = [a.get(path, token=OWN).body for path in paths]
+    b = peers("b", to=a)
+    until(lambda: members(a) and members(b))
+    fake.forget()
+    assert [b.get(path, token=OWN).body for path in paths] == bodies
+    assert fake.count() < len(paths)

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/varint.h"
 #include "crypto/hash.h"
-#include "echo.h"
+#include "peers/echo.h"
 #include "loop/loop.h"
 #include "p2p/swarm.h"
 

@@ -143,7 +143,8 @@ static void run(int64_t ms, const struct node *until)
 	struct timer t = { .fire = on_late };
 	unsigned had = until != NULL ? until->answers : 0;
 
-	for (int64_t end = clock_mono() + ms; clock_mono() < end && (until == NULL || until->answers == had);) {
+	for (int64_t end = clock_mono() + ms;
+	     clock_mono() < end && (until == NULL || until->answers == had);) {
 		done = false;
 		timer_set(loop, &t, clock_mono() + 5);
 		assert_int_equal(loop_run(loop, &done, NULL), 0);
