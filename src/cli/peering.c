@@ -223,6 +223,18 @@ static int open_swarm(struct peering *g, struct err *err)
 	return rc;
 }
 
+static void announce(const struct peering *g)
+{
+	char text[MULTIADDR_TEXT_MAX];
+	const struct multiaddr *addrs;
+	size_t n = swarm_addrs(g->swarm, &addrs);
+
+	for (size_t i = 0; i < n; i++) {
+		multiaddr_text(&addrs[i], text);
+		log_info("listening for peers on %s", text);
+	}
+}
+
 static void on_key(void *arg, const uint8_t *key, const struct err *err)
 {
 	struct peering *g = arg;
@@ -239,6 +251,7 @@ static void on_key(void *arg, const uint8_t *key, const struct err *err)
 		give_up(g, &why);
 		return;
 	}
+	announce(g);
 	swarm_start(g->swarm);
 	g->state = PEERING_ON;
 }

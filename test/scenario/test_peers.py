@@ -152,6 +152,18 @@ def test_blocked(member):
     assert one.report()["peers"] == [] and two.report()["peers"] == []
 
 
+def test_doctor(member):
+    one = member("one")
+    assert one.report()["state"] == "on"
+    run = one.ghoard("doctor", "--offline", "--socket", one.daemon.socket, env=one.env)
+    lines = {line.split(":")[0].split()[-1]: line for line in run.out.decode().splitlines()}
+    assert lines["p2p"].startswith("ok") and str(one.port) in lines["p2p"]
+    assert one.lines[0] in lines["identity"]
+    (one.ghoard.cache / ".peer_key").write_text("nonsense\n")
+    run = one.ghoard("doctor", "--offline", "--socket", one.daemon.socket, env=one.env)
+    assert re.search(r"^fail +identity:.*does not hold", run.out.decode(), re.M)
+
+
 def test_a_taken_port(member):
     one = member("one")
     assert one.report()["state"] == "on"
