@@ -397,7 +397,8 @@ static void raw_dial(struct rig *r, struct raw *raw)
 }
 
 /* One frame of yamux. */
-static void raw_say(struct raw *raw, uint8_t type, uint8_t flags, uint8_t id, uint8_t length, const char *body)
+static void raw_say(struct raw *raw, uint8_t type, uint8_t flags, uint8_t id, uint8_t length,
+    const char *body)
 {
 	uint8_t h[YAMUX_HEADER_LEN] = { 0, type, 0, flags, 0, 0, 0, id, 0, 0, 0, length };
 
