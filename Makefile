@@ -4,7 +4,7 @@
 # by vendor/deps.sh.  V=1 shows the commands, JOBS=1 runs one at a time.
 
 VERSION  := 0.1.0
-MAX_SIZE := 921600
+MAX_SIZE := 1048576
 ARCH     := x86_64
 
 PREFIX       ?= /usr/local
@@ -135,6 +135,15 @@ $(eval $(call flavour,build,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN),$(RELEASE_FLAGS)
 $(eval $(call flavour,build/asan,$(HOST_CC),$(SANE_FLAGS) -Wall -Wextra,$(SANE_FLAGS)))
 $(eval $(call flavour,build/fuzz,$(FUZZ_CC),$(FUZZ_FLAGS) -Wall -Wextra,$(FUZZ_FLAGS)))
 
+# The program with the tests' echo protocol: for test/interop alone.
+$(eval $(call flavour,build/echo,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN) -DGHOARD_ECHO -Itest/interop,\
+	$(RELEASE_FLAGS) -g0))
+
+build/ghoard-echo: $(SRC:%.c=build/echo/obj/%.o) build/echo/obj/test/interop/peers/echo.o \
+		$(LIBS:%=build/lib/%.a)
+	$(call say,LINK,$@)
+	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
+
 %/src/base/jscan.o %/src/base/jfind.o %/src/base/str.o %/src/base/buf.o %/src/base/siphash.o: DEFINES := -O2
 %/src/http/parse.o %/src/http/heads.o: DEFINES := -O2
 # the one file that knows the version
@@ -243,7 +252,7 @@ build/engines: build/obj/test/bench/engines.o $(PART:%.c=build/obj/%.o) $(LIBS:%
 demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub
 	$(Q)$(PYTHON) test/demo.py $(if $(LIVE),--live)
 
-interop: all build/deps/interop build/venv/ready ## unmodified clients; GH_CURRENT=0 spares a long build
+interop: all build/ghoard-echo build/deps/interop build/venv/ready ## unmodified clients; GH_CURRENT=0: fewer
 	$(Q)GH_CURRENT='$(GH_CURRENT)' $(PYTHON) test/interop/clients.py
 	$(Q)GHOARD=$(CURDIR)/build/ghoard $(PYTHON) -m pytest -p no:cacheprovider \
 		$(if $(T),-k '$(T)') $(PYTEST_FLAGS) test/interop

@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,6 +235,13 @@ struct json *json_last(const struct json *array)
 	if (!cJSON_IsArray(a) || cJSON_GetArraySize(a) == 0)
 		return NULL;
 	return (struct json *)cJSON_GetArrayItem(a, cJSON_GetArraySize(a) - 1);
+}
+
+struct json *json_at(const struct json *array, size_t i)
+{
+	cJSON *a = node(array);
+
+	return cJSON_IsArray(a) && i < INT_MAX ? (struct json *)cJSON_GetArrayItem(a, (int)i) : NULL;
 }
 
 struct json *json_get(const struct json *o, const char *key)

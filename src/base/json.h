@@ -39,6 +39,8 @@ struct json *json_put_array(struct json *o, const char *key);
 struct json *json_get(const struct json *o, const char *key);
 /* Last item of an array, NULL if it is empty or no array. */
 struct json *json_last(const struct json *array);
+/* Item of an array; NULL past its end, or if it is none. */
+struct json *json_at(const struct json *array, size_t i);
 bool json_is_object(const struct json *);
 bool json_is_array(const struct json *);
 

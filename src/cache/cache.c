@@ -113,7 +113,19 @@ bool lookup_store(struct lookup *lk, struct entry *e)
 	for (size_t i = 0; i < lk->at; i++)
 		if (lk->cache->p.layers[i]->store != NULL)
 			kept = lk->cache->p.layers[i]->store(lk->cache->p.layers[i], e);
+	for (size_t i = 0; lk->at + 1 == lk->cache->p.nlayers && i < lk->at; i++)
+		if (lk->cache->p.layers[i]->tell != NULL)
+			lk->cache->p.layers[i]->tell(lk->cache->p.layers[i], e);
 	return kept;
+}
+
+void lookup_judged(const struct lookup *lk, bool confirmed)
+{
+	struct cache_params *p = &lk->cache->p;
+
+	for (size_t i = 0; lk->candidate_from.n > 0 && i < p->nlayers; i++)
+		if (p->layers[i]->judged != NULL)
+			p->layers[i]->judged(p->layers[i], lk, confirmed);
 }
 
 /* ---- the end of a look-up ---- */
@@ -186,7 +198,11 @@ static void count(const struct lookup *lk)
 										     : M_REVALIDATED,
 			    1);
 		else
-			metrics_add(m, strcmp(o->detail, "memory") == 0 ? M_HIT_MEM : M_HIT_DISK, 1);
+			metrics_add(m,
+			    strcmp(o->detail, "memory") == 0  ? M_HIT_MEM
+				: strcmp(o->detail, "p2p") == 0 ? M_HIT_P2P
+								: M_HIT_DISK,
+			    1);
 	}
 }
 
@@ -388,6 +404,15 @@ static bool may_serve_meanwhile(const struct lookup *lk)
 	return -lookup_ttl_left(lk, e) <= lk->cache->p.stale_while_revalidate_s;
 }
 
+/* What the last layer asked left is fresh: served. */
+static bool settled(struct lookup *lk)
+{
+	if (lk->own == NULL || lk->ask.offline || !lookup_fresh(lk, lk->own))
+		return false;
+	hit(lk, lk->own_layer);
+	return true;
+}
+
 static void walk(struct lookup *lk)
 {
 	struct cache_params *p = &lk->cache->p;
@@ -397,10 +422,8 @@ static void walk(struct lookup *lk)
 	for (; lk->at + 1 < p->nlayers; lk->at++) {
 		if (p->layers[lk->at]->lookup(p->layers[lk->at], lk) == LAYER_PENDING)
 			return;
-		if (lk->own != NULL && !lk->ask.offline && lookup_fresh(lk, lk->own)) {
-			hit(lk, lk->own_layer);
+		if (settled(lk))
 			return;
-		}
 	}
 	lk->walked = true;
 	if (!lk->ask.offline && lk->req->bypass == NULL && may_serve_meanwhile(lk)) {
@@ -415,6 +438,14 @@ static void walk(struct lookup *lk)
 		not_cached(lk);
 	else
 		fly(lk);
+}
+
+void lookup_go_on(struct lookup *lk)
+{
+	if (settled(lk))
+		return;
+	lk->at++;
+	walk(lk);
 }
 
 static void on_job(struct job *job)
@@ -476,7 +507,7 @@ static struct cache_layer *streaming(const struct lookup *lk)
 {
 	struct cache_layer *last = lk->cache->p.layers[lk->cache->p.nlayers - 1];
 
-	return lk->layer_state != NULL ? last : NULL;
+	return lk->layer_state != NULL && lk->at + 1 == lk->cache->p.nlayers ? last : NULL;
 }
 
 void cache_send(struct lookup *lk, const void *p, size_t n)
@@ -507,6 +538,14 @@ bool cache_next_limit(const struct cache *c, unsigned *at, const char **tag, con
 	const struct cache_layer *last = c->p.layers[c->p.nlayers - 1];
 
 	return last->next_limit != NULL && last->next_limit(last, at, tag, limit);
+}
+
+bool cache_is_asking(const struct cache *c, struct span key)
+{
+	for (const struct lookup *lk = c->lookups; lk != NULL; lk = lk->next)
+		if (lk->walked && lk->req->bypass == NULL && span_same(buf_span(&lk->req->key), key))
+			return true;
+	return false;
 }
 
 int cache_new(const struct cache_params *p, struct cache **out, struct err *err)

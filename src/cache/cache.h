@@ -91,6 +91,9 @@ size_t cache_unsent(const struct lookup *);
 /* The client cannot take more of a streamed answer for now. */
 void cache_pause(struct lookup *, bool);
 
+/* Is GitHub being asked for this request key? */
+bool cache_is_asking(const struct cache *, struct span key);
+
 /* What a write makes stale, for every token: the item, the lists above it, its alias (FORMATS §2). Also for a
  * method unknown to us. */
 void cache_note_write(struct cache *, struct span target);

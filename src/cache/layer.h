@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "cache/cache.h"
 #include "loop/loop.h"
+#include "p2p/peerid.h"
 
 struct answer;
 struct entry;
@@ -32,6 +33,7 @@ struct lookup {
 	struct entry *own;		/* the asking token's, newest known; a reference */
 	const char *own_layer;		/* "memory", "disk" */
 	struct entry *candidate;	/* another token's, or offline anybody's; a reference */
+	struct peerid candidate_from;	/* the peer it came from; n == 0: it was held here */
 	size_t at;			/* the layer asked now */
 	int64_t now;			/* µs, when the look-up began */
 	/* what the last layer leaves: */
@@ -57,10 +59,9 @@ struct cache_layer {
 	enum layer_result (*lookup)(struct cache_layer *, struct lookup *);
 	bool (*store)(struct cache_layer *, struct entry *);	/* did it keep it? NULL: it keeps nothing */
 	void (*cancel)(struct cache_layer *, struct lookup *);
-	void (*hand_over)(struct cache_layer *, struct lookup *from,
-	    struct lookup *to); /* its state goes on for another */
-	/* Of the last layer: a stretch of a streamed request body (p == NULL: its end), back-pressure on the
-	 * answer. */
+	/* Of the last layer: its state goes on for another look-up; a stretch of a streamed request body (p
+	 * == NULL: its end), back-pressure on the answer. */
+	void (*hand_over)(struct cache_layer *, struct lookup *from, struct lookup *to);
 	void (*stream)(struct cache_layer *, struct lookup *, const void *p, size_t n);
 	void (*pause)(struct cache_layer *, struct lookup *, bool);
 	size_t (*unsent)(const struct cache_layer *, const struct lookup *);
@@ -68,13 +69,22 @@ struct cache_layer {
 	const struct ratelimit *(*limits)(const struct cache_layer *, const struct request *);
 	uint64_t (*changes)(const struct cache_layer *);	/* a number that changes with them */
 	/* All of them, see cache_next_limit; NULL: none are known. */
-	bool (*next_limit)(const struct cache_layer *, unsigned *at, const char **tag,
-	    const struct ratelimit **);
+	bool (*next_limit)(const struct cache_layer *, unsigned *, const char **, const struct ratelimit **);
+	/* Told of what GitHub answered; keeps nothing. And: it did or did not confirm the candidate; below
+	 * this path something was written at `time` (µs). Each may be NULL. */
+	void (*tell)(struct cache_layer *, const struct entry *);
+	void (*judged)(struct cache_layer *, const struct lookup *, bool confirmed);
+	void (*wrote)(struct cache_layer *, struct span prefix, int64_t time);
 };
 
-/* A pending layer has finished: err is set, or serve_own, or answer, or (streamed) head_sent. The lookup is
- * gone after. */
+/* A pending layer has finished: err is set, or serve_own, or answer, or (streamed) head_sent. It is gone
+ * after.
+ */
 void lookup_done(struct lookup *);
+/* A pending layer that is not the last has added what it knows: the walk goes on. It may be gone after. */
+void lookup_go_on(struct lookup *);
+/* GitHub confirmed the candidate, or sent another body: who offered it is told. */
+void lookup_judged(const struct lookup *, bool confirmed);
 /* Let every layer before the one asked now keep this entry; true if the last of them did. */
 bool lookup_store(struct lookup *, struct entry *);
 
@@ -91,8 +101,7 @@ bool lookup_fresh(const struct lookup *, const struct entry *);
 int64_t lookup_ttl_left(const struct lookup *, const struct entry *);
 /* May it stand in when GitHub fails (stale-if-error)? */
 bool lookup_may_stand_in(const struct lookup *);
-/* Give `own` another entry (takes the reference) and its layer's name. */
-void lookup_set_own(struct lookup *, struct entry *, const char *layer);
+void lookup_set_own(struct lookup *, struct entry *, const char *layer);	/* takes the reference */
 /* Was anything that matches this request made stale after `time` (µs)? */
 bool lookup_overtaken(const struct lookup *, int64_t time);
 /* A refusal or a failure of the token itself: rows in .epochs. `prefix` empty: the whole token. */
@@ -109,11 +118,24 @@ struct mem;
 struct store;
 struct http_client;
 struct etag_breaker;
+struct share;
 
 struct cache_layer *layer_mem_new(struct mem *);
 /* `after_store` (may be NULL) is told of every entry written. */
 struct cache_layer *layer_disk_new(struct store *, struct metrics *, void (*after_store)(void *arg),
     void *arg);
+
+struct layer_p2p_params {
+	bool verify;		/* others' entries are only candidates */
+	int64_t budget_ms;
+	/* May peers have it? */
+	bool (*may_share)(void *arg, const struct entry *);
+	void *arg;
+};
+/* Behind the disk: a peer is asked only for what is fresher than all that is held here. */
+struct cache_layer *layer_p2p_new(const struct layer_p2p_params *);
+/* The network has come up; NULL: it is gone (its calls are cancelled by share_free). */
+void layer_p2p_set(struct cache_layer *, struct share *);
 
 struct layer_api_params {
 	struct loop *loop;

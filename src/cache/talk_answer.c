@@ -86,6 +86,7 @@ static void on_304(struct talk *t, struct answer *a)
 	} else if (etag_same(tag, span_of(t->candidate))) {
 		rc = renew_from_candidate(lk->req, lk->candidate, a, ttl_to_store(lk), &e, &lk->err);
 		lk->outcome.detail = "candidate";
+		lookup_judged(lk, true);
 	} else if (etag_same(tag, span_of(t->empty))) {
 		rc = renew_from_empty(lk->req, a, ttl_to_store(lk), &e, &lk->err);
 		lk->outcome.detail = "candidate";
@@ -147,6 +148,8 @@ static void on_success(struct talk *t, struct answer *a)
 
 	if (a->head.status == 200)
 		talk_check_derivation(t, a);
+	if (t->candidate[0] != '\0')
+		lookup_judged(lk, false);
 	err_init(&ignored);
 	if (answer_storable(a, lk->req) &&
 	    renew_from_200(lk->req, a, ttl_to_store(lk), &dropped, &e, &ignored) == 0 &&

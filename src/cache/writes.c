@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cache/inside.h"
+#include "cache/layer.h"
 #include "github/route.h"
 #include "store/epochs.h"
 
@@ -81,6 +82,7 @@ void cache_note_write(struct cache *c, struct span target)
 	struct span path = span_before(target, '?'), repo = route_repo_prefix(path), prefixes[8];
 	char alias[512], lists[3][300];
 	struct err err;
+	int64_t now = clock_wall();
 	size_t n = 1;
 
 	err_init(&err);
@@ -91,7 +93,10 @@ void cache_note_write(struct cache *c, struct span target)
 	else
 		n = other_prefixes(path, prefixes);
 	c->epochs_pass = 0;
-	if (epochs_add(c->p.epochs, span_of("*"), prefixes, n, clock_wall(), &err) != 0)
+	for (size_t i = 0; repo.n > 0 && i < c->p.nlayers; i++)
+		if (c->p.layers[i]->wrote != NULL)
+			c->p.layers[i]->wrote(c->p.layers[i], prefixes[0], now);
+	if (epochs_add(c->p.epochs, span_of("*"), prefixes, n, now, &err) != 0)
 		log_warn("stored answers below %.*s may be served although it was written to: %s",
 		    (int)path.n, path.p, err.msg);
 }

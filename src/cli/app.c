@@ -13,6 +13,7 @@
 #include "cache/mem.h"
 #include "cli/app.h"
 #include "cli/cli.h"
+#include "cli/p2p.h"
 #include "config/layers.h"
 #include "config/table.h"
 #include "github/route.h"
@@ -221,6 +222,8 @@ static int open_layers(struct app *a, struct err *err)
 		rc = add_layer(a, layer_mem_new(a->mem), err);
 	if (rc == 0 && a->store != NULL && wants_disk(a))
 		rc = add_layer(a, layer_disk_new(a->store, a->metrics, after_store, a), err);
+	if (rc == 0 && a->is_daemon && settings_bool(s, "cache.enabled"))
+		rc = add_layer(a, a->peers = p2p_layer(a), err);
 	return rc != 0 ? rc : add_layer(a, layer_api_new(&api), err);
 }
 

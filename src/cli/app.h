@@ -32,7 +32,8 @@ struct app {
 	struct upstream upstream;
 	struct identity id;		/* of the environment's token */
 	struct mem *mem;
-	struct cache_layer *layers[3];
+	struct cache_layer *layers[4];
+	struct cache_layer *peers;	/* the one of them that asks peers; NULL: none */
 	size_t nlayers;
 	struct cache *cache;
 	bool is_daemon;			/* lives on: stale answers may be renewed beside */

@@ -40,7 +40,7 @@ struct command {
 };
 
 extern const struct command cmd_api, cmd_cache, cmd_codeql, cmd_config, cmd_cred, cmd_doctor, cmd_help,
-    cmd_serve, cmd_stats, cmd_status, cmd_stop, cmd_version;
+    cmd_peers, cmd_serve, cmd_stats, cmd_status, cmd_stop, cmd_version;
 
 /* The table, in the order help shows it; NULL past the end. */
 const struct command *cli_command(size_t i);

@@ -286,6 +286,7 @@ static void look(struct doctor *d, const struct globals *g)
 	look_at_secret(d);
 	look_at_folder(d, &app);
 	look_at_anchors(d, &app);
+	doctor_peers(d, &app);
 	doctor_upstream(d, &app);
 	app_close(&app);
 }

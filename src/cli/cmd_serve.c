@@ -31,6 +31,7 @@
 #include "metrics/report.h"
 #include "net/addr.h"
 #include "net/listen.h"
+#include "cli/peering.h"
 #include "proxy/control.h"
 #include "proxy/proxy.h"
 #include "proxy/recent.h"
@@ -44,11 +45,12 @@
 #define IDLE_MS 75000
 #define STALL_MS 60000
 #define GRACE_MS 30000		/* for running answers, after a stop */
+#define GOODBYE_MS 1000		/* for what peers are in the middle of */
 #define TICK_MS 1000
 #define TTLS_MAX 64
 
 static struct {
-	const char *listen, *upstream, *rewrite;
+	const char *listen, *upstream, *rewrite, *p2p_port;
 	struct opt_list resolve;
 	bool listen_any, background;
 	int64_t idle_exit;
@@ -66,6 +68,7 @@ static const struct opt opts[] = {
 	    "none, links or all: addresses in answers that become the daemon's own" },
 	{ "resolve", 0, OPT_LIST, "HOST:PORT:ADDR", AT(resolve),
 	    "dial ADDR where HOST is meant; may be repeated" },
+	{ "p2p-port", 0, OPT_TEXT, "N", AT(p2p_port), "where to listen for peers; 0 takes a free port" },
 	{ "background", 0, OPT_FLAG, NULL, AT(background),
 	    "leave a daemon behind, with its number in ghoard.pid" },
 	{ "idle-exit", 0, OPT_SECONDS, "SEC", AT(idle_exit), "end after this long without a request" },
@@ -77,6 +80,7 @@ struct daemon {
 	struct server *server;
 	struct proxy *proxy;
 	struct control control;
+	struct peering peering;
 	struct recent *recent;
 	struct timer tick;
 	struct job sweep;		/* a slice of a collection */
@@ -94,6 +98,7 @@ struct daemon {
 	int64_t begun;			/* loop time of the start */
 	int64_t busy;			/* loop time of the last request */
 	int64_t stopping;		/* loop time by when it must be over; 0: running */
+	int64_t p2p_port;		/* -1: the settings' */
 	bool done;
 };
 
@@ -104,7 +109,7 @@ static void gauges(struct daemon *d, struct report_gauges *g)
 	serve_stats_count(&d->stats);
 	*g = (struct report_gauges){ .entries = d->stats.entries,
 		.bytes = d->stats.bytes,
-		.connected_peers = -1,
+		.connected_peers = peering_count(&d->peering),
 		.cache_dir = d->app.cache_dir,
 		.version = strchr(cli_agent(), '/') + 1 };
 }
@@ -167,13 +172,6 @@ static void write_status(void *arg, struct buf *b)
 	json_free(o);
 }
 
-/* Nobody yet. */
-static void write_peers(void *arg, struct buf *b)
-{
-	(void)arg;
-	buf_adds(b, "{\"peers\":[]}");
-}
-
 static void write_cache(void *arg, struct buf *b)
 {
 	struct daemon *d = arg;
@@ -197,6 +195,11 @@ static void write_metrics(void *arg, struct buf *b)
 	metrics_free(m);
 }
 
+static void write_peers(void *arg, struct buf *b)
+{
+	peering_report(&((struct daemon *)arg)->peering, b);
+}
+
 static void forget(void *arg)
 {
 	mem_clear(((struct daemon *)arg)->app.mem);
@@ -212,6 +215,7 @@ static void stop(void *arg)
 	}
 	d->stopping = loop_now(d->app.loop) + GRACE_MS;
 	server_stop(d->server);
+	peering_stop(&d->peering, GOODBYE_MS);
 }
 
 static bool control(void *arg, struct exchange *x, struct span path)
@@ -282,7 +286,8 @@ static void on_tick(struct timer *t)
 	}
 	if (v.idle_exit != OPT_UNSET && d->stopping == 0 && now - d->busy >= v.idle_exit * 1000)
 		stop(d);
-	if (d->stopping != 0 && (server_clients(d->server) == 0 || now >= d->stopping))
+	if (d->stopping != 0 &&
+	    ((server_clients(d->server) == 0 && peering_is_over(&d->peering)) || now >= d->stopping))
 		d->done = true;
 	timer_set(d->app.loop, t, now + (d->stopping != 0 ? TICK_MS / 20 : TICK_MS));
 }
@@ -302,6 +307,19 @@ static int parse_rewrite(enum proxy_rewrite *out, struct err *err)
 	return v.rewrite == NULL
 	    ? 0
 	    : err_set(err, ERR_USAGE, "--rewrite takes none, links or all, not '%s'", v.rewrite);
+}
+
+static int parse_p2p_port(struct daemon *d, struct err *err)
+{
+	uint64_t port = 0;
+
+	d->p2p_port = -1;
+	if (v.p2p_port == NULL)
+		return 0;
+	if (!span_u64(span_of(v.p2p_port), 65535, &port))
+		return err_set(err, ERR_USAGE, "--p2p-port takes a port, not '%s'", v.p2p_port);
+	d->p2p_port = (int64_t)port;
+	return 0;
 }
 
 static int listen_tcp_at(struct daemon *d, const char *text, struct err *err)
@@ -448,6 +466,7 @@ static void close_daemon(struct daemon *d)
 {
 	gc_free(d->gc);
 	serve_stats_wipe(&d->stats);
+	peering_free(&d->peering);
 	server_free(d->server);
 	proxy_free(d->proxy);
 	recent_free(d->recent);
@@ -473,6 +492,7 @@ static int run_loop(struct daemon *d, struct err *err)
 	d->sweep.run = on_sweep;
 	d->begun = d->busy = loop_now(d->app.loop);
 	sample(d);
+	peering_start(&d->peering, &d->app, d->app.loop, d->p2p_port);
 	timer_set(d->app.loop, &d->tick, d->busy + TICK_MS);
 	rc = loop_run(d->app.loop, &d->done, err);
 	timer_clear(d->app.loop, &d->tick);
@@ -532,6 +552,8 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 	memset(&d, 0, sizeof(d));
 	if (args->n > 0)
 		rc = err_set(err, ERR_USAGE, "serve takes no operands, not '%s'", args->arg[0]);
+	if (rc == 0)
+		rc = parse_p2p_port(&d, err);
 	if (rc == 0 && v.background)
 		rc = detach(err);
 	if (rc == 0)

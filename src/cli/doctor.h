@@ -1,6 +1,7 @@
 /*
  * What `ghoard doctor` finds, line by line: printed at once, or gathered for --json. The checks of machine
- * and folder are in cmd_doctor.c, those of token and upstream in doctor_net.c.
+ * and folder are in cmd_doctor.c, those of token and upstream in doctor_net.c, those
+ * of the P2P side in doctor_peers.c.
  */
 #ifndef CLI_DOCTOR_H
 #define CLI_DOCTOR_H
@@ -23,5 +24,8 @@ void doctor_say(struct doctor *, enum finding, const char *what, const char *rem
 
 /* Token, proxy, upstream, its answer and its clock. */
 void doctor_upstream(struct doctor *, struct app *);
+
+/* The P2P side, where it is on. */
+void doctor_peers(struct doctor *, const struct app *);
 
 #endif

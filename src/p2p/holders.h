@@ -47,6 +47,8 @@ enum holders_added holders_add(struct holders *, const void *peer, const struct 
  * not empty those of that tag come first. How many. */
 size_t holders_find(struct holders *, struct span key, struct span auth, int64_t after, int64_t now,
     struct holder *out, size_t max);
+/* Those that hold a body of this CID, the newest announced first. */
+size_t holders_find_cid(struct holders *, struct span cid, int64_t now, struct holder *out, size_t max);
 /* It does not hold this key after all. */
 void holders_remove(struct holders *, const void *peer, struct span key);
 void holders_remove_peer(struct holders *, const void *peer);

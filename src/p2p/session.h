@@ -13,7 +13,7 @@
  * Ownership: the session owns its conn, engines and streams. Events come from the loop, never out of a call
  * made here. After on_down the session is gone; session_free ends it without a call. A stream is its owner's
  * from stream_open or on_stream to stream_free, which the owner calls once, in any event or later; when the
- * session goes down each stream is told STREAM_RESET first and must be freed in it.
+ * session goes down each stream that was not told its end is told STREAM_RESET first and must be freed in it.
  */
 #ifndef P2P_SESSION_H
 #define P2P_SESSION_H
@@ -34,7 +34,7 @@ struct stream;
 
 #define SESSION_HANDSHAKE_MS 10000	/* accept or connect to UP */
 #define SESSION_NEGOTIATE_MS 10000	/* a stream's multistream-select */
-#define SESSION_PONG_MS 10000		/* a ping of ours without answer: the connection is dead */
+#define SESSION_PONG_MS 10000		/* a ping of ours without answer, or any byte: it is dead */
 #define SESSION_PINGS_MAX 64		/* of the peer's, within a second; more is a flood */
 #define SESSION_UNSENT_MAX ((size_t)256 << 10)	/* in the conn: above it no stream may send */
 #define STREAM_OUT_MAX ((size_t)256 << 10)	/* written and not yet taken by the muxer */
@@ -102,7 +102,8 @@ typedef void stream_fn(void *arg, struct stream *, enum stream_event);
 int stream_open(struct session *, const char *const *protocols, size_t n, stream_fn *, void *arg,
     struct stream **, struct err *);
 void stream_accept(struct stream *, stream_fn *, void *arg);
-/* Unless it is over it is reset with `code` (YAMUX_RESET_*, 0). NULL is fine. */
+/* Unless it is over it is reset with `code` (YAMUX_RESET_*, 0); one that was shut down and whose peer has
+ * ended is over: what was written still leaves, within SESSION_NEGOTIATE_MS. NULL is fine. */
 void stream_free(struct stream *, uint32_t code);
 
 struct session *stream_session(const struct stream *);
@@ -116,7 +117,8 @@ bool stream_eof(const struct stream *);
 /* Queue bytes: all, or ERR_LIMIT above STREAM_OUT_MAX, or ERR_UNAVAIL once it is over. */
 int stream_write(struct stream *, const void *, size_t);
 size_t stream_unsent(const struct stream *);
-/* Half close, behind what was written. */
+/* Half close, behind what was written and the agreement (js resets a stream whose FIN comes along with the
+ * proposal). */
 void stream_shutdown(struct stream *);
 /* One deadline, in loop time; 0 clears. A stream that is being negotiated has the session's. */
 void stream_deadline(struct stream *, int64_t due);

@@ -81,7 +81,7 @@ struct share_stats {
 	uint64_t bytes_in, bytes_out;		/* of bodies */
 };
 
-/* Makes the swarm with these params, whose serves and ops are the share's to fill; and owns it. */
+/* Makes the swarm with these params and owns it. Of their ops only on_stream is kept, for what they serve. */
 int share_new(const struct swarm_params *, const struct share_params *, struct share **, struct err *);
 void share_free(struct share *);	/* cancels all calls */
 struct swarm *share_swarm(struct share *);
@@ -93,6 +93,7 @@ struct share_want {
 	struct span key;
 	struct span cid; /* instead of a key: the body of that CID, from whoever announced it */
 	struct span auth;		/* the asker's tag: its own entries are asked for first */
+	bool own_only;			/* of what was announced, only those of this tag */
 	int64_t after;			/* µs: of what is held already; 0: nothing */
 	bool candidate; /* anybody's body will do, of at most SHARE_CANDIDATE_MAX, from peers whose
 			 * candidates prove right */

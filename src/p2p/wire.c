@@ -58,7 +58,8 @@ void wire_seal_with(const struct aead *a, const uint8_t nonce[static AEAD_NONCE_
 	p[0] = WIRE_VERSION;
 	memcpy(p + 1, nonce, AEAD_NONCE_LEN);
 	p[1 + AEAD_NONCE_LEN] = (uint8_t)kind;
-	memcpy(p + 2 + AEAD_NONCE_LEN, payload.p, payload.n);
+	if (payload.n > 0)
+		memcpy(p + 2 + AEAD_NONCE_LEN, payload.p, payload.n);
 	aead_seal(a, nonce, aad_of(kind, aad), p + 1 + AEAD_NONCE_LEN, 1 + payload.n,
 	    p + 2 + AEAD_NONCE_LEN + payload.n);
 	buf_commit(out, payload.n + WIRE_OVERHEAD);

@@ -1,4 +1,4 @@
-"""The clients that `make interop` runs: puts them below build/interop, each at one exact version.
+"""The clients and peers that `make interop` runs: puts them below build/interop, each at one exact version.
 
 What could not be had leaves its reason in NAME/why: the client's tests then skip with that sentence, or, in
 CI, fail if the tool that installs it is there and new enough.
@@ -15,6 +15,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 HERE = pathlib.Path(__file__).resolve().parent
 FOLDER = ROOT / "build" / "interop"
+PEERS = HERE / "peers"
 
 GH = "v2.90.0"
 GO_NEEDED = (1, 26, 1)  # what that gh's own go.mod asks for
@@ -108,6 +109,57 @@ def install_pygithub(folder):
     )
 
 
+def install_libp2p_go(folder):
+    need("go", (1, 26), "version")
+    run(
+        *("go", "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", folder / "node", "."),
+        cwd=PEERS / "go",
+        seconds=1200,
+        GOTOOLCHAIN="local",
+        GOFLAGS="-buildvcs=false",
+    )
+
+
+def install_libp2p_js(folder):
+    need("node", (20, 0), "--version")
+    need("npm", (9, 0), "--version")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(PEERS / "js" / name, folder)
+    run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=folder, seconds=300)
+
+
+def install_libp2p_py(folder):
+    if sys.version_info < (3, 10):
+        raise Unavailable("Python is too old, 3.10 is needed")
+    run(
+        *(sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps"),
+        *("--target", folder, "-r", PEERS / "py" / "requirements.txt"),
+        seconds=600,
+    )
+
+
+def install_libp2p_rust(folder):
+    """By `pins`, which stand for Cargo.lock: that would carry addresses. What a change of the source does not
+    touch stays built, in a folder beside."""
+    need("cargo", (1, 88), "--version")
+    need("rustc", (1, 88), "--version")
+    shutil.copy(PEERS / "rust" / "Cargo.toml", folder)
+    shutil.copytree(PEERS / "rust" / "src", folder / "src")
+    run("cargo", "generate-lockfile", cwd=folder, seconds=300)
+    lock = folder / "Cargo.lock"
+    (source,) = set(re.findall(r'^source = ".*"$', lock.read_text(), re.M))
+    pins = [line.split() for line in (PEERS / "rust" / "pins").read_text().splitlines()]
+    entry = '[[package]]\nname = "{}"\nversion = "{}"\n' + source
+    lock.write_text("\n\n".join(["version = 4", *(entry.format(*pin) for pin in pins)]) + "\n")
+    target = FOLDER / "cargo"
+    run("cargo", "build", "-q", cwd=folder, seconds=1800, CARGO_TARGET_DIR=str(target))
+    held = set(re.findall(r'^name = "(.*)"\nversion = "(.*)"$', lock.read_text(), re.M))
+    moved = [" ".join(pin) for pin in pins if tuple(pin) not in held]
+    if moved:
+        raise RuntimeError(f"cargo did not keep to these pins: {', '.join(moved)}")
+    shutil.copy(target / "debug" / "node", folder / "node")
+
+
 def install_from_package(name):
     """What vendor/deps.sh installs: nothing to do but look."""
 
@@ -118,13 +170,23 @@ def install_from_package(name):
     return install
 
 
+def text_of(*paths):
+    """What the files hold, and those of the folders: another text makes another client."""
+    files = [f for p in paths for f in (sorted(p.iterdir()) if p.is_dir() else [p]) if f.is_file()]
+    return "".join(f.read_text() for f in files)
+
+
 # name -> (what makes it another one, how to install it)
 CLIENTS = {
     "curl": ("", install_from_package("curl")),
     "gh": ("", install_from_package("gh")),
     "pygithub": (PYGITHUB, install_pygithub),
     **{name: (str(NPM[name]), install_npm(name)) for name in NPM},
-    "go-github": ("".join(p.read_text() for p in sorted((HERE / "go-github").iterdir())), install_go_github),
+    "go-github": (text_of(HERE / "go-github"), install_go_github),
+    "libp2p-go": (text_of(PEERS / "go"), install_libp2p_go),
+    "libp2p-js": (text_of(*(PEERS / "js" / f"package{n}.json" for n in ("", "-lock"))), install_libp2p_js),
+    "libp2p-py": (text_of(PEERS / "py" / "requirements.txt"), install_libp2p_py),
+    "libp2p-rust": (text_of(PEERS / "rust", PEERS / "rust" / "src"), install_libp2p_rust),
     "gh-current": (GH, install_gh_current),
 }
 
@@ -152,7 +214,7 @@ def provide(name):
 
 
 def main():
-    for name in CLIENTS:
+    for name in sys.argv[1:] or CLIENTS:
         begin = time.monotonic()
         why = provide(name)
         took = time.monotonic() - begin

@@ -1,5 +1,6 @@
 """What the tests of real clients share: the daemon in front of the stand-in, and a script run twice."""
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -9,9 +10,10 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "scenario")]
-pytest.register_assert_rewrite("rig", "daemon")
+pytest.register_assert_rewrite("rig", "daemon", "exercise", "fleet")
 
 import clients  # noqa: E402
+import nodes  # noqa: E402
 import rig  # noqa: E402
 from daemon import Daemon  # noqa: E402
 from fake import Fake  # noqa: E402
@@ -145,3 +147,20 @@ def twice(fake):
         return first
 
     return run
+
+
+@pytest.fixture
+def node():
+    """node(KIND, …): a running node of another libp2p implementation; skips, or in CI fails, without it."""
+    with contextlib.ExitStack() as started:
+
+        def start(kind, **more):
+            folder = clients.FOLDER / f"libp2p-{kind}"
+            why = nodes.unavailable(kind)
+            if why and os.environ.get("CI") and ((folder / "broken").exists() or not folder.exists()):
+                pytest.fail(why, pytrace=False)
+            if why:
+                pytest.skip(why)
+            return started.enter_context(nodes.Node(kind, **more))
+
+        yield start

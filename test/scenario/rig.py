@@ -124,6 +124,9 @@ class Ghoard:
         if token is not None:
             env["GH_TOKEN"] = token
         env |= more or {}
+        if "CACHE_P2P_SHARED_SECRET" not in env:
+            # a token would do as the secret of a group, and all tests' daemons would meet on one port
+            env.setdefault("ENABLE_P2P_CACHE", "false")
         return {k: str(v) for k, v in env.items() if v is not None}
 
     def __call__(

@@ -1,0 +1,205 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/layer.h"
+#include "github/identity.h"
+#include "github/request.h"
+#include "github/route.h"
+#include "p2p/share.h"
+#include "store/entry.h"
+
+struct layer_p2p {
+	struct cache_layer layer;
+	struct layer_p2p_params p;
+	struct share *share;		/* NULL: no network */
+	struct asking *asking;
+};
+
+struct asking {				/* of one look-up */
+	struct asking *next;
+	struct layer_p2p *layer;
+	struct lookup *lk;
+	struct share_call *call;
+};
+
+static struct layer_p2p *of(struct cache_layer *l)
+{
+	return (struct layer_p2p *)(void *)l;
+}
+
+/* ---- what came ---- */
+
+static struct entry *entry_of(const struct lookup *lk, const struct share_answer *a)
+{
+	struct entry *e = NULL;
+	struct buf image;
+
+	buf_init(&image, ENTRY_FILE_MAX);
+	message_entry_image(&image, a->file, a->body);
+	if (image.failed || entry_parse(&image, &e, NULL) != 0)
+		return NULL;
+	if (e->ours && span_same(e->key, buf_span(&lk->req->key)) &&
+	    span_same(e->variant, buf_span(&lk->req->variant)) && span_same(e->cid, a->entry->cid) &&
+	    entry_cid_ok(e))
+		return e;
+	entry_unref(e);
+	return NULL;
+}
+
+static bool is_own(const struct lookup *lk, const struct entry *e)
+{
+	const uint8_t *key = identity_key(lk->req->id);
+
+	return key != NULL && span_eq(e->auth, lk->req->id->tag) && entry_proof_ok(e, key);
+}
+
+/* Where members trust each other: not what is a token's own whoever asks, nor what cannot be asked again for
+ * free. */
+static bool may_be_anybodys(const struct lookup *lk, const struct entry *e)
+{
+	struct span path = span_before(buf_span(&lk->req->target), '?');
+
+	return !(span_starts(path, "/user") && !span_starts(path, "/users/")) &&
+	    !span_starts(path, "/installation") && !span_starts(path, "/notifications") &&
+	    !span_starts(path, "/graphql") && entry_header(e, "etag").n > 0;
+}
+
+/* Takes the reference. */
+static void take(struct layer_p2p *l, struct lookup *lk, struct entry *e, const struct peerid *from)
+{
+	if (is_own(lk, e) || (!l->p.verify && may_be_anybodys(lk, e) && lookup_fresh(lk, e))) {
+		if (lk->own == NULL || lk->own->timestamp < e->timestamp)
+			lookup_set_own(lk, entry_ref(e), "p2p");
+	} else if (lk->own == NULL && lk->candidate == NULL && e->body.n <= SHARE_CANDIDATE_MAX &&
+	    !span_eq(e->auth, lk->req->id->tag)) {
+		lk->candidate = entry_ref(e);
+		lk->candidate_from = *from;
+	}
+	entry_unref(e);
+}
+
+static void forget(struct asking *k)
+{
+	struct asking **at = &k->layer->asking;
+
+	while (*at != k)
+		at = &(*at)->next;
+	*at = k->next;
+	k->lk->layer_state = NULL;
+	free(k);
+}
+
+static void on_answer(void *arg, const struct share_answer *a)
+{
+	struct asking *k = arg;
+	struct lookup *lk = k->lk;
+	struct entry *e = a->outcome == SHARE_HIT ? entry_of(lk, a) : NULL;
+
+	if (e != NULL)
+		take(k->layer, lk, e, a->from);
+	forget(k);
+	lookup_go_on(lk);
+}
+
+/* ---- asking ---- */
+
+static bool is_for_peers(const struct lookup *lk)
+{
+	const struct request *r = lk->req;
+
+	return !lk->ask.offline && !lk->ask.only_if_cached && !lk->ask.refresh && !lk->ask.no_store &&
+	    lk->ask.max_age != 0 && !r->has_body && r->ttl > 0 && r->route->policy != ROUTE_NEVER &&
+	    r->route->policy != ROUTE_ASK;
+}
+
+static enum layer_result lookup(struct cache_layer *base, struct lookup *lk)
+{
+	struct layer_p2p *l = of(base);
+	const struct request *r = lk->req;
+	struct share_want want = { .key = buf_span(&r->key),
+		.auth = r->id->is_public ? span_of("") : span_of(r->id->tag),
+		.after = lk->own != NULL ? lk->own->timestamp : 0,
+		.candidate = l->p.verify,
+		.own_only = l->p.verify && (lk->own != NULL || lk->candidate != NULL),
+		.budget_ms = l->p.budget_ms };
+	struct asking *k;
+
+	if (l->share == NULL || !is_for_peers(lk) || (k = calloc(1, sizeof(*k))) == NULL)
+		return LAYER_NEXT;
+	k->layer = l;
+	k->lk = lk;
+	if (share_start(l->share, &want, on_answer, k, &k->call, NULL) != 0) {
+		free(k);
+		return LAYER_NEXT;
+	}
+	k->next = l->asking;
+	l->asking = k;
+	lk->layer_state = k;
+	return LAYER_PENDING;
+}
+
+static void cancel(struct cache_layer *base, struct lookup *lk)
+{
+	struct asking *k = lk->layer_state;
+
+	(void)base;
+	share_cancel(k->call);
+	forget(k);
+}
+
+/* ---- telling ---- */
+
+static void tell(struct cache_layer *base, const struct entry *e)
+{
+	struct layer_p2p *l = of(base);
+	struct message_entry m = { .key = e->key,
+		.url = e->url,
+		.cid = e->cid,
+		.auth = e->auth,
+		.proof = e->proof,
+		.timestamp = e->timestamp,
+		.ttl = e->ttl,
+		.size = e->body.n };
+
+	if (l->share != NULL && l->p.may_share(l->p.arg, e))
+		share_announce(l->share, &m);
+}
+
+static void judged(struct cache_layer *base, const struct lookup *lk, bool confirmed)
+{
+	if (of(base)->share != NULL)
+		share_confirmed(of(base)->share, &lk->candidate_from, confirmed);
+}
+
+static void wrote(struct cache_layer *base, struct span prefix, int64_t time)
+{
+	if (of(base)->share != NULL)
+		share_invalidate(of(base)->share, prefix, time);
+}
+
+struct cache_layer *layer_p2p_new(const struct layer_p2p_params *p)
+{
+	struct layer_p2p *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->layer = (struct cache_layer){ .name = "p2p",
+		.lookup = lookup,
+		.tell = tell,
+		.judged = judged,
+		.wrote = wrote,
+		.cancel = cancel };
+	l->p = *p;
+	return &l->layer;
+}
+
+void layer_p2p_set(struct cache_layer *base, struct share *share)
+{
+	struct layer_p2p *l = of(base);
+
+	for (struct asking *k = l->asking; k != NULL && share == NULL; k = k->next) {
+		share_cancel(k->call);
+		k->call = NULL;
+	}
+	l->share = share;
+}

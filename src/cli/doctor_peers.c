@@ -1,0 +1,82 @@
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "cli/app.h"
+#include "cli/daemon.h"
+#include "cli/doctor.h"
+#include "cli/peering.h"
+#include "crypto/ed25519.h"
+#include "p2p/peerid.h"
+
+#define REPORT_MAX ((size_t)2 << 20)
+
+static const char *text_of(const struct json *o, const char *key)
+{
+	const char *s = json_str(json_get(o, key));
+
+	return s != NULL ? s : "";
+}
+
+static void judge(struct doctor *d, const struct json *o)
+{
+	size_t n = 0, addrs = 0;
+
+	if (strcmp(text_of(o, "state"), "on") != 0) {
+		doctor_say(d, DOCTOR_WARN, "p2p", NULL, "the daemon has no peers: %s", text_of(o, "why"));
+		return;
+	}
+	while (json_at(json_get(o, "peers"), n) != NULL)
+		n++;
+	while (json_at(json_get(o, "addrs"), addrs) != NULL)
+		addrs++;
+	doctor_say(d, addrs > 0 ? DOCTOR_OK : DOCTOR_WARN, "p2p",
+	    addrs > 0 ? NULL : "others cannot dial it; look at network.listen.addresses",
+	    "the daemon is connected to %zu peers and listens on %s", n,
+	    addrs > 0 ? json_str(json_at(json_get(o, "addrs"), 0)) : "no address");
+}
+
+static void look_at_daemon(struct doctor *d, const char *socket)
+{
+	struct json *o = NULL;
+	struct buf b;
+	struct err err;
+
+	err_init(&err);
+	buf_init(&b, REPORT_MAX);
+	if (daemon_ask(socket, "GET", "/_ghoard/peers", &b, &err) == 0 && json_parse(buf_span(&b), &o) == 0)
+		judge(d, o);
+	buf_free(&b);
+	json_free(o);
+}
+
+static void look_at_identity(struct doctor *d, const struct app *a)
+{
+	char text[PEERID_TEXT_MAX];
+	struct ed25519_key key;
+	struct peerid id;
+	struct err err;
+
+	err_init(&err);
+	if (peering_identity(a, &key, &err) != 0) {
+		doctor_say(d, DOCTOR_FAIL, "identity", NULL, "%s", err.msg);
+		return;
+	}
+	peerid_of_ed25519(&id, key.pub);
+	peerid_text(&id, text);
+	doctor_say(d, DOCTOR_OK, "identity", NULL, "this node is %s among its peers", text);
+	ed25519_wipe(&key);
+}
+
+void doctor_peers(struct doctor *d, const struct app *a)
+{
+	char socket[256];
+	const char *why;
+
+	if (peering_judge(a, &why) != PEERING_ON)
+		return;		/* the secret and the token have their own lines */
+	look_at_identity(d, a);
+	if (daemon_socket(a, socket, sizeof(socket), NULL) == 0 && daemon_is_ours(socket))
+		look_at_daemon(d, socket);
+}

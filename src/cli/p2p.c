@@ -1,0 +1,243 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/wipe.h"
+#include "cache/layer.h"
+#include "cache/mem.h"
+#include "cli/app.h"
+#include "cli/cli.h"
+#include "cli/p2p.h"
+#include "config/layers.h"
+#include "github/route.h"
+#include "p2p/share.h"
+#include "store/entry.h"
+#include "store/epochs.h"
+#include "store/store.h"
+
+#define VARIANT_LEN 16		/* hex characters at a key's end (FORMATS §2) */
+
+/* Of the environment's token: the daemon answers for others, but what it shares is this one's. */
+static struct identity own;
+
+static void learn_own(void)
+{
+	const char *token = app_token();
+	char text[SECRET_MAX];
+	int n = token != NULL ? snprintf(text, sizeof(text), "token %s", token) : 0;
+
+	if (n <= 0 || (size_t)n >= sizeof(text) || !identity_init(&own, span_make(text, (size_t)n)))
+		identity_init(&own, span_make(NULL, 0));
+	wipe(text, sizeof(text));
+}
+
+/* ---- what peers may have ---- */
+
+static bool shares_all(const struct app *a)
+{
+	const char *share = settings_str(a->settings, "p2p.share");
+
+	return share != NULL && strcmp(share, "all") == 0;
+}
+
+static bool is_listed(const struct app *a, struct span op)
+{
+	const char *const *items;
+	size_t n = settings_list(a->settings, "p2p.share_operations", &items);
+
+	for (size_t i = 0; i < n; i++)
+		if (span_eq(op, items[i]))
+			return true;
+	return false;
+}
+
+static bool is_shared_operation(const struct app *a, struct span op)
+{
+	return !(span_eq(op, "copilot_completion") || span_eq(op, "graphql_query")) || is_listed(a, op);
+}
+
+static bool may_share(void *arg, const struct entry *e)
+{
+	const struct app *a = arg;
+
+	return e->ours && e->url.n > 0 && is_shared_operation(a, e->op) &&
+	    (shares_all(a) || (!own.is_public && span_eq(e->auth, own.tag)));
+}
+
+static bool is_alive(const struct app *a, const struct entry *e)
+{
+	struct span target;
+
+	return entry_expires(e) > clock_wall() && upstream_target(&a->upstream, e->url, &target) &&
+	    epochs_latest(a->epochs, e->auth, target) < e->timestamp;
+}
+
+/* The own token's in memory, else on disk; with `all` the newest of anybody. A reference. */
+static struct entry *find_entry(struct app *a, struct span key)
+{
+	struct span tag = span_of(own.tag);
+	struct entry *e = mem_get(a->mem, key, tag);
+	unsigned corrupt = 0;
+
+	if (e != NULL)
+		return entry_ref(e);
+	if (a->store != NULL && store_get(a->store, key, tag, identity_key(&own), &e, &corrupt) == 1)
+		return e;
+	if (a->store != NULL && shares_all(a) && store_get_last(a->store, key, &e, &corrupt) == 1)
+		return e;
+	return NULL;
+}
+
+static bool find(void *arg, struct span key, struct span cid, struct swarm_held *held)
+{
+	struct app *a = arg;
+	struct entry *e = key.n > 0 ? find_entry(a, key) : NULL;
+	const char *front;
+
+	(void)cid;			/* bodies are found by key alone */
+	if (e == NULL)
+		return false;
+	if (!may_share(a, e) || !is_alive(a, e)) {
+		entry_unref(e);
+		return false;
+	}
+	front = (const char *)buf_data(&e->image);
+	held->image = span_make(front, (size_t)(e->data.p - front));
+	held->body = e->body;
+	held->entry = e;
+	return true;
+}
+
+static void release(void *arg, struct swarm_held *held)
+{
+	(void)arg;
+	entry_unref(held->entry);
+}
+
+/* ---- what is believed ---- */
+
+/* op ‖ ":" ‖ target ‖ ":" ‖ variant, as request.c makes it. What the variant stands for only its asker knows.
+ */
+static bool key_fits(struct span key, const char *op, struct span target)
+{
+	size_t n = strlen(op);
+
+	return key.n == n + 1 + target.n + 1 + VARIANT_LEN && span_starts(key, op) && key.p[n] == ':' &&
+	    memcmp(key.p + n + 1, target.p, target.n) == 0 && key.p[n + 1 + target.n] == ':' &&
+	    hex_is(span_sub(key, key.n - VARIANT_LEN, VARIANT_LEN), false);
+}
+
+static int64_t judge(void *arg, const struct message_entry *m)
+{
+	struct app *a = arg;
+	const struct route *r;
+	struct span target;
+
+	if (!upstream_target(&a->upstream, m->url, &target) || !route_target_ok(target))
+		return -1;
+	r = route_find(span_of("GET"), target);
+	if (r->policy == ROUTE_NEVER || r->policy == ROUTE_ASK ||
+	    !is_shared_operation(a, span_of(r->op)) || !key_fits(m->key, r->op, target) ||
+	    epochs_latest(a->epochs, span_of("*"), target) >= m->timestamp)
+		return -1;
+	return app_ttl(a, r);
+}
+
+static bool asking(void *arg, struct span key)
+{
+	return cache_is_asking(((struct app *)arg)->cache, key);
+}
+
+static void invalidate(void *arg, struct span prefix, int64_t time)
+{
+	struct app *a = arg;
+
+	/* A row that cannot be written counts in memory all the same. */
+	epochs_add(a->epochs, span_of("*"), &prefix, 1, time, NULL);
+}
+
+/* ---- composing ---- */
+
+struct cache_layer *p2p_layer(struct app *a)
+{
+	struct layer_p2p_params p = { .verify = settings_bool(a->settings,
+					  "security.access_control.verify_repository_access"),
+		.budget_ms = SHARE_BUDGET_MS,
+		.may_share = may_share,
+		.arg = a };
+
+	return layer_p2p_new(&p);
+}
+
+static void set_strategy(const struct app *a, struct share_params *p)
+{
+	const char *s = settings_str(a->settings, "cache_protocol.broadcast.strategy");
+
+	if (s != NULL && strcmp(s, "random") == 0)
+		p->strategy = SHARE_TO_RANDOM;
+	else if (s != NULL && strcmp(s, "closest") == 0)
+		p->strategy = SHARE_TO_CLOSEST;
+}
+
+int p2p_open(struct app *a, const uint8_t *group_key, const struct swarm_params *sp, struct share **out,
+    struct err *err)
+{
+	static struct swarm_source source;
+	const struct settings *s = a->settings;
+	struct share_params p = { .group_key = group_key,
+		.network_id = settings_str(s, "network.network_id"),
+		.agent = cli_agent(),
+		.messages_per_s = (unsigned)settings_int(s, "performance.throttling.max_messages_per_sec"),
+		.bytes_per_s = (uint64_t)settings_int(s, "performance.throttling.max_bandwidth_per_peer"),
+		.body_max = (uint64_t)settings_int(s, "security.content_verification.max_content_size"),
+		.broadcast = settings_bool(s, "cache_protocol.broadcast.enabled"),
+		.peer_count = (unsigned)settings_int(s, "cache_protocol.broadcast.peer_count"),
+		.tmp_dir = a->cache_dir,
+		.source = &source };
+	int rc;
+
+	source = (struct swarm_source){ .find = find,
+		.release = release,
+		.judge = judge,
+		.asking = asking,
+		.invalidate = invalidate,
+		.arg = a };
+	if (settings_bool(s, "ipfs_accelerate.enabled"))
+		p.shared_network_id = settings_str(s, "ipfs_accelerate.shared_network_id");
+	set_strategy(a, &p);
+	learn_own();
+	rc = share_new(sp, &p, out, err);
+	if (rc == 0 && a->peers != NULL)
+		layer_p2p_set(a->peers, *out);
+	return rc;
+}
+
+void p2p_report(const struct share *s, struct json *o)
+{
+	const struct share_stats *t = share_stats(s);
+	struct json *n = json_put_object(o, "sharing");
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = { { "asked", t->asked }, { "hits", t->hits }, { "misses", t->misses }, { "late", t->late },
+		{ "served", t->served }, { "refused", t->refused }, { "announced", t->announced },
+		{ "heard", t->heard }, { "dropped", t->dropped }, { "invalidated", t->invalidated },
+		{ "busy_sent", t->busy_sent }, { "busy_heard", t->busy_heard }, { "bad_body", t->bad_body },
+		{ "bad_seal", t->bad_seal }, { "bad_message", t->bad_message },
+		{ "bytes_in", t->bytes_in }, { "bytes_out", t->bytes_out } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		json_put_int(n, rows[i].name, (int64_t)rows[i].value);
+}
+
+void p2p_close(struct app *a, struct share *s)
+{
+	if (s != NULL && a->peers != NULL)
+		layer_p2p_set(a->peers, NULL);
+	identity_wipe(&own);
+	share_free(s);
+}

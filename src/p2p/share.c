@@ -1,0 +1,432 @@
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "net/addr.h"
+#include "p2p/basic.h"
+#include "p2p/sharing.h"
+
+static const char *const serves[] = { WIRE_PROTOCOL, WIRE_ACCELERATE };
+
+#define NSERVES 2
+
+static void on_control(void *arg, struct stream *, enum stream_event);
+
+bool member_is(const struct member *m)
+{
+	return m->informed && session_is_up(peer_session(m->peer));
+}
+
+/* ---- buckets ---- */
+
+static void fill(struct bucket *b, int64_t now)
+{
+	int64_t more = (now - b->at) * b->rate / 1000;
+
+	if (more <= 0)
+		return;
+	b->left = b->left + more < b->rate ? b->left + more : b->rate;
+	b->at = now;
+}
+
+bool member_may_read(struct member *m)
+{
+	int64_t now = loop_now(m->share->loop), wait = 1;
+
+	fill(&m->messages, now);
+	fill(&m->bytes, now);
+	if (m->messages.left > 0 && m->bytes.left > 0)
+		return true;
+	if (m->messages.left <= 0)
+		wait = (1 - m->messages.left) * 1000 / m->messages.rate + 1;
+	if (m->bytes.left <= 0 && (1 - m->bytes.left) * 1000 / m->bytes.rate + 1 > wait)
+		wait = (1 - m->bytes.left) * 1000 / m->bytes.rate + 1;
+	timer_set(m->share->loop, &m->refill, now + wait);
+	return false;
+}
+
+void member_took(struct member *m, int64_t messages, int64_t bytes)
+{
+	m->messages.left -= messages;
+	m->bytes.left -= bytes;
+}
+
+static void on_refill(struct timer *t)
+{
+	struct member *m = (struct member *)(void *)((char *)t - offsetof(struct member, refill));
+
+	if (m->control != NULL)
+		on_control(m, m->control, STREAM_DATAIN);
+	serve_pump(m);
+	ask_pump(m);
+}
+
+/* ---- writing ---- */
+
+int member_write(struct member *m, struct stream *s, struct span json)
+{
+	struct buf b;
+	int rc;
+
+	buf_init(&b, SHARING_ROOM);
+	rc = wire_seal(&m->keys, WIRE_HEADER, json, &b, NULL);
+	if (rc == 0)
+		rc = b.failed ? ERR_INTERNAL : stream_write(s, buf_data(&b), buf_len(&b));
+	buf_free(&b);
+	return rc;
+}
+
+void member_broke(struct member *m, const struct wire_reader *r)
+{
+	*(r->unsealed ? &m->share->stats.bad_seal : &m->share->stats.bad_message) += 1;
+	peer_shun(m->peer, r->unsealed ? "its messages are sealed with another key"
+				       : "its messages break the form");
+}
+
+/* ---- peer_info ---- */
+
+static void add_known(struct message *out, const struct member *m)
+{
+	const struct basic_peer *b = peer_basic(m->peer);
+	struct multiaddr *a = &out->peers[out->npeers++];
+
+	memset(a, 0, sizeof(*a));
+	if (b != NULL && b->naddrs > 0)
+		*a = b->addrs[0];
+	a->peer = *peer_id(m->peer);
+}
+
+static void send_info(struct member *m)
+{
+	struct share *s = m->share;
+	struct message *out = calloc(1, sizeof(*out));
+	const struct multiaddr *addrs;
+	size_t n = swarm_addrs(s->swarm, &addrs);
+	struct buf b;
+
+	if (out == NULL)
+		return;
+	out->network_id = span_of(s->network);
+	out->agent = span_of(s->agent);
+	out->time = clock_wall();
+	for (size_t i = 0; i < n && out->naddrs < MESSAGE_ADDRS_MAX; i++) {
+		out->addrs[out->naddrs] = addrs[i];
+		out->addrs[out->naddrs++].peer = *swarm_id(s->swarm);
+	}
+	for (const struct member *o = s->members; o != NULL && out->npeers < MESSAGE_PEERS_MAX; o = o->next)
+		if (o != m && o->informed)
+			add_known(out, o);
+	buf_init(&b, WIRE_HEADER_MAX);
+	message_put_peer_info(&b, out);
+	member_write(m, m->control, buf_span(&b));
+	buf_free(&b);
+	free(out);
+}
+
+static bool is_our_network(const struct share *s, struct span id)
+{
+	return span_eq(id, s->network) || (s->shared[0] != '\0' && span_eq(id, s->shared));
+}
+
+static void learn(struct member *m, const struct message *in)
+{
+	bool loopback = addr_is_loopback(session_addr(peer_session(m->peer)));
+
+	for (size_t i = 0; i < in->naddrs; i++)
+		if (peerid_same(&in->addrs[i].peer, peer_id(m->peer)))
+			swarm_learn(m->share->swarm, &in->addrs[i], SWARM_EXCHANGE, loopback);
+	m->nknows = 0;
+	for (size_t i = 0; i < in->npeers; i++) {
+		m->knows[m->nknows++] = in->peers[i].peer;
+		if (in->peers[i].host != MULTIADDR_NONE)
+			swarm_learn(m->share->swarm, &in->peers[i], SWARM_EXCHANGE, loopback);
+	}
+}
+
+static void on_info(struct member *m, const struct message *in)
+{
+	struct share *s = m->share;
+
+	if (!is_our_network(s, in->network_id)) {
+		peer_shun(m->peer, "it belongs to another network");
+		return;
+	}
+	learn(m, in);
+	if (m->informed)
+		return;
+	m->informed = true;
+	m->reader.max = WIRE_HEADER_MAX;
+	timer_clear(s->loop, &m->info);
+	if (!peer_set_kind(m->peer, PEER_MEMBER))
+		return;
+	if (!session_dialled(peer_session(m->peer)))
+		send_info(m);
+	serve_pump(m);
+}
+
+/* ---- the control stream ---- */
+
+/* false: the peer went. */
+static bool on_header(struct member *m, struct span json)
+{
+	struct message *in = &m->share->message;
+
+	if (message_parse(in, json, NULL) != 0 || (!m->informed && in->type != MESSAGE_PEER_INFO)) {
+		m->share->stats.bad_message++;
+		peer_shun(m->peer, "its messages break the form");
+		return false;
+	}
+	switch (in->type) {
+	case MESSAGE_PEER_INFO:
+		on_info(m, in);
+		break;
+	case MESSAGE_CACHE_ENTRY:
+		tell_on_entries(m, in);
+		break;
+	case MESSAGE_INVALIDATE:
+		tell_on_invalidate(m, in);
+		break;
+	case MESSAGE_ERROR:
+		log_debug("a peer says %.*s: %.*s", (int)in->code.n, in->code.p, (int)in->text.n, in->text.p);
+		break;
+	case MESSAGE_CACHE_REQUEST:
+	case MESSAGE_CACHE_RESPONSE:
+	case MESSAGE_UNKNOWN:
+		break;
+	}
+	return session_is_up(peer_session(m->peer));
+}
+
+static void read_control(struct member *m)
+{
+	struct buf *in = stream_in(m->control);
+	enum wire_event ev;
+	struct span json;
+
+	while (buf_len(in) > 0 && member_may_read(m)) {
+		ssize_t n = wire_reader_feed(&m->reader, buf_data(in), buf_len(in), &ev, &json);
+
+		if (n < 0) {
+			member_broke(m, &m->reader);
+			return;
+		}
+		stream_consume(m->control, (size_t)n);
+		member_took(m, ev == WIRE_GOT_HEADER, n);
+		if (ev == WIRE_GOT_HEADER && !on_header(m, json))
+			return;
+	}
+}
+
+static void lose_control(struct member *m)
+{
+	stream_free(m->control, 0);
+	m->control = NULL;
+}
+
+static void on_control(void *arg, struct stream *st, enum stream_event ev)
+{
+	struct member *m = arg;
+
+	(void)st;
+	switch (ev) {
+	case STREAM_DATAIN:
+		read_control(m);
+		break;
+	case STREAM_REFUSED:		/* `na`: a libp2p peer, and none of ours */
+		lose_control(m);
+		timer_clear(m->share->loop, &m->info);
+		peer_set_kind(m->peer, PEER_PLAIN);
+		break;
+	case STREAM_RESET:
+	case STREAM_EOF:
+		lose_control(m);
+		break;
+	case STREAM_OPEN:
+	case STREAM_LOWAT:
+	case STREAM_TIMEOUT:
+		break;
+	}
+}
+
+/* ---- peers come and go ---- */
+
+static void on_silent(struct timer *t)
+{
+	struct member *m = (struct member *)(void *)((char *)t - offsetof(struct member, info));
+	const struct basic_peer *b = peer_basic(m->peer);
+
+	if (b != NULL && strncmp(b->agent, "ghoard/", 7) == 0)
+		peer_shun(m->peer, "it calls itself ghoard and does not say who it is");
+	else
+		peer_set_kind(m->peer, PEER_PLAIN);
+}
+
+static void init_buckets(struct member *m)
+{
+	const struct share_params *p = &m->share->p;
+	int64_t now = loop_now(m->share->loop);
+	int64_t bytes = p->bytes_per_s < INT64_MAX / 1000000 ? (int64_t)p->bytes_per_s : INT64_MAX / 1000000;
+
+	m->messages = (struct bucket){ p->messages_per_s, p->messages_per_s, now };
+	m->bytes = (struct bucket){ bytes, bytes, now };
+}
+
+static void on_up(void *arg, struct peer *peer)
+{
+	struct share *s = arg;
+	struct member *m = calloc(1, sizeof(*m));
+	bool dialled = session_dialled(peer_session(peer));
+
+	peer_set(peer, m);
+	if (m == NULL)
+		return;
+	m->share = s;
+	m->peer = peer;
+	m->info.fire = on_silent;
+	m->refill.fire = on_refill;
+	m->next = s->members;
+	s->members = m;
+	init_buckets(m);
+	wire_keys_init(&m->keys, s->group, dialled ? swarm_id(s->swarm) : peer_id(peer),
+	    dialled ? peer_id(peer) : swarm_id(s->swarm), dialled);
+	wire_reader_init(&m->reader, &m->keys, WIRE_EARLY_MAX);
+	timer_set(s->loop, &m->info, loop_now(s->loop) + SHARE_INFO_MS);
+	if (dialled && stream_open(peer_session(peer), serves, 1, on_control, m, &m->control, NULL) == 0)
+		send_info(m);
+}
+
+static void on_down(void *arg, struct peer *peer)
+{
+	struct share *s = arg;
+	struct member *m = peer_get(peer), **at = &s->members;
+
+	if (m == NULL)
+		return;
+	peer_set(peer, NULL);
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	timer_clear(s->loop, &m->info);
+	timer_clear(s->loop, &m->refill);
+	m->informed = false;
+	tell_forget(s, m);
+	holders_remove_peer(s->holders, m);
+	serve_forget(m);
+	ask_forget(m);
+	lose_control(m);
+	wire_reader_free(&m->reader);
+	wire_keys_wipe(&m->keys);
+	free(m);
+}
+
+/* Of the cache's protocols the dialer's first is the control stream; every other is a request. */
+static void on_stream(void *arg, struct peer *peer, struct stream *st, size_t protocol)
+{
+	struct member *m = peer_get(peer);
+
+	struct share *s = arg;
+
+	if (protocol >= NSERVES && s->others.on_stream != NULL)
+		s->others.on_stream(s->others.arg, peer, st, protocol - NSERVES);
+	if (protocol >= NSERVES || m == NULL)
+		return;
+	if (!m->informed && m->control == NULL && !session_dialled(peer_session(peer))) {
+		m->control = st;
+		stream_accept(st, on_control, m);
+		if (buf_len(stream_in(st)) > 0)
+			read_control(m);
+		return;
+	}
+	serve_take(m, st);
+}
+
+static void on_short(void *arg)
+{
+	struct share *s = arg;
+
+	if (s->p.on_short != NULL)
+		s->p.on_short(s->p.arg);
+}
+
+/* ---- life ---- */
+
+static bool keep_params(struct share *s, const struct share_params *p)
+{
+	s->p = *p;
+	memcpy(s->group, p->group_key, WIRE_GROUP_KEY_LEN);
+	if (p->body_max > WIRE_BODY_MAX)
+		s->p.body_max = WIRE_BODY_MAX;
+	if (p->messages_per_s == 0)
+		s->p.messages_per_s = 100;
+	if (p->bytes_per_s == 0)
+		s->p.bytes_per_s = (uint64_t)10 << 20;
+	return span_copy(s->network, sizeof(s->network), span_of(p->network_id)) &&
+	    span_copy(s->shared, sizeof(s->shared), span_of(p->shared_network_id)) &&
+	    span_copy(s->agent, sizeof(s->agent), span_of(p->agent)) &&
+	    span_copy(s->tmp_dir, sizeof(s->tmp_dir), span_of(p->tmp_dir));
+}
+
+int share_new(const struct swarm_params *sp, const struct share_params *p, struct share **out,
+    struct err *err)
+{
+	struct swarm_params params = *sp;
+	struct share *s = calloc(1, sizeof(*s));
+	int rc = 0;
+
+	if (s == NULL || (s->holders = holders_new()) == NULL)
+		rc = err_set(err, ERR_INTERNAL, "no memory for the peers");
+	if (rc == 0 && !keep_params(s, p))
+		rc = err_set(err, ERR_CONFIG,
+		    "the network's name, the agent or the folder for temporary files is too long");
+	if (rc == 0) {
+		message_init(&s->message);
+		s->loop = sp->loop;
+		s->gather.fire = tell_on_gather;
+		params.serves = s->serves;
+		params.nserves = NSERVES;
+		memcpy(s->serves, serves, sizeof(serves));
+		for (size_t i = 0; i < sp->nserves && i < SHARING_SERVES; i++)
+			s->serves[params.nserves++] = sp->serves[i];
+		s->others = sp->ops;
+		params.ops = (struct swarm_ops){ on_up, on_down, on_stream, NULL, on_short, s };
+		rc = swarm_new(&params, &s->swarm, err);
+	}
+	if (rc != 0) {
+		share_free(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+void share_free(struct share *s)
+{
+	if (s == NULL)
+		return;
+	s->closing = true;
+	while (s->calls != NULL)
+		share_cancel(s->calls);
+	while (s->members != NULL)
+		on_down(s, s->members->peer);
+	if (s->loop != NULL)
+		timer_clear(s->loop, &s->gather);
+	tell_forget(s, NULL);
+	swarm_free(s->swarm);
+	holders_free(s->holders);
+	message_free(&s->message);
+	memset(s->group, 0, sizeof(s->group));
+	free(s);
+}
+
+struct swarm *share_swarm(struct share *s)
+{
+	return s->swarm;
+}
+
+const struct share_stats *share_stats(const struct share *s)
+{
+	return &s->stats;
+}

@@ -1,0 +1,126 @@
+#include <string.h>
+
+#include "base/clock.h"
+#include "crypto/hash.h"
+#include "p2p/sharing.h"
+
+#define HOLDERS_LOOKED_AT 8
+
+/* ---- who is asked ---- */
+
+static bool was_asked(const struct asked *c, const struct member *m)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->who[i] == m)
+			return true;
+	return false;
+}
+
+static bool may_ask(struct share *s, const struct share_want *w, const struct member *m)
+{
+	return member_is(m) && !(w->candidate && m->candidates_until > loop_now(s->loop));
+}
+
+/* The next who announced it; NULL. */
+struct member *choose_holder(struct share *s, const struct share_want *w, const struct asked *c)
+{
+	struct holder found[HOLDERS_LOOKED_AT];
+	int64_t now = clock_wall();
+	size_t n = w->cid.n > 0
+	    ? holders_find_cid(s->holders, w->cid, now, found, HOLDERS_LOOKED_AT)
+	    : holders_find(s->holders, w->key, w->auth, w->after, now, found, HOLDERS_LOOKED_AT);
+
+	for (size_t i = 0; i < n; i++) {
+		struct member *m = (struct member *)(uintptr_t)found[i].peer;
+
+		bool own = w->auth.n > 0 && span_same(found[i].auth, w->auth);
+
+		if (!own && (w->own_only || (w->candidate && found[i].size > SHARE_CANDIDATE_MAX)))
+			continue;
+		if (found[i].size <= s->p.body_max && (own ? member_is(m) : may_ask(s, w, m)) &&
+		    !was_asked(c, m))
+			return m;
+	}
+	return NULL;
+}
+
+#define MEMBERS_MAX 64
+
+/* NULL: we are it, or nobody else is there. */
+static struct member *coordinator(struct share *s, struct span key)
+{
+	const struct peerid *ids[MEMBERS_MAX + 1] = { swarm_id(s->swarm) };
+	struct member *members[MEMBERS_MAX + 1] = { NULL };
+	size_t n = 1;
+
+	for (struct member *m = s->members; m != NULL && n <= MEMBERS_MAX; m = m->next) {
+		if (!member_is(m) || m->busy_until > loop_now(s->loop))
+			continue;
+		ids[n] = peer_id(m->peer);
+		members[n++] = m;
+	}
+	return members[holders_coordinator(key, ids, n)];
+}
+
+static struct member *next_unannounced(struct share *s, const struct share_want *w,
+    const struct asked *c)
+{
+	for (struct member *m = s->members; m != NULL; m = m->next)
+		if (may_ask(s, w, m) && !was_asked(c, m))
+			return m;
+	return NULL;
+}
+
+/* The coordinator has its say when nobody announced it, and when nothing is held here. */
+struct member *choose_member(struct share *s, const struct share_want *w, const struct asked *c)
+{
+	struct member *m = choose_holder(s, w, c);
+
+	if (m != NULL || w->cid.n > 0)
+		return m;
+	if (w->unannounced)
+		return next_unannounced(s, w, c);
+	return c->n == 0 ? coordinator(s, w->key) : NULL;
+}
+
+/* ---- is what a busy one says true? ---- */
+
+#define OWED_MS 5000		/* GitHub's slow answers come within this */
+
+static void key_digest(uint8_t out[static SHA256_LEN], struct span key)
+{
+	hash_sha256(out, key.p, key.n);
+}
+
+/* true: it said so too often with no announcement after it. */
+bool choose_note_busy(struct share *s, struct member *m, struct span key)
+{
+	uint8_t digest[SHA256_LEN];
+	int64_t now = loop_now(s->loop);
+
+	if (m->owed_until > now)	/* one at a time is watched */
+		return false;
+	if (m->owed_until != 0)
+		m->busy++;
+	key_digest(digest, key);
+	memcpy(m->owed, digest, sizeof(m->owed));
+	m->owed_until = now + OWED_MS;
+	if (m->busy < SHARE_DISTRUST)
+		return false;
+	m->busy = 0;
+	m->owed_until = 0;
+	m->busy_until = now + SHARE_BUSY_SHUN_MS;
+	return true;
+}
+
+void choose_forgive(struct share *s, struct span key)
+{
+	uint8_t digest[SHA256_LEN];
+
+	key_digest(digest, key);
+	for (struct member *m = s->members; m != NULL; m = m->next)
+		if (m->owed_until != 0 && memcmp(m->owed, digest, sizeof(m->owed)) == 0) {
+			m->owed_until = 0;
+			m->busy = 0;
+		}
+}

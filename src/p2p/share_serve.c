@@ -1,0 +1,279 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "crypto/hash.h"
+#include "p2p/sharing.h"
+
+#define RETRY_MS 40		/* asks again within the budget of a look-up */
+
+/* One request of a peer's, and its answer. */
+struct serving {
+	struct serving *next;
+	struct member *member;
+	struct stream *stream;
+	struct wire_reader reader;
+	struct swarm_held held;
+	size_t sent;			/* of the body */
+	bool answered, has_body;
+};
+
+static void end(struct serving *v, uint32_t code)
+{
+	struct member *m = v->member;
+	struct serving **at = &m->servings;
+
+	while (*at != v)
+		at = &(*at)->next;
+	*at = v->next;
+	m->nserving--;
+	if (v->has_body)
+		m->share->p.source->release(m->share->p.source->arg, &v->held);
+	wire_reader_free(&v->reader);
+	stream_free(v->stream, code);
+	free(v);
+}
+
+/* ---- who fetches what ---- */
+
+bool serve_is_fetched(struct share *s, struct span key, bool note)
+{
+	uint8_t digest[SHA256_LEN];
+	int64_t now = loop_now(s->loop);
+	struct fetching *f;
+	size_t at;
+
+	hash_sha256(digest, key.p, key.n);
+	at = (digest[30] * (size_t)256 + digest[31]) % SHARING_FETCHES;
+	f = &s->fetching[at];
+	if (f->until > now && memcmp(f->key, digest, sizeof(f->key)) == 0)
+		return true;
+	if (note) {			/* what stood there is forgotten early: a fetch more */
+		memcpy(f->key, digest, sizeof(f->key));
+		f->until = now + SHARE_FETCH_MS;
+	}
+	return false;
+}
+
+/* ---- answering ---- */
+
+static void touch(struct serving *v)
+{
+	stream_deadline(v->stream, loop_now(v->member->share->loop) + SHARE_STALL_MS);
+}
+
+static void say(struct serving *v, const struct buf *json)
+{
+	if (member_write(v->member, v->stream, buf_span(json)) != 0) {
+		end(v, 0);
+		return;
+	}
+	touch(v);
+	if (!v->has_body)
+		stream_shutdown(v->stream);
+}
+
+/* As much of the body as the stream takes; on with it at STREAM_LOWAT. */
+static void send_body(struct serving *v)
+{
+	struct span body = v->held.body;
+	struct buf b;
+	bool last = false;
+
+	buf_init(&b, WIRE_RECORD_MAX + WIRE_OVERHEAD + 16);
+	while (v->has_body && !last && stream_unsent(v->stream) + 2 * WIRE_RECORD_MAX < STREAM_OUT_MAX) {
+		struct span part = span_sub(body, v->sent, WIRE_RECORD_MAX);
+
+		last = v->sent + part.n == body.n;
+		buf_clear(&b);
+		if (wire_seal(&v->member->keys, last ? WIRE_LAST : WIRE_RECORD, part, &b, NULL) != 0 ||
+		    stream_write(v->stream, buf_data(&b), buf_len(&b)) != 0)
+			break;
+		v->sent += part.n;
+		v->member->share->stats.bytes_out += part.n;
+		touch(v);
+	}
+	buf_free(&b);
+	if (!last)
+		return;
+	v->has_body = false;
+	v->member->share->p.source->release(v->member->share->p.source->arg, &v->held);
+	stream_shutdown(v->stream);
+}
+
+static bool put_hit(struct serving *v, const struct message *in, struct buf *json)
+{
+	struct share *s = v->member->share;
+
+	if (!s->p.source->find(s->p.source->arg, in->key, in->cid, &v->held))
+		return false;
+	if (v->held.body.n <= s->p.body_max && message_put_hit(json, v->held.image, v->held.body.n) == 0 &&
+	    buf_len(json) <= WIRE_HEADER_MAX) {
+		v->has_body = true;
+		s->stats.served++;
+		return true;
+	}
+	s->p.source->release(s->p.source->arg, &v->held);
+	buf_clear(json);
+	return false;
+}
+
+static void answer(struct serving *v, const struct message *in)
+{
+	struct share *s = v->member->share;
+	struct buf json;
+
+	v->answered = true;
+	buf_init(&json, WIRE_HEADER_MAX + 1024);
+	if (!put_hit(v, in, &json)) {
+		bool busy = in->key.n > 0 &&
+		    (s->p.source->asking(s->p.source->arg, in->key) ||
+			serve_is_fetched(s, in->key, true));
+
+		s->stats.refused++;
+		s->stats.busy_sent += busy;
+		if (busy)
+			message_put_busy(&json, RETRY_MS);
+		else
+			message_put_miss(&json);
+	}
+	say(v, &json);
+	buf_free(&json);
+}
+
+static void refuse(struct serving *v, const char *code, const char *why)
+{
+	struct buf json;
+
+	v->answered = true;
+	v->member->share->stats.bad_message++;
+	buf_init(&json, WIRE_HEADER_MAX);
+	message_put_error(&json, code, why);
+	say(v, &json);
+	buf_free(&json);
+}
+
+static void on_request(struct serving *v, struct span json)
+{
+	struct message *in = &v->member->share->message;
+
+	if (message_parse(in, json, NULL) != 0)
+		refuse(v, "malformed", "the request is not in order");
+	else if (in->type != MESSAGE_CACHE_REQUEST)
+		refuse(v, "unexpected", "a stream takes a cache_request");
+	else
+		answer(v, in);
+}
+
+/* true while it may go on reading. */
+static bool read_some(struct serving *v)
+{
+	struct member *m = v->member;
+	struct buf *in = stream_in(v->stream);
+	enum wire_event ev;
+	struct span json;
+	ssize_t n;
+
+	if (v->answered) {		/* nothing is awaited any more */
+		stream_consume(v->stream, buf_len(in));
+		return false;
+	}
+	if (buf_len(in) == 0 || !m->informed || !member_may_read(m))
+		return false;
+	n = wire_reader_feed(&v->reader, buf_data(in), buf_len(in), &ev, &json);
+	if (n < 0) {
+		member_broke(m, &v->reader);
+		return false;
+	}
+	stream_consume(v->stream, (size_t)n);
+	member_took(m, ev == WIRE_GOT_HEADER, n);
+	touch(v);
+	if (ev != WIRE_GOT_HEADER)
+		return true;
+	on_request(v, json);
+	return false;
+}
+
+static bool is_held(const struct member *m, const struct serving *v)
+{
+	const struct serving *x = m->servings;
+
+	while (x != NULL && x != v)
+		x = x->next;
+	return x != NULL;
+}
+
+static void pump(struct serving *v)
+{
+	struct member *m = v->member;
+
+	while (read_some(v))
+		;
+	if (!session_is_up(peer_session(m->peer)) || !is_held(m, v))
+		return;
+	if (v->has_body)
+		send_body(v);
+	/* What is written still leaves; before the peer's end it would be cut off. */
+	if (v->answered && !v->has_body && stream_eof(v->stream))
+		end(v, 0);
+}
+
+static void on_event(void *arg, struct stream *st, enum stream_event ev)
+{
+	struct serving *v = arg;
+
+	(void)st;
+	switch (ev) {
+	case STREAM_DATAIN:
+	case STREAM_LOWAT:
+		pump(v);
+		break;
+	case STREAM_EOF:
+		if (!v->answered && buf_len(stream_in(v->stream)) == 0)
+			end(v, 0);
+		else
+			pump(v);
+		break;
+	case STREAM_TIMEOUT:
+	case STREAM_RESET:
+	case STREAM_REFUSED:
+		end(v, 0);
+		break;
+	case STREAM_OPEN:
+		break;
+	}
+}
+
+void serve_take(struct member *m, struct stream *st)
+{
+	struct serving *v;
+
+	if (m->nserving >= SHARE_STREAMS || (v = calloc(1, sizeof(*v))) == NULL)
+		return;			/* not accepted: it is reset */
+	v->member = m;
+	v->stream = st;
+	wire_reader_init(&v->reader, &m->keys, WIRE_REQUEST_MAX);
+	v->next = m->servings;
+	m->servings = v;
+	m->nserving++;
+	stream_accept(st, on_event, v);
+	touch(v);
+	pump(v);
+}
+
+void serve_pump(struct member *m)
+{
+	struct serving *next;
+
+	for (struct serving *v = m->servings; v != NULL && m->informed; v = next) {
+		next = v->next;
+		pump(v);
+	}
+}
+
+void serve_forget(struct member *m)
+{
+	while (m->servings != NULL)
+		end(m->servings, 0);
+}

@@ -1,0 +1,245 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/rand.h"
+#include "crypto/hash.h"
+#include "p2p/sharing.h"
+
+struct told {
+	struct told *next;
+	const struct member *from;	/* NULL: ours, or whoever it came from is gone */
+	struct message_entry e;
+	char text[];
+};
+
+/* ---- what waits to be told ---- */
+
+static struct span keep(char **at, struct span s)
+{
+	struct span kept = span_make(*at, s.n);
+
+	if (s.n > 0)
+		memcpy(*at, s.p, s.n);
+	*at += s.n;
+	return kept;
+}
+
+static void queue(struct share *s, const struct member *from, const struct message_entry *e, unsigned hops)
+{
+	struct told *t, **at = &s->told;
+	char *text;
+
+	if (s->ntold == MESSAGE_ENTRIES_MAX)
+		tell_on_gather(&s->gather);
+	t = malloc(sizeof(*t) + e->key.n + e->url.n + e->cid.n + e->auth.n + e->proof.n);
+	if (t == NULL)
+		return;
+	text = t->text;
+	*t = (struct told){ .from = from, .e = *e };
+	t->e.key = keep(&text, e->key);
+	t->e.url = keep(&text, e->url);
+	t->e.cid = keep(&text, e->cid);
+	t->e.auth = keep(&text, e->auth);
+	t->e.proof = keep(&text, e->proof);
+	t->e.hops = hops;
+	while (*at != NULL)
+		at = &(*at)->next;
+	*at = t;
+	/* After a pause at once: somebody may be waiting for just this. */
+	if (s->ntold++ == 0)
+		timer_set(s->loop, &s->gather,
+		    loop_now(s->loop) - s->told_at >= SHARE_GATHER_MS ? loop_now(s->loop)
+								      : s->told_at + SHARE_GATHER_MS);
+}
+
+/* The one it came from, and those it names as its peers, have it already. */
+static bool has_it(const struct told *t, const struct member *m)
+{
+	if (t->from == NULL)
+		return t->e.hops > 0;	/* heard from one that is gone */
+	if (t->from == m)
+		return true;
+	for (size_t i = 0; i < t->from->nknows; i++)
+		if (peerid_same(&t->from->knows[i], peer_id(m->peer)))
+			return true;
+	return false;
+}
+
+static void send_to(struct share *s, struct member *m)
+{
+	struct message_entry list[MESSAGE_ENTRIES_MAX];
+	size_t n = 0, done = 0, put;
+	struct buf b;
+
+	for (const struct told *t = s->told; t != NULL; t = t->next)
+		if (!has_it(t, m))
+			list[n++] = t->e;
+	buf_init(&b, WIRE_HEADER_MAX);
+	for (; done < n; done += put) {
+		buf_clear(&b);
+		put = message_put_entries(&b, list + done, n - done, WIRE_HEADER_MAX);
+		/* A peer that does not read misses what is new: it will ask by key. */
+		if (put == 0 || member_write(m, m->control, buf_span(&b)) != 0)
+			break;
+		s->stats.announced += put;
+	}
+	buf_free(&b);
+}
+
+/* ---- to whom ---- */
+
+/* A number by which those are chosen that come first. */
+static uint64_t rank(const struct member *m, const struct told *t, uint32_t salt)
+{
+	uint8_t digest[SHA256_LEN];
+	struct hash_sha256 c;
+	uint64_t r;
+
+	hash_sha256_init(&c);
+	hash_sha256_add(&c, &salt, salt != 0 ? sizeof(salt) : 0);
+	hash_sha256_field(&c, t->e.key);
+	hash_sha256_field(&c, peerid_span(peer_id(m->peer)));
+	hash_sha256_out(&c, digest);
+	memcpy(&r, digest, sizeof(r));
+	return r;
+}
+
+static void send_to_some(struct share *s)
+{
+	uint32_t salt = s->p.strategy == SHARE_TO_RANDOM ? 1 + rand_below(UINT32_MAX) : 0;
+	uint64_t last = 0;
+
+	for (unsigned sent = 0; sent < s->p.peer_count; sent++) {
+		struct member *best = NULL;
+		uint64_t least = UINT64_MAX;
+
+		for (struct member *m = s->members; m != NULL; m = m->next) {
+			uint64_t r = member_is(m) && m->control != NULL ? rank(m, s->told, salt) : UINT64_MAX;
+
+			if (r < least && (r > last || (sent == 0 && r == 0))) {
+				least = r;
+				best = m;
+			}
+		}
+		if (best == NULL)
+			return;
+		last = least;
+		send_to(s, best);
+	}
+}
+
+void tell_on_gather(struct timer *timer)
+{
+	struct share *s = (struct share *)(void *)((char *)timer - offsetof(struct share, gather));
+
+	timer_clear(s->loop, timer);
+	s->told_at = loop_now(s->loop);
+	if (s->told != NULL && s->p.strategy != SHARE_TO_ALL && s->p.peer_count > 0) {
+		send_to_some(s);
+	} else if (s->told != NULL) {
+		for (struct member *m = s->members; m != NULL; m = m->next)
+			if (member_is(m) && m->control != NULL)
+				send_to(s, m);
+	}
+	tell_forget(s, NULL);
+}
+
+void tell_forget(struct share *s, const struct member *m)
+{
+	struct told *next;
+
+	for (struct told *t = s->told; t != NULL; t = next) {
+		next = t->next;
+		if (m == NULL)
+			free(t);
+		else if (t->from == m)
+			t->from = NULL;
+	}
+	if (m == NULL) {
+		s->told = NULL;
+		s->ntold = 0;
+	}
+}
+
+void share_announce(struct share *s, const struct message_entry *e)
+{
+	if (s->p.broadcast && s->members != NULL)
+		queue(s, NULL, e, 0);
+}
+
+/* ---- hearing ---- */
+
+void tell_on_entries(struct member *m, const struct message *in)
+{
+	struct share *s = m->share;
+	int64_t now = clock_wall();
+
+	for (size_t i = 0; i < in->nentries; i++) {
+		const struct message_entry *e = &in->entries[i];
+		int64_t ttl = e->hops > HOLDERS_HOPS_MAX ? -1 : s->p.source->judge(s->p.source->arg, e);
+		enum holders_added added =
+		    ttl < 0 ? HOLDERS_DROPPED : holders_add(s->holders, m, e, now, ttl);
+
+		if (added == HOLDERS_DROPPED) {
+			s->stats.dropped++;
+			continue;
+		}
+		s->stats.heard++;
+		if (added == HOLDERS_NEW && e->hops < HOLDERS_HOPS_MAX)
+			queue(s, m, e, e->hops + 1);
+		ask_heard(s, e->key);
+	}
+}
+
+static bool may_invalidate(struct member *m)
+{
+	int64_t now = loop_now(m->share->loop);
+
+	if (now - m->minute >= 60000) {
+		m->minute = now;
+		m->invalidates = 0;
+	}
+	return m->invalidates++ < SHARE_INVALIDATES_PER_MIN;
+}
+
+/* "/repos/{o}/{r}" or below. */
+static bool is_prefix(struct span p)
+{
+	unsigned slashes = 0;
+
+	for (size_t i = 0; i < p.n; i++)
+		slashes += p.p[i] == '/' && i + 1 < p.n;
+	return span_starts(p, "/repos/") && slashes >= 3;
+}
+
+void tell_on_invalidate(struct member *m, const struct message *in)
+{
+	struct share *s = m->share;
+	int64_t now = clock_wall(), time = in->time < now ? in->time : now;
+
+	if (now - in->time > SHARE_INVALIDATE_AGE_US || !may_invalidate(m))
+		return;
+	for (size_t i = 0; i < in->nprefixes; i++) {
+		if (!is_prefix(in->prefixes[i]))
+			continue;
+		s->stats.invalidated++;
+		holders_invalidate(s->holders, in->prefixes[i], time);
+		s->p.source->invalidate(s->p.source->arg, in->prefixes[i], time);
+	}
+}
+
+void share_invalidate(struct share *s, struct span prefix, int64_t time)
+{
+	struct buf b;
+
+	holders_invalidate(s->holders, prefix, time);
+	if (!is_prefix(prefix))
+		return;
+	buf_init(&b, WIRE_HEADER_MAX);
+	message_put_invalidate(&b, &prefix, 1, time);
+	for (struct member *m = s->members; m != NULL; m = m->next)
+		if (member_is(m) && m->control != NULL)
+			member_write(m, m->control, buf_span(&b));
+	buf_free(&b);
+}

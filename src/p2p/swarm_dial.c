@@ -1,0 +1,234 @@
+#include <stddef.h>
+#include <string.h>
+
+#include "net/dial.h"
+#include "net/resolve.h"
+#include "p2p/flock.h"
+
+#define LOOK_MS 1000
+#define MINUTE_MS 60000
+
+/* ---- one dial ---- */
+
+static void on_dialled(void *arg, int fd, const struct err *err)
+{
+	struct peer *p = arg;
+
+	p->dial = NULL;
+	if (fd < 0)
+		flock_failed(p, err);
+	else
+		flock_begin(p, fd, &p->target.peer);
+}
+
+static int dial_host(struct peer *p, struct span host, struct err *err)
+{
+	return dial_start(p->sw->loop, host, p->target.port, SWARM_DIAL_MS, on_dialled, p, &p->dial, err);
+}
+
+static void dial_addr(struct peer *p, const struct addr *a)
+{
+	char text[MULTIADDR_NAME_MAX + 1];
+	struct multiaddr m;
+	struct err err;
+
+	err_init(&err);
+	multiaddr_of_addr(&m, a);
+	multiaddr_dial_host(&m, text);
+	if (dial_host(p, span_of(text), &err) != 0)
+		flock_failed(p, &err);
+}
+
+static void on_resolved(void *arg, const struct addr *addrs, size_t n, const struct err *err)
+{
+	struct peer *p = arg;
+	bool v6 = p->target.host == MULTIADDR_DNS6;
+	struct err none;
+
+	p->resolve = NULL;
+	if (n == 0) {
+		flock_failed(p, err);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (addr_is_v6(&addrs[i]) == v6) {
+			dial_addr(p, &addrs[i]);
+			return;
+		}
+	err_init(&none);
+	err_set(&none, ERR_UNAVAIL, "%s has no IPv%d address", p->target.name, v6 ? 6 : 4);
+	flock_failed(p, &none);
+}
+
+static int start(struct peer *p, struct err *err)
+{
+	char host[MULTIADDR_NAME_MAX + 1];
+
+	if (!multiaddr_dial_host(&p->target, host))
+		return err_set(err, ERR_USAGE, "a peer id without an address cannot be dialled");
+	if (p->target.host == MULTIADDR_DNS4 || p->target.host == MULTIADDR_DNS6)
+		return resolve_start(p->sw->loop, span_of(host), p->target.port, on_resolved, p, &p->resolve,
+		    err);
+	return dial_host(p, span_of(host), err);
+}
+
+void flock_cancel_dial(struct peer *p)
+{
+	if (p->resolve != NULL)
+		resolve_cancel(p->resolve);
+	if (p->dial != NULL)
+		dial_cancel(p->dial);
+	p->resolve = NULL;
+	p->dial = NULL;
+}
+
+int swarm_dial(struct swarm *sw, const struct multiaddr *m,
+    void (*done)(void *arg, struct peer *, const struct err *), void *arg, struct err *err)
+{
+	struct peer *p = flock_add(sw);
+	int rc;
+
+	if (p == NULL)
+		return err_set(err, ERR_INTERNAL, "no memory for a connection");
+	p->target = *m;
+	rc = start(p, err);
+	if (rc != 0) {
+		flock_drop(p);
+		return rc;
+	}
+	p->asked = true;
+	p->done = done;
+	p->arg = arg;
+	return 0;
+}
+
+/* ---- by choice ---- */
+
+static bool skip(void *arg, const struct multiaddr *m)
+{
+	struct swarm *sw = arg;
+
+	for (const struct peer *p = sw->peers; p != NULL; p = p->next)
+		if (m->peer.n > 0 &&
+		    (peerid_same(&p->id, &m->peer) || peerid_same(&p->target.peer, &m->peer)))
+			return true;
+	return false;
+}
+
+static unsigned underway(const struct swarm *sw, unsigned *connected)
+{
+	unsigned n = 0;
+
+	*connected = 0;
+	for (const struct peer *p = sw->peers; p != NULL; p = p->next) {
+		n += p->entry != NULL && !p->up;
+		*connected += p->entry != NULL && p->up;
+	}
+	return n;
+}
+
+static void dial_entry(struct swarm *sw, struct book_entry *e)
+{
+	struct peer *p = flock_add(sw);
+	struct err err;
+
+	if (p == NULL)
+		return;
+	err_init(&err);
+	p->target = e->addr;
+	p->entry = e;
+	p->bootstrap = e->via == SWARM_BOOTSTRAP;
+	e->busy = true;
+	sw->minute_dials++;
+	if (start(p, &err) != 0)
+		flock_failed(p, &err);
+}
+
+static void tell_short(struct swarm *sw, int64_t now)
+{
+	unsigned connected = 0;
+
+	for (const struct peer *p = sw->peers; p != NULL; p = p->next)
+		connected += p->up;
+	if (connected >= sw->p.min_peers || now < sw->short_told + LOOK_MS || sw->p.ops.on_short == NULL)
+		return;
+	sw->short_told = now;
+	sw->p.ops.on_short(sw->p.ops.arg);
+}
+
+static void look(struct swarm *sw)
+{
+	int64_t now = loop_now(sw->loop);
+	struct book_entry *e = NULL;
+	unsigned connected, n = underway(sw, &connected);
+
+	if (now - sw->minute >= MINUTE_MS) {
+		sw->minute = now;
+		sw->minute_dials = 0;
+	}
+	while (n < SWARM_DIALS && connected + n < sw->p.outbound_max &&
+	    sw->minute_dials < SWARM_DIALS_PER_MIN && sw->npeers < SWARM_FDS_MAX) {
+		e = book_next(&sw->book, now, skip, sw);
+		if (e == NULL)
+			break;
+		dial_entry(sw, e);
+		n++;
+	}
+	if (n == 0 && e == NULL)
+		tell_short(sw, now);
+}
+
+static void on_look(struct job *j)
+{
+	struct swarm *sw = (struct swarm *)(void *)((char *)j - offsetof(struct swarm, look));
+
+	if (sw->dialling && !sw->stopping)
+		look(sw);
+}
+
+static void on_tick(struct timer *t)
+{
+	struct swarm *sw = (struct swarm *)(void *)((char *)t - offsetof(struct swarm, tick));
+
+	flock_look(sw);
+	timer_set(sw->loop, t, loop_now(sw->loop) + LOOK_MS);
+}
+
+void flock_look(struct swarm *sw)
+{
+	job_queue(sw->loop, &sw->look);
+}
+
+void flock_init_dialling(struct swarm *sw)
+{
+	sw->look.run = on_look;
+	sw->tick.fire = on_tick;
+}
+
+void flock_end_dialling(struct swarm *sw)
+{
+	job_cancel(sw->loop, &sw->look);
+	timer_clear(sw->loop, &sw->tick);
+	sw->dialling = false;
+}
+
+void swarm_start(struct swarm *sw)
+{
+	sw->dialling = true;
+	sw->minute = loop_now(sw->loop);
+	for (size_t i = 0; i < sw->p.nbootstrap; i++)
+		if (!peerid_same(&sw->p.bootstrap[i].peer, &sw->self.id))
+			book_learn(&sw->book, &sw->p.bootstrap[i], SWARM_BOOTSTRAP);
+	flock_look(sw);
+	timer_set(sw->loop, &sw->tick, loop_now(sw->loop) + LOOK_MS);
+}
+
+void swarm_learn(struct swarm *sw, const struct multiaddr *m, enum swarm_via via, bool over_loopback)
+{
+	if (peerid_same(&m->peer, &sw->self.id) || multiaddr_refusal(m, over_loopback) != NULL ||
+	    book_is_shunned(&sw->book, &m->peer, loop_now(sw->loop)))
+		return;
+	book_learn(&sw->book, m, via);
+	if (sw->dialling)
+		flock_look(sw);
+}

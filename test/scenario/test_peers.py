@@ -1,0 +1,184 @@
+"""`ghoard peers` and the daemon's P2P side: identity, listening, who is connected, and what keeps it off."""
+
+import os
+import re
+import socket
+import stat
+import time
+
+import pytest
+import rig
+from daemon import Daemon
+
+SECRET = "a shared secret that is long enough to be one"
+ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def eventually(check, seconds=10):
+    until = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return found
+
+
+class Member:
+    """A daemon with a folder of its own among the peers of one secret."""
+
+    def __init__(self, folder, fake, **env):
+        folder.mkdir()
+        self.ghoard, self.port = rig.Ghoard(folder, fake), free_port()
+        (self.ghoard.project / ".github").mkdir()
+        (self.ghoard.project / ".github" / "p2p-config.yml").write_text(
+            'network:\n  listen:\n    addresses: ["127.0.0.1"]\n'
+        )
+        self.env = {"CACHE_P2P_SHARED_SECRET": SECRET, "P2P_LISTEN_PORT": self.port, **env}
+        self.start()
+
+    def start(self):
+        self.daemon = Daemon(self.ghoard, env=self.env)
+
+    def __call__(self, *args, **more):
+        return self.ghoard("peers", *args, "--socket", self.daemon.socket, env=self.env, **more)
+
+    @property
+    def lines(self):
+        return self("id", rc=0).out.decode().splitlines()
+
+    def report(self):
+        return self("ls", "--json", rc=0).json
+
+
+@pytest.fixture
+def member(fake, tmp_path):
+    made = []
+
+    def make(name, **env):
+        made.append(Member(tmp_path / name, fake, **env))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.daemon.stop()
+        one.daemon.end()
+
+
+def test_id(member):
+    one = member("one")
+    peer, cid, addr = one.lines
+    assert ID.fullmatch(peer) and cid.startswith("bafzaaj")
+    assert addr == f"/ip4/127.0.0.1/tcp/{one.port}/p2p/{peer}"
+    key = one.ghoard.cache / ".peer_key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    one.daemon.stop()
+    # the same without a daemon, and by the next one
+    assert one.lines == [peer, cid, addr]
+    one.start()
+    assert one.lines[0] == peer
+
+
+def test_two_daemons_meet(member):
+    one = member("one")
+    two = member("two", CACHE_BOOTSTRAP_PEERS=one.lines[2])
+    (seen,) = eventually(lambda: [p for p in one.report()["peers"] if p["agent"]])
+    assert seen["id"] == two.lines[0] and seen["direction"] == "in" and seen["agent"].startswith("ghoard/")
+    (seen,) = two.report()["peers"]
+    assert seen["id"] == one.lines[0] and seen["direction"] == "out"
+    assert seen["addr"] == f"/ip4/127.0.0.1/tcp/{one.port}"
+    assert one.lines[0] in two("ls", rc=0).out.decode()
+    assert two.daemon.get("/_ghoard/stats", token=None, unix=True).json["connected_peers"] == 1
+    one.daemon.stop()
+    eventually(lambda: two.report()["peers"] == [])
+    one.start()
+    eventually(lambda: two.report()["peers"] != [])
+
+
+def test_ping(member):
+    one, two = member("one"), member("two")
+    run = two("ping", one.lines[2], "--count", "5", rc=0)
+    assert len(re.findall(rf"{one.lines[0]} answered in [\d.]+ ms", run.out.decode())) == 5
+    wrong = two("ping", one.lines[2].replace(one.lines[0], two.lines[0]), rc=4)
+    assert "answered" in wrong.err and one.lines[0] in wrong.err
+    nobody = two("ping", f"/ip4/127.0.0.1/tcp/{free_port()}/p2p/{one.lines[0]}", rc=4)
+    assert "refused" in nobody.err
+
+
+def test_ping_of_what_is_no_peer(member, tmp_path):
+    one = member("one")
+    assert "no address like" in one("ping", "127.0.0.1:9000", rc=2).err
+    assert "--count" in one("ping", one.lines[2], "--count", "0", rc=2).err
+    assert "usage" in one("pong", rc=2).err
+    assert "usage" in one("ping", rc=2).err
+    http = f"/ip4/127.0.0.1/tcp/{one.daemon.port}"
+    assert one("ping", http, rc=None).rc != 0
+
+
+@pytest.mark.parametrize(
+    "env, why",
+    [
+        ({"ENABLE_P2P_CACHE": "false"}, "p2p.enabled"),
+        ({"CACHE_P2P_SHARED_SECRET": "short"}, "32 characters"),
+        ({"CACHE_P2P_SHARED_SECRET": "ghs_" + "x" * 36}, "one job"),
+    ],
+)
+def test_off(member, env, why):
+    one = member("one", **env)
+    report = one.report()
+    assert report["state"] == "off" and why in report["why"]
+    assert why in one("ls", rc=1).err
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", one.port), timeout=5)
+    assert one.daemon.get("/_ghoard/health", token=None).status == 200
+
+
+def test_blocked(member):
+    one = member("one")
+    two = member("two")
+    config = one.ghoard.project / ".github" / "p2p-config.yml"
+    one.daemon.stop()
+    text = f"security:\n  access_control:\n    peer_blocklist: [{two.lines[0]}]\n"
+    config.write_text(config.read_text() + text)
+    one.start()
+    two.daemon.stop()
+    two.env["CACHE_BOOTSTRAP_PEERS"] = one.lines[2]
+    two.start()
+    time.sleep(1)
+    assert one.report()["peers"] == [] and two.report()["peers"] == []
+
+
+def test_doctor(member):
+    one = member("one")
+    assert one.report()["state"] == "on"
+    run = one.ghoard("doctor", "--offline", "--socket", one.daemon.socket, env=one.env)
+    lines = {line.split(":")[0].split()[-1]: line for line in run.out.decode().splitlines()}
+    assert lines["p2p"].startswith("ok") and str(one.port) in lines["p2p"]
+    assert one.lines[0] in lines["identity"]
+    (one.ghoard.cache / ".peer_key").write_text("nonsense\n")
+    run = one.ghoard("doctor", "--offline", "--socket", one.daemon.socket, env=one.env)
+    assert re.search(r"^fail +identity:.*does not hold", run.out.decode(), re.M)
+
+
+def test_a_taken_port(member):
+    one = member("one")
+    assert one.report()["state"] == "on"
+    two = member("two", P2P_LISTEN_PORT=one.port)
+    assert two.report()["state"] == "off" and str(one.port) in two.report()["why"]
+    assert two.daemon.get("/_ghoard/health", token=None).status == 200
+
+
+def test_damaged_key(member):
+    one = member("one")
+    key = one.ghoard.cache / ".peer_key"
+    one.daemon.stop()
+    key.write_text("nonsense\n")
+    os.chmod(key, 0o600)
+    assert str(key) in one("id", rc=5).err
+    one.start()
+    assert str(key) in one.report()["why"]
+    assert key.read_text() == "nonsense\n"

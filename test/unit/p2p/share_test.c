@@ -1,0 +1,343 @@
+/*
+ * Two or three real nodes on loopback in one loop; what they hold is invented.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "crypto/cid.h"
+#include "loop/loop.h"
+#include "net/addr.h"
+#include "p2p/share.h"
+#include "p2p/swarm.h"
+
+#define KEY "get_repo_info:/repos/o/r:0123456789abcdef"
+#define URL "https://api.github.com/repos/o/r"
+#define AUTH "0123456789abcdef0123456789abcdef"
+
+struct node {
+	struct share *share;
+	struct swarm_source source;
+	struct ed25519_key key;
+	/* what it holds */
+	bool holds, poisoned, asking;
+	struct buf body;
+	char image[1024];
+	unsigned finds, invalidated;
+	/* what it got */
+	unsigned answers;
+	enum share_outcome outcome;
+	size_t got;
+	bool same;
+};
+
+static struct loop *loop;
+static struct node nodes[3];
+static uint8_t group[2][WIRE_GROUP_KEY_LEN] = { { 1 }, { 2 } };
+static bool done;
+
+static void make_image(struct node *n, int64_t time)
+{
+	char cid[CID_TEXT_LEN + 1];
+
+	cid_of(cid, buf_data(&n->body), buf_len(&n->body));
+	snprintf(n->image, sizeof(n->image),
+	    "{\"cache_key\":\"" KEY "\",\"timestamp\":%lld.000000,\"ttl\":300,\"content_hash\":null,"
+	    "\"validation_fields\":null,\"ghoard\":{\"v\":1,\"cid\":\"%s\",\"status\":200,\"url\":\"" URL
+	    "\",\"variant\":{},\"auth\":\"" AUTH "\",\"proof\":\"" AUTH
+	    "\",\"headers\":[],\"encoding\":\"json\"},\"data\":",
+	    (long long)(time / 1000000), cid);
+}
+
+static bool find(void *arg, struct span key, struct span cid, struct swarm_held *held)
+{
+	struct node *n = arg;
+
+	(void)cid;
+	n->finds++;
+	if (!n->holds || !span_eq(key, KEY))
+		return false;
+	held->image = span_of(n->image);
+	held->body = buf_span(&n->body);
+	return true;
+}
+
+static void release(void *arg, struct swarm_held *held)
+{
+	(void)arg;
+	(void)held;
+}
+
+static int64_t judge(void *arg, const struct message_entry *e)
+{
+	(void)arg;
+	return span_eq(e->url, URL) ? 300 : -1;
+}
+
+static bool asking(void *arg, struct span key)
+{
+	(void)key;
+	return ((struct node *)arg)->asking;
+}
+
+static void invalidate(void *arg, struct span prefix, int64_t time)
+{
+	(void)time;
+	((struct node *)arg)->invalidated += span_eq(prefix, "/repos/o/r");
+}
+
+static void open_node(int i, int of, const struct multiaddr *to)
+{
+	struct node *n = &nodes[i];
+	struct addr at;
+	struct err err;
+	struct swarm_params sp = { .loop = loop, .key = &n->key, .agent = "ghoard/test", .listen = &at,
+		.nlisten = 1, .max_peers = 20, .min_peers = 1, .outbound_max = 8, .handshake_ms = 5000,
+		.bootstrap = to, .nbootstrap = to != NULL };
+	struct share_params p = { .group_key = group[of], .network_id = "net", .agent = "ghoard/test",
+		.messages_per_s = 1000, .bytes_per_s = 100 << 20, .body_max = WIRE_BODY_MAX,
+		.broadcast = true, .tmp_dir = "/tmp", .source = &n->source };
+	uint8_t seed[ED25519_SEED_LEN] = { (uint8_t)(7 + i) };
+
+	memset(n, 0, sizeof(*n));
+	buf_init(&n->body, BUF_MAX_ANY);
+	ed25519_keygen(&n->key, seed);
+	n->source = (struct swarm_source){ .find = find, .release = release, .judge = judge,
+		.asking = asking, .invalidate = invalidate, .arg = n };
+	err_init(&err);
+	assert_true(addr_parse(&at, span_of("127.0.0.1"), 0));
+	if (share_new(&sp, &p, &n->share, &err) != 0 || swarm_listen(share_swarm(n->share), &err) != 0)
+		fail_msg("%s", err.msg);
+	swarm_start(share_swarm(n->share));
+}
+
+static struct multiaddr where(int i)
+{
+	const struct multiaddr *a;
+	struct multiaddr m;
+
+	assert_true(swarm_addrs(share_swarm(nodes[i].share), &a) > 0);
+	m = a[0];
+	m.peer = *swarm_id(share_swarm(nodes[i].share));
+	return m;
+}
+
+static void on_late(struct timer *t)
+{
+	(void)t;
+	done = true;
+}
+
+/* Let the loop run so long, or until somebody has an answer. */
+static void run(int64_t ms, const struct node *until)
+{
+	struct timer t = { .fire = on_late };
+	unsigned had = until != NULL ? until->answers : 0;
+
+	for (int64_t end = clock_mono() + ms;
+	     clock_mono() < end && (until == NULL || until->answers == had);) {
+		done = false;
+		timer_set(loop, &t, clock_mono() + 5);
+		assert_int_equal(loop_run(loop, &done, NULL), 0);
+	}
+	timer_clear(loop, &t);
+}
+
+static size_t members(int i)
+{
+	return swarm_count(share_swarm(nodes[i].share), PEER_MEMBER);
+}
+
+static void begin(int n)
+{
+	struct multiaddr to;
+
+	log_setup(LOG_ERROR, false, NULL);
+	assert_int_equal(loop_new(&loop, NULL), 0);
+	for (int i = 0; i < n; i++) {
+		if (i > 0)
+			to = where(i - 1);
+		open_node(i, 0, i > 0 ? &to : NULL);
+		for (int k = 0; i > 0 && k < 400 && (members(i) == 0 || members(i - 1) == 0); k++)
+			run(10, NULL);
+		assert_true(i == 0 || members(i) > 0);
+	}
+}
+
+static void finish(int n)
+{
+	for (int i = 0; i < n; i++) {
+		share_free(nodes[i].share);
+		buf_free(&nodes[i].body);
+	}
+	loop_free(loop);
+}
+
+static void on_done(void *arg, const struct share_answer *a)
+{
+	struct node *n = arg;
+
+	n->answers++;
+	n->outcome = a->outcome;
+	n->got = a->body.n;
+	n->same = a->outcome == SHARE_HIT && span_same(a->body, buf_span(&nodes[0].body));
+}
+
+static int ask(int i, int64_t budget)
+{
+	struct share_want want = { .key = span_of(KEY), .unannounced = true, .budget_ms = budget };
+	struct share_call *c;
+	int rc = share_start(nodes[i].share, &want, on_done, &nodes[i], &c, NULL);
+
+	if (rc == 0)
+		run(budget + 500, &nodes[i]);
+	return rc;
+}
+
+static void fill(struct node *n, size_t size)
+{
+	buf_clear(&n->body);
+	while (buf_len(&n->body) < size)
+		buf_adds(&n->body, "[1,2,3,4]");
+	n->holds = true;
+	make_image(n, clock_wall());
+}
+
+static void test_bodies(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 70000, 1 << 20, 7 << 20 };
+
+	(void)state;
+	begin(2);
+	assert_int_equal(ask(1, 1000), 0);
+	assert_int_equal(nodes[1].outcome, SHARE_MISS);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		fill(&nodes[0], sizes[i]);
+		assert_int_equal(ask(1, 20000), 0);
+		assert_int_equal(nodes[1].outcome, SHARE_HIT);
+		assert_true(nodes[1].same);
+	}
+	assert_int_equal(nodes[1].answers, 6);
+	finish(2);
+}
+
+static void test_poison(void **state)
+{
+	(void)state;
+	begin(2);
+	fill(&nodes[0], 100);
+	buf_data(&nodes[0].body)[5] ^= 1;
+	assert_int_equal(ask(1, 1000), 0);
+	assert_int_equal(nodes[1].outcome, SHARE_MISS);
+	assert_int_equal(share_stats(nodes[1].share)->bad_body, 1);
+	/* not what was asked for */
+	fill(&nodes[0], 100);
+	memcpy(strstr(nodes[0].image, "/repos/o/r"), "/repos/o/x", 10);
+	assert_int_equal(ask(1, 1000), 0);
+	assert_int_equal(nodes[1].outcome, SHARE_MISS);
+	finish(2);
+}
+
+static void test_busy(void **state)
+{
+	(void)state;
+	begin(2);
+	nodes[0].asking = true;
+	assert_int_equal(ask(1, 100), 0);
+	assert_int_equal(nodes[1].outcome, SHARE_MISS);
+	assert_true(share_stats(nodes[1].share)->busy_heard >= 1);
+	finish(2);
+}
+
+static void announce(struct node *n)
+{
+	char cid[CID_TEXT_LEN + 1];
+	struct message_entry e = { .key = span_of(KEY), .url = span_of(URL), .auth = span_of(AUTH),
+		.proof = span_of(AUTH), .timestamp = clock_wall() / 1000000 * 1000000, .ttl = 300,
+		.size = buf_len(&n->body) };
+
+	cid_of(cid, buf_data(&n->body), buf_len(&n->body));
+	e.cid = span_of(cid);
+	share_announce(n->share, &e);
+	run(250, NULL);
+}
+
+static void test_announcements(void **state)
+{
+	struct share_want want = { .key = span_of(KEY), .auth = span_of(AUTH), .own_only = true,
+		.after = 1, .budget_ms = 100 };
+
+	(void)state;
+	begin(3);
+	fill(&nodes[0], 100);
+	announce(&nodes[0]);
+	assert_int_equal(share_stats(nodes[1].share)->heard, 1);
+	assert_true(share_would_ask(nodes[1].share, &want));
+	/* at once, or over one more: each hears of it */
+	assert_true(share_stats(nodes[2].share)->heard >= 1);
+	share_invalidate(nodes[0].share, span_of("/repos/o/r"), clock_wall());
+	share_invalidate(nodes[0].share, span_of("/repos"), clock_wall());
+	run(200, NULL);
+	assert_int_equal(nodes[1].invalidated, 1);
+	for (int i = 0; i < 30; i++)
+		share_invalidate(nodes[0].share, span_of("/repos/o/r"), clock_wall());
+	run(200, NULL);
+	assert_int_equal(nodes[1].invalidated, SHARE_INVALIDATES_PER_MIN);
+	finish(3);
+}
+
+static void test_another_group(void **state)
+{
+	struct multiaddr to;
+
+	(void)state;
+	begin(1);
+	to = where(0);
+	open_node(1, 1, &to);
+	run(600, NULL);
+	assert_int_equal(members(0), 0);
+	assert_int_equal(members(1), 0);
+	assert_int_equal(share_stats(nodes[0].share)->bad_seal, 1);
+	assert_int_equal(ask(1, 100), 1);
+	finish(2);
+}
+
+static void test_going(void **state)
+{
+	struct share_want want = { .key = span_of(KEY), .unannounced = true, .budget_ms = 3000 };
+	struct share_call *c;
+
+	(void)state;
+	begin(2);
+	fill(&nodes[0], 6 << 20);
+	assert_int_equal(share_start(nodes[1].share, &want, on_done, &nodes[1], &c, NULL), 0);
+	run(3, NULL);
+	share_free(nodes[0].share);
+	nodes[0].share = NULL;
+	run(1000, &nodes[1]);
+	assert_int_equal(nodes[1].answers, 1);
+	finish(2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_poison),
+		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_announcements),
+		cmocka_unit_test(test_another_group),
+		cmocka_unit_test(test_going),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
