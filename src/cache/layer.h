@@ -88,8 +88,7 @@ void lookup_judged(const struct lookup *, bool confirmed);
 /* Let every layer before the one asked now keep this entry; true if the last of them did. */
 bool lookup_store(struct lookup *, struct entry *);
 
-/* For flights: all look-ups of its cache; run its last layer again; give it its outcome; another's
- * conversation. */
+/* For flights: all look-ups of its cache; run its last layer again; its outcome; another's conversation. */
 struct lookup *lookup_first(const struct lookup *);
 void lookup_wake(struct lookup *);
 void lookup_deliver(struct lookup *);
@@ -113,7 +112,6 @@ struct loop *lookup_loop(const struct lookup *);
 struct metrics *lookup_metrics(const struct lookup *);
 
 /* ---- the adapters ---- */
-
 struct mem;
 struct store;
 struct http_client;

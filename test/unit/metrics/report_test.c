@@ -153,7 +153,7 @@ static void test_prometheus(void **state)
 	has(&out, "\nghoard_build_info{version=\"1.0 \\\"x\\\\\"} 1\n");
 	assert_int_equal(buf_data(&out)[buf_len(&out) - 1], '\n');
 	buf_free(&out);
-	struct report_gauges none = { -1, -1, -1, false, NULL, NULL };
+	struct report_gauges none = { .entries = -1, .bytes = -1, .connected_peers = -1 };
 	report(m, &none, REPORT_PROMETHEUS, &out);
 	check_exposition(buf_span(&out));
 	assert_null(strstr(buf_cstr(&out), "ghoard_cache_entries"));
