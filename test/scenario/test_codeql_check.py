@@ -791,7 +791,8 @@ def test_a_conflict_is_a_miss(job):
     git(job.tree, "checkout", "-q", "main")
     (job.tree / "app.py").write_text("print('main')\n")
     job.commit()
-    subprocess.run(["git", "-C", job.tree, "merge", "other"], capture_output=True, check=False)
+    who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run(["git", "-C", job.tree, *who, "merge", "other"], capture_output=True, check=False)
     assert job.check(rc=1)["reason"] == "conflict"
 
 
