@@ -15,6 +15,7 @@ export RELEASE
 T            ?=
 PYTEST_FLAGS ?= -n 2
 GH_CURRENT   ?= 1
+PEERS        ?=
 
 # Alpine's own compiler makes musl programs; elsewhere the wrapper does.
 MUSL_CC := $(if $(wildcard /etc/alpine-release),gcc,musl-gcc)
@@ -252,10 +253,11 @@ build/engines: build/obj/test/bench/engines.o $(PART:%.c=build/obj/%.o) $(LIBS:%
 demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub
 	$(Q)$(PYTHON) test/demo.py $(if $(LIVE),--live)
 
-interop: all build/ghoard-echo build/deps/interop build/venv/ready ## unmodified clients; GH_CURRENT=0: fewer
-	$(Q)GH_CURRENT='$(GH_CURRENT)' $(PYTHON) test/interop/clients.py
-	$(Q)GHOARD=$(CURDIR)/build/ghoard $(PYTHON) -m pytest -p no:cacheprovider \
-		$(if $(T),-k '$(T)') $(PYTEST_FLAGS) test/interop
+# The four libp2p nodes take five minutes to build where they are not there yet.
+interop: all $(if $(PEERS),build/ghoard-echo) build/deps/interop build/venv/ready ## unmodified clients; PEERS=1: other libp2p nodes, too
+	$(Q)GH_CURRENT='$(GH_CURRENT)' PEERS='$(PEERS)' $(PYTHON) test/interop/clients.py
+	$(Q)GHOARD=$(CURDIR)/build/ghoard $(PYTHON) -m pytest -p no:cacheprovider $(if $(T),-k '$(T)') \
+		$(if $(PEERS),,--ignore-glob='*/test_peers_*.py') $(PYTEST_FLAGS) test/interop
 
 reproducible: all ## build twice in two folders and compare
 	$(Q)sh test/reproducible.sh
