@@ -254,7 +254,10 @@ demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LI
 	$(Q)$(PYTHON) test/demo.py $(if $(LIVE),--live)
 
 # The four libp2p nodes take five minutes to build where they are not there yet.
-interop: all $(if $(PEERS),build/ghoard-echo) build/deps/interop build/venv/ready ## real clients; PEERS=1: libp2p nodes too
+ifneq (,$(PEERS))
+interop: build/ghoard-echo
+endif
+interop: all build/deps/interop build/venv/ready ## real clients; PEERS=1: libp2p nodes too
 	$(Q)GH_CURRENT='$(GH_CURRENT)' PEERS='$(PEERS)' $(PYTHON) test/interop/clients.py
 	$(Q)GHOARD=$(CURDIR)/build/ghoard $(PYTHON) -m pytest -p no:cacheprovider $(if $(T),-k '$(T)') \
 		$(if $(PEERS),,--ignore-glob='*/test_peers_*.py') $(PYTEST_FLAGS) test/interop
