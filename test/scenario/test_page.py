@@ -209,7 +209,7 @@ def test_what_is_held(make_daemon, ghoard, fake):
     assert len(keys) == 4 and sum(REPO in k for k in keys) == 4
     assert all(e["age"] >= 0 and e["ttl"] > 0 and e["bytes"] > 0 for k in held["newest"].values() for e in k)
     assert b"hush" not in got.body and b"alice-token" not in got.body
-    assert daemon.get("/_ghoard/peers", token=None, unix=True).json["peers"] == []
+    assert daemon.get("/_ghoard/peers", token=None, unix=True).json["state"] == "off"
     daemon.stop()
     stats = make_daemon().get("/_ghoard/stats", token=None, unix=True).json
     assert stats["cache_size"] == 4 and stats["cache_bytes"] == sum(files), "the store's, not memory's"
