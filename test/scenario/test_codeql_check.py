@@ -355,6 +355,23 @@ def test_untrusted_events_scan_unless_commit_and_ref_are_given(job, event):
     assert job.check("--commit", job.head, "--ref", "refs/heads/main", rc=0, event=event)["skip"]
 
 
+@pytest.mark.parametrize("event", ["pull_request_target", "workflow_run", "no_such_event"])
+def test_what_an_untrusted_event_stored_answers_no_branch(job, event):
+    args = ("--commit", job.head, "--ref", "refs/heads/other")
+    job.check(*args, rc=1, event=event)
+    job.store(None, *args, event=event)
+    assert job.check(rc=1)["skip"] is False, "a push"
+    assert job.check(rc=1, **pull("octocat/hello-world"))["skip"] is False
+    assert job.check(*args, rc=0, event=event)["skip"], "itself"
+
+
+@pytest.mark.parametrize("ref", ["pull/7/head", "main", "refs/heads/", "refs/pull/x/merge", "refs/notes/x"])
+def test_a_ref_is_a_whole_one(job, ref):
+    for command in (("check",), ("explain",)):
+        run = job(*command, "--commit", job.head, "--ref", ref, rc=2)
+        assert "refs/heads/NAME" in run.one_line()
+
+
 def test_merge_groups_skip_and_never_upload(job, fake):
     ref = "refs/heads/gh-readonly-queue/main/pr-1-abc"
     found = job.check(rc=0, event="merge_group", ref=ref)
