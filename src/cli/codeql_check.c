@@ -227,7 +227,9 @@ static void print_text(const struct verdict *v)
 {
 	const struct sarif_counts *k = &v->in.counts;
 
-	printf("%s: %s: %s\n", v->skip ? "skip" : "scan", v->reason, v->detail);
+	printf("%s: %s: ", v->skip ? "skip" : "scan", v->reason);
+	codeql_print(span_of(v->detail));
+	putchar('\n');
 	if (!v->hit || !v->skip)
 		return;
 	printf("alerts: %" PRIu64 " (error %" PRIu64 ", warning %" PRIu64 ", note %" PRIu64

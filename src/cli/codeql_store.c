@@ -248,8 +248,11 @@ static void tell(const struct storing *s, bool kept)
 
 	scan_key(&s->scan, false, key);
 	if (!s->c->globals->json) {
-		printf("%s: %s %s, %" PRIu64 " result%s, %s, %s\n", kept ? "kept what is there" : "stored",
-		    s->scan.tool, s->scan.version, k->results, k->results == 1 ? "" : "s",
+		printf("%s: ", kept ? "kept what is there" : "stored");
+		codeql_print(span_of(s->scan.tool));
+		putchar(' ');
+		codeql_print(span_of(s->scan.version));
+		printf(", %" PRIu64 " result%s, %s, %s\n", k->results, k->results == 1 ? "" : "s",
 		    scan_class_name(s->scan.class), s->c->has_key ? "signed" : "not signed");
 		return;
 	}

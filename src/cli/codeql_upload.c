@@ -286,9 +286,11 @@ static void tell(const struct codeql *c, const struct target *t, const struct re
 	struct buf b;
 
 	if (!c->globals->json) {
-		printf("uploaded: %llu results of %s for %s on %s%s\n",
-		    (unsigned long long)r->in.counts.results, r->found.scan.tool, t->commit, t->ref,
-		    t->on_trust ? " (the commit is GITHUB_SHA, taken on trust: there is no .git)" : "");
+		printf("uploaded: %llu results of ", (unsigned long long)r->in.counts.results);
+		codeql_print(span_of(r->found.scan.tool));
+		printf(" for %s on ", t->commit);
+		codeql_print(span_of(t->ref));
+		printf("%s\n", t->on_trust ? " (the commit is GITHUB_SHA, taken on trust: there is no .git)" : "");
 		return;
 	}
 	o = json_object();

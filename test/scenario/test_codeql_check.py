@@ -418,6 +418,34 @@ def test_a_branch_s_result_answers_everybody(job):
         assert job.check(rc=0, **pull(who))["skip"]
 
 
+# ---- what a checkout says is no command
+
+
+@pytest.mark.parametrize(
+    "name, shown",
+    [
+        (b"x\n::add-mask::rc", rb"x\x0a::add-mask::rc"),
+        (b"x\r##[error]y", rb"x\x0d\x23#[error]y"),
+        (b"\xff\xc2\x9b1m", rb"\xff\xc2\x9b1m"),
+        ("\u2028\u00e9".encode(), rb"\xe2\x80\xa8" + "\u00e9".encode()),
+    ],
+)
+def test_a_file_s_name_is_no_workflow_command(job, name, shown):
+    os.symlink(b"/etc/passwd", os.fsencode(job.tree) + b"/" + name)
+    for command, lines in (("check", 1), ("explain", 2)):
+        out = job(command, rc=1).out
+        assert shown in out and out.count(b"\n") == lines and b"\r" not in out, out
+
+
+def test_a_tool_s_name_is_no_workflow_command(job):
+    key = ("--tool", "Semgrep", "--tool-version", "1.2", "--category", "c")
+    job.check(key=key, rc=1)
+    run = job.store(sarif(tool="Semgrep\n::error::x", version="1.2"), key=key)
+    assert run.out.count(b"\n") == 1 and rb"Semgrep\x0a::error::x" in run.out
+    (job.tree / "new.py").write_text("x = 1\n")
+    assert b"\n::" not in job("explain", key=key, rc=0).out
+
+
 # ---- the gate, shadow mode, other tools
 
 
