@@ -150,7 +150,7 @@ static int take_fingerprint(struct codeql *c, struct err *err)
 	struct fingerprint_options o = { .source = c->cfg.source,
 		.languages = c->cfg.languages,
 		.nlanguages = c->cfg.nlanguages,
-		.built = scancfg_builds(&c->cfg),
+		.built = scancfg_builds(&c->cfg) || scancfg_steers(&c->cfg),
 		.ignore = c->cfg.ignore,
 		.nignore = c->cfg.nignore,
 		.always = always,

@@ -118,6 +118,15 @@ bool scancfg_builds(const struct scancfg *c)
 	return c->nlanguages == 0;
 }
 
+bool scancfg_steers(const struct scancfg *c)
+{
+	for (size_t i = 0; i < c->nenv; i++)
+		if (span_starts(span_of(c->env[i].name), "LGTM_INDEX_") ||
+		    span_starts(span_of(c->env[i].name), "CODEQL_EXTRACTOR_"))
+			return true;
+	return false;
+}
+
 /* ---- versions ---- */
 
 void scancfg_version(const struct scancfg *c, char *out, size_t size)
