@@ -40,6 +40,15 @@ NO_EVIDENCE = {
     ),
     "no results": sarif(results=...),
     "a failed invocation": sarif(invocations=[{"executionSuccessful": True}, {"executionSuccessful": False}]),
+    "an invocation that says nothing": sarif(invocations=[{}]),
+    "one of two that says nothing": sarif(invocations=[{"executionSuccessful": True}, {"machine": "m"}]),
+    "success is null": sarif(invocations=[{"executionSuccessful": None}]),
+    "an exit code": sarif(invocations=[{"executionSuccessful": True, "exitCode": 2}]),
+    "a signal": sarif(invocations=[{"executionSuccessful": True, "exitSignalName": "SIGKILL"}]),
+    "a signal's number": sarif(invocations=[{"executionSuccessful": True, "exitSignalNumber": 9}]),
+    "results in other files": sarif(
+        [], externalPropertyFileReferences={"results": [{"location": {"uri": "r.sarif-external"}}]}
+    ),
     "no tool": sarif(tool=""),
     "another version": {**sarif(), "version": "2.0.0"},
     "no version": {"runs": sarif()["runs"]},
@@ -66,6 +75,16 @@ NO_EVIDENCE = {
 def test_what_is_no_evidence_is_refused(job, what):
     assert job.store(NO_EVIDENCE[what], rc=1).one_line()
     nothing_is_there(job)
+
+
+def test_an_invocation_that_ended_well_is_evidence(job):
+    well = {"executionSuccessful": True, "exitCode": 0, "exitSignalName": None}
+    job.store(sarif(invocations=[well], externalPropertyFileReferences={"artifacts": []}))
+    assert job.check(rc=0)["skip"]
+    job("clear", key=(), rc=0)
+    job.check(rc=1)
+    job.store(sarif(invocations=[]))
+    assert job.check(rc=0)["skip"], "none is none that failed"
 
 
 def test_null_members_are_absent(job):
