@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -23,7 +24,8 @@ struct storing {
 	bool has_state;
 	struct scan scan;
 	struct intake in;
-	char changed[256];		/* a tracked file that is not as it was */
+	char path[PATH_MAX];		/* of the state */
+	char changed[256];		/* a tracked file, or a field, that is not as it was */
 };
 
 /* Epoch seconds, with a fraction or not, or RFC 3339. */
@@ -96,12 +98,52 @@ static int compare_tree(struct storing *s, struct err *err)
 	    n > 1 ? " and others" : "");
 }
 
+/* What the machine and its variables give a configuration may change between the two, as the action sets some
+ * of its own and installs tools; what the command line gives may not. */
+static bool is_given(const struct storing *s, const char *name)
+{
+	static const char *const fronts[] = { "env.", "tool.", "image", "file:", "os", "arch" };
+
+	for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++)
+		if (span_starts(span_of(name), fronts[i]))
+			return false;
+	return strcmp(name, "tool-version") != 0 || s->c->cfg.version != NULL;
+}
+
+static void note_field(void *arg, const char *name, const char *was, const char *is)
+{
+	struct storing *s = arg;
+
+	(void)was;
+	(void)is;
+	if (s->changed[0] == '\0' && is_given(s, name))
+		snprintf(s->changed, sizeof(s->changed), "%s", name);
+}
+
+/* A job may check one after the other under several configurations, and only the last has its record. */
+static int compare_config(struct storing *s, struct err *err)
+{
+	struct codeql *c = s->c;
+
+	if (!c->has_config)
+		return err_set(err, ERR_PROTO, "miss-config: %s; nothing is stored", c->why.msg);
+	if (configkey_diff(s->state.scan.fields, &c->config, note_field, s) != 0)
+		return err_set(err, ERR_PROTO, "the record of the check is damaged; nothing is stored");
+	if (s->changed[0] == '\0')
+		return 0;
+	return err_set(err, ERR_PROTO, "%s is not what the last check of this job had; nothing is stored (give "
+	    "store the same options, and each check its own --state)",
+	    s->changed);
+}
+
 static int take_state(struct storing *s, const char *path, struct err *err)
 {
 	if (strcmp(s->state.run, s->c->run) != 0)
 		return err_set(err, ERR_PROTO, "%s is of another job (%s); nothing is stored", path,
 		    s->state.run[0] != '\0' ? s->state.run : "none");
 	int rc = compare_tree(s, err);
+	if (rc == 0)
+		rc = compare_config(s, err);
 	int64_t started = s->scan.started, finished = s->scan.finished;
 
 	s->scan = s->state.scan;
@@ -138,20 +180,19 @@ static int take_tree(struct storing *s, struct err *err)
 
 static int take_key(struct storing *s, struct err *err)
 {
-	char path[PATH_MAX];
 	struct err why;
 	int rc;
 
 	err_init(&why);
-	if (!codeql_state_path(s->c, path))
+	if (!codeql_state_path(s->c, s->path))
 		return take_tree(s, err);
-	rc = state_read(path, &s->state, &why);
+	rc = state_read(s->path, &s->state, &why);
 	if (rc == ERR_NOTFOUND && s->c->o->state == NULL)
 		return take_tree(s, err);
 	if (rc != 0)
 		return err_set(err, ERR_PROTO, "%s; nothing is stored", why.msg);
 	s->has_state = true;
-	rc = take_state(s, path, err);
+	rc = take_state(s, s->path, err);
 	if (rc == 0 && !s->scan.pinned && !s->c->o->allow_unpinned)
 		rc = err_set(err, ERR_PROTO,
 		    "miss-config: the configuration is not pinned; nothing is stored without "
@@ -292,6 +333,8 @@ static int put(struct storing *s, struct err *err)
 		scans_put_manifest(c->scans, c->fp.whole, c->fp.manifest, NULL);
 	compare_sample(s);
 	tell(s, rc == 1);
+	if (s->has_state)
+		unlink(s->path);
 	scans_sweep(c->scans, clock_wall(), keep > SCAN_TTL_MAX_S + 86400 ? keep : SCAN_TTL_MAX_S + 86400);
 	return 0;
 }

@@ -181,6 +181,44 @@ def test_the_configuration_is_that_of_the_check(job):
     assert job.check(rc=0)["skip"]
 
 
+@pytest.mark.parametrize(
+    "first, last, field",
+    [
+        (("--queries", "security-extended"), ("--queries", "security-and-quality"), "queries"),
+        (("--queries", "security-extended"), (), "queries"),
+        ((), ("--packs", "octo/pack@1.2.3"), "packs"),
+        (("--extra-key", "one"), ("--extra-key", "two"), "extra-key"),
+    ],
+)
+def test_the_record_of_another_check_of_the_job_is_none(job, first, last, field):
+    job.check(*first, rc=1)
+    job.check(*last, rc=1)
+    assert field in job.store(None, *first, rc=1).one_line()
+    nothing_is_there(job)
+    job.check(*last, rc=1)
+    job.store(None, *last)
+    assert job.check(*last, rc=0)["skip"] and not job.check(*first, rc=1)["skip"]
+
+
+def test_the_version_may_come_from_the_tool_cache_at_the_check(job, tmp_path):
+    """The action installs its tool between the two."""
+    cache = tmp_path / "tools" / "CodeQL"
+    (cache / "2.25.6").mkdir(parents=True)
+    job.key = ("--language", "python", "--build-mode", "none", "--category", "/language:python")
+    job.env = {"RUNNER_TOOL_CACHE": tmp_path / "tools"}
+    job.check(rc=1)
+    (cache / "2.25.7").mkdir()
+    job.store()
+
+
+def test_a_record_is_for_one_store(job):
+    assert list(job.temp.iterdir())
+    job.store()
+    assert not list(job.temp.iterdir())
+    (job.tree / "made.py").write_text("x = 1\n")
+    assert "no record" in job.store(rc=1).one_line()
+
+
 def test_the_record_is_private_and_of_this_job(job):
     (record,) = job.temp.iterdir()
     assert record.stat().st_mode & 0o777 == 0o600
