@@ -153,6 +153,7 @@ static void leave_state(struct codeql *c, const struct verdict *v)
 	if (c->fp.reason != FP_USABLE || !c->has_config || v->skip || !codeql_state_path(c, path))
 		return;
 	snprintf(s.run, sizeof(s.run), "%s", c->run);
+	s.scan.started = clock_wall();
 	if (v->sampled)
 		memcpy(s.expected, v->found.scan.counts.digest, sizeof(s.expected));
 	if (c->scans == NULL || scans_is_read_only(c->scans) ||

@@ -17,6 +17,7 @@
 
 #define DURATION_MAX (5 * 86400 * CLOCK_SEC)	/* the longest a job may run */
 #define AHEAD_US (60 * CLOCK_SEC)
+#define COARSE_US (2 * CLOCK_SEC)	/* times are in whole seconds, of a shell or of a file system */
 
 struct storing {
 	struct codeql *c;
@@ -243,8 +244,11 @@ static int take_result(struct storing *s, struct err *err)
 {
 	struct codeql *c = s->c;
 	struct intake_params p = { .folder = scans_sarif_fd(c->scans), .source = c->cfg.source,
-		.category = buf_cstr(&c->category) };
+		.not_before = s->scan.started - COARSE_US, .category = buf_cstr(&c->category) };
 	const char *incremental;
+	/* After the check, too: what --started says cannot make an older file newer. */
+	if (s->has_state && s->state.scan.started - COARSE_US > p.not_before)
+		p.not_before = s->state.scan.started - COARSE_US;
 	int rc = intake_take(&p, c->o->sarif, &s->in, err);
 
 	if (rc == 0)

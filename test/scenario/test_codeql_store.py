@@ -150,6 +150,23 @@ def test_both_forms_of_a_time(job):
     assert 290 <= found["time_saved_seconds"] <= 301 and 59 <= found["age_seconds"] <= 70
 
 
+def test_the_result_of_an_older_scan_is_refused(job):
+    path, now = job.folder / "r.sarif", time.time()
+    path.write_text(json.dumps(sarif()))
+    os.utime(path, (now - 300, now - 300))
+    assert "before this scan" in job.store(path, started=now - 200, rc=1).one_line()
+    assert "before this scan" in job.store(path, started=now - 600, rc=1).one_line(), "before the check"
+    (job.folder / "both").mkdir()
+    (job.folder / "both" / "new.sarif").write_text(json.dumps(sarif(automationDetails={"id": "b"})))
+    shutil.copy2(path, job.folder / "both" / "old.sarif")
+    assert "old.sarif" in job.store(job.folder / "both", rc=1).one_line()
+    nothing_is_there(job)
+    job.forget_runs()
+    assert "before this scan" in job.store(path, started=now - 200, rc=1).one_line(), "without a record"
+    job.store(path, started=now - 301)
+    assert job.check(rc=0)["skip"]
+
+
 # ---- the record of check
 
 
