@@ -42,6 +42,7 @@ def test_the_same_sources_need_no_second_scan(job):
         "matched_commit": job.head,
     }
     text = job("check", rc=0).out.decode()
+    assert found["pinned"] is True and "pinned" not in text
     assert text.startswith("skip: hit-commit") and "critical 1" in text
 
 
@@ -218,6 +219,13 @@ MUTATIONS = {
     ),
     "env.LGTM_INDEX_FILTERS": lambda j: j.env.update(LGTM_INDEX_FILTERS="x"),
     "env.SEMMLE_JAVA_ARGS": lambda j: j.env.update(SEMMLE_JAVA_ARGS="x"),
+    "env.CC": lambda j: j.env.update(CC="clang"),
+    "env.CPPFLAGS": lambda j: j.env.update(CPPFLAGS="-DX"),
+    "env.GOFLAGS": lambda j: j.env.update(GOFLAGS="-tags=x"),
+    "env.CGO_ENABLED": lambda j: j.env.update(CGO_ENABLED="0"),
+    "env.MAVEN_ARGS": lambda j: j.env.update(MAVEN_ARGS="-Px"),
+    "env.RUSTFLAGS": lambda j: j.env.update(RUSTFLAGS="--cfg x"),
+    "env.PYTHONPATH": lambda j: j.env.update(PYTHONPATH="/x"),
     "image": lambda j: j.env.update(ImageOS="ubuntu22"),
     "image-version": lambda j: j.env.update(ImageVersion="20261108.1"),
     "os": lambda j: j.env.update(RUNNER_OS="macOS"),
@@ -261,7 +269,18 @@ def test_variables_that_do_not_reach_the_tool(job, name):
 
 def test_the_image_and_tools_do_not_matter_without_a_build(job):
     job.scan()
-    assert job.check(rc=0, ImageVersion="other", PATH="/nowhere")["skip"]
+    assert job.check(rc=0, ImageVersion="other", PATH="/nowhere", CC="clang", GOFLAGS="-x")["skip"]
+
+
+@pytest.mark.parametrize("language", ["rust", "go", "c-cpp"])
+def test_a_compiled_language_is_built_unless_it_is_said_not_to_be(job, language):
+    job.key = ("--language", language, "--codeql-version", "2.25.6", "--category", "c")
+    job.scan(sarif([]), RUSTFLAGS="--cfg one-hushed")
+    assert job.check(rc=0, RUSTFLAGS="--cfg one-hushed")["skip"]
+    assert not job.check(rc=1, RUSTFLAGS="--cfg two")["skip"]
+    assert not job.check(rc=1, RUSTFLAGS="--cfg one-hushed", ImageVersion="other")["skip"]
+    text = job("explain", "--json", rc=0).out
+    assert b"env.RUSTFLAGS" in text and b"one-hushed" not in text
 
 
 def test_a_variable_s_value_is_not_stored(job):
@@ -286,7 +305,14 @@ def test_what_is_not_pinned_misses(job, args, word):
     assert found["reason"] == "miss-config" and word in found["detail"]
     job.check(*args, "--allow-unpinned", rc=1)
     job.store(None, *args, "--allow-unpinned")
-    assert job.check(*args, "--allow-unpinned", rc=0)["skip"]
+    found = job.check(*args, "--allow-unpinned", rc=0)
+    assert found["skip"] and found["pinned"] is False
+    (line,) = [
+        line
+        for line in job("check", *args, "--allow-unpinned", rc=0).out.decode().splitlines()
+        if line.startswith("not pinned")
+    ]
+    assert word in line
     assert job.check(*args, rc=1)["reason"] == "miss-config"
 
 
