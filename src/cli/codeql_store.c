@@ -132,7 +132,8 @@ static int compare_config(struct storing *s, struct err *err)
 		return err_set(err, ERR_PROTO, "the record of the check is damaged; nothing is stored");
 	if (s->changed[0] == '\0')
 		return 0;
-	return err_set(err, ERR_PROTO, "%s is not what the last check of this job had; nothing is stored (give "
+	return err_set(err, ERR_PROTO,
+	    "%s is not what the last check of this job had; nothing is stored (give "
 	    "store the same options, and each check its own --state)",
 	    s->changed);
 }
@@ -211,6 +212,35 @@ static struct span version_in_key(const struct scan *scan, char *room, size_t si
 											       : span_of("");
 }
 
+/* "c/" and "c/run-5" are of category "c", and so is "c" itself, as some tools write it. */
+static bool is_of_category(struct span id, struct span category)
+{
+	size_t n = id.n;
+
+	if (category.n > 0 && category.p[category.n - 1] == '/')
+		category.n--;
+	if (span_same(id, category))
+		return true;
+	while (n > 0 && id.p[n - 1] != '/')
+		n--;
+	return n > 0 && span_same(span_sub(id, 0, n - 1), category);
+}
+
+static int check_category(const struct storing *s, struct err *err)
+{
+	const char *wanted = s->c->o->category;
+
+	for (size_t i = 0; wanted != NULL && i < s->in.sarif.nruns; i++) {
+		const char *id = s->in.sarif.runs[i].category;
+		if (!is_of_category(span_of(id), span_of(wanted)))
+			return err_set(err, ERR_PROTO,
+			    "the SARIF is of category '%.200s', not of '%.200s' (--category); nothing is "
+			    "stored",
+			    id, wanted);
+	}
+	return 0;
+}
+
 /* The scan must be of the tool and the version that the key says. */
 static int check_tool(struct storing *s, struct err *err)
 {
@@ -253,6 +283,8 @@ static int take_result(struct storing *s, struct err *err)
 
 	if (rc == 0)
 		rc = check_tool(s, err);
+	if (rc == 0)
+		rc = check_category(s, err);
 	if (rc != 0)
 		return rc;
 	incremental = sarif_incremental(&s->in.sarif);

@@ -106,7 +106,19 @@ def test_incremental_results_answer_nothing(job, mode):
     assert job.check(rc=0)["skip"], "they are kept apart and hide no whole one"
 
 
+@pytest.mark.parametrize(
+    "name, rc",
+    [("/language:python", 0), ("/language:python/", 0), ("/language:python/run-5", 0), (None, 0),
+     ("/language:ruby/", 1), ("/language:python/deeper/", 1), ("/language:pythonic", 1), ("python", 1)],
+)  # fmt: skip
+def test_the_category_of_the_sarif_is_the_key_s(job, name, rc):
+    run = job.store(sarif(automationDetails={"id": name} if name else None), rc=rc)
+    assert rc == 0 or "category" in run.one_line()
+
+
 def test_a_folder_of_results(job, tmp_path):
+    job.key = ("--language", "python,ruby", "--codeql-version", "2.25.6", "--build-mode", "none")
+    job.check(rc=1)
     folder = tmp_path / "results"
     folder.mkdir()
     for name, rule in (("python", 0), ("ruby", 1)):
