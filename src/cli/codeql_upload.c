@@ -290,7 +290,8 @@ static void tell(const struct codeql *c, const struct target *t, const struct re
 		codeql_print(span_of(r->found.scan.tool));
 		printf(" for %s on ", t->commit);
 		codeql_print(span_of(t->ref));
-		printf("%s\n", t->on_trust ? " (the commit is GITHUB_SHA, taken on trust: there is no .git)" : "");
+		printf("%s\n",
+		    t->on_trust ? " (the commit is GITHUB_SHA, taken on trust: there is no .git)" : "");
 		return;
 	}
 	o = json_object();

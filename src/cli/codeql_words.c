@@ -84,7 +84,7 @@ int codeql_take_event(struct codeql *c, struct err *err)
 		return err_set(err, ERR_USAGE, "--repo is OWNER/NAME, not '%.80s'", repo);
 	if (c->o->ref != NULL && !sarifup_ref_ok(span_of(c->o->ref)))
 		return err_set(err, ERR_USAGE,
-		    "--ref is refs/heads/NAME, refs/tags/NAME, refs/pull/N/merge or refs/pull/N/head, not "
+		    "--ref is a full ref (refs/heads/NAME, refs/tags/NAME, refs/pull/N/merge or head), not "
 		    "'%.80s'",
 		    c->o->ref);
 	if (name == NULL)

@@ -370,8 +370,8 @@ static bool reaches_tool(const struct scancfg *c, const char *name)
 	return strncmp(name, own, n) == 0;
 }
 
-/* Variables by which a build finds or makes other code; a '*' at the end stands for any rest. GOOGLE_* are not
- * Go's: they are a cloud's, and differ from run to run. */
+/* Variables by which a build finds or makes other code; a '*' at the end stands for any rest. GOOGLE_* are
+ * not Go's: they are a cloud's, and differ from run to run. */
 static bool reaches_build(const char *name)
 {
 	static const char *const names[] = { "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS",
