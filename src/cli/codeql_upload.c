@@ -151,8 +151,13 @@ static int take_commit(const struct codeql *c, struct target *t, struct err *err
 		snprintf(t->commit, sizeof(t->commit), "%.64s", c->fp.commit);
 		return 0;
 	}
-	/* reftable, or no repository */
-	if (sha == NULL || (!c->fp.indexed && !has_event))
+	if (c->fp.indexed && c->fp.ref[0] != '\0')
+		return err_set(err, ERR_USAGE,
+		    "HEAD is %.200s, which has no commit; give --commit and --ref if you know whose these "
+		    "sources are",
+		    c->fp.ref);
+	/* reftable, a HEAD that cannot be read, or no repository: these events' GITHUB_SHA is the checkout's */
+	if (sha == NULL || !has_event)
 		return err_set(err, ERR_USAGE, "which commit are these sources? Give --commit and --ref");
 	t->on_trust = true;
 	snprintf(t->commit, sizeof(t->commit), "%.64s", sha);
