@@ -156,7 +156,7 @@ static int take_commit(const struct codeql *c, struct target *t, struct err *err
 		    "HEAD is %.200s, which has no commit; give --commit and --ref if you know whose these "
 		    "sources are",
 		    c->fp.ref);
-	/* reftable, a HEAD that cannot be read, or no repository: these events' GITHUB_SHA is the checkout's */
+	/* reftable, an unreadable HEAD, no repository: these events' GITHUB_SHA is the checkout's */
 	if (sha == NULL || !has_event)
 		return err_set(err, ERR_USAGE, "which commit are these sources? Give --commit and --ref");
 	t->on_trust = true;
