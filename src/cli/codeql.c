@@ -150,7 +150,7 @@ static int take_fingerprint(struct codeql *c, struct err *err)
 	struct fingerprint_options o = { .source = c->cfg.source,
 		.languages = c->cfg.languages,
 		.nlanguages = c->cfg.nlanguages,
-		.built = scancfg_builds(&c->cfg),
+		.built = scancfg_builds(&c->cfg) || scancfg_steers(&c->cfg),
 		.ignore = c->cfg.ignore,
 		.nignore = c->cfg.nignore,
 		.always = always,
@@ -375,6 +375,31 @@ bool codeql_state_path(const struct codeql *c, char out[static PATH_MAX])
 	hash_sha256_out(&h, digest);
 	hex_encode(hex, digest, 8);
 	return snprintf(out, PATH_MAX, "%s/ghoard-codeql-%s.json", temp, hex) < PATH_MAX;
+}
+
+/* Bytes at the beginning that may be shown as they are; 0: the first is to be escaped. As in base/log. */
+static size_t plain(struct span s)
+{
+	unsigned char c = (unsigned char)s.p[0], next = s.n > 1 ? (unsigned char)s.p[1] : 0;
+	size_t len;
+
+	if (c < ' ' || c == 0x7f || span_starts(s, "##["))
+		return 0;
+	if (c < 0x80)
+		return 1;
+	len = c == 0xc2 && next < 0xa0 ? 0 : span_utf8_char(s, NULL);
+	return span_starts(s, "\xe2\x80\xa8") || span_starts(s, "\xe2\x80\xa9") ? 0 : len;
+}
+
+void codeql_print(struct span s)
+{
+	for (size_t len; s.n > 0; s = span_sub(s, len > 0 ? len : 1, s.n)) {
+		len = plain(s);
+		if (len > 0)
+			fwrite(s.p, 1, len, stdout);
+		else
+			printf("\\x%02x", (unsigned char)s.p[0]);
+	}
 }
 
 void codeql_output(const char *name, const char *value)

@@ -99,6 +99,10 @@ int codeql_write_result(const char *from, const char *out, struct err *);
 /* The path of the job's state file; false: there is no place for one. */
 bool codeql_state_path(const struct codeql *, char out[static PATH_MAX]);
 
+/* Print a text that may hold what a checkout or a SARIF file says: bytes that end a line, steer a terminal or
+ * begin a workflow command are written as \xNN. */
+void codeql_print(struct span);
+
 /* NAME<<delimiter … into $GITHUB_OUTPUT, where there is one. */
 void codeql_output(const char *name, const char *value);
 

@@ -153,6 +153,7 @@ static void leave_state(struct codeql *c, const struct verdict *v)
 	if (c->fp.reason != FP_USABLE || !c->has_config || v->skip || !codeql_state_path(c, path))
 		return;
 	snprintf(s.run, sizeof(s.run), "%s", c->run);
+	s.scan.started = clock_wall();
 	if (v->sampled)
 		memcpy(s.expected, v->found.scan.counts.digest, sizeof(s.expected));
 	if (c->scans == NULL || scans_is_read_only(c->scans) ||
@@ -210,6 +211,7 @@ static void print_json(const struct codeql *c, const struct verdict *v)
 	json_put_str(o, "matched_commit", v->hit ? v->found.scan.commit : "");
 	json_put_int(o, "time_saved_seconds", v->saved);
 	json_put_str(o, "trust", !v->hit ? "" : v->found.is_signed ? "signed" : "local");
+	json_put_bool(o, "pinned", c->want.pinned);
 	json_put_int(o, "age_seconds", v->hit ? v->found.age : 0);
 	json_put_int(o, "proven", (int64_t)v->in.proven);
 	json_put_bool(o, "upload", v->skip && v->hit && c->event != EVENT_MERGE_GROUP);
@@ -223,11 +225,13 @@ static void print_json(const struct codeql *c, const struct verdict *v)
 	json_free(o);
 }
 
-static void print_text(const struct verdict *v)
+static void print_text(const struct codeql *c, const struct verdict *v)
 {
 	const struct sarif_counts *k = &v->in.counts;
 
-	printf("%s: %s: %s\n", v->skip ? "skip" : "scan", v->reason, v->detail);
+	printf("%s: %s: ", v->skip ? "skip" : "scan", v->reason);
+	codeql_print(span_of(v->detail));
+	putchar('\n');
 	if (!v->hit || !v->skip)
 		return;
 	printf("alerts: %" PRIu64 " (error %" PRIu64 ", warning %" PRIu64 ", note %" PRIu64
@@ -237,6 +241,11 @@ static void print_text(const struct verdict *v)
 	    k->severity[SEVERITY_CRITICAL], k->severity[SEVERITY_HIGH], k->severity[SEVERITY_MEDIUM],
 	    k->severity[SEVERITY_LOW], v->in.proven);
 	printf("trust: %s\nsarif: %s\n", v->found.is_signed ? "signed" : "local", v->sarif);
+	if (buf_len(&c->config.unpinned) > 0) {
+		printf("not pinned, so a scan of today may find other results: ");
+		codeql_print(buf_span(&c->config.unpinned));
+		putchar('\n');
+	}
 	if (v->saved > 0)
 		printf("time saved: %" PRId64 " s\n", v->saved);
 }
@@ -287,7 +296,7 @@ int codeql_check(struct codeql *c, struct err *err)
 	if (c->globals->json)
 		print_json(c, &v);
 	else
-		print_text(&v);
+		print_text(c, &v);
 	write_outputs(&v);
 	code = v.gated ? XC_GATE : v.skip ? XC_OK : XC_NO;
 	scan_found_free(&v.found);

@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "cli/cache_sub.h"
 #include "cli/cli.h"
 #include "cli/codeql.h"
 #include "codeql/manifest.h"
@@ -69,7 +68,13 @@ static void on_field(void *arg, const char *name, const char *was, const char *i
 		json_put_str(o, "is", is);
 		return;
 	}
-	printf("  %s: %s -> %s\n", name, was != NULL ? was : "(none)", is != NULL ? is : "(none)");
+	printf("  ");
+	codeql_print(span_of(name));
+	printf(": ");
+	codeql_print(span_of(was != NULL ? was : "(none)"));
+	printf(" -> ");
+	codeql_print(span_of(is != NULL ? is : "(none)"));
+	putchar('\n');
 }
 
 static void tell_config(struct telling *t)
@@ -123,7 +128,7 @@ static bool on_path(void *ctx, enum manifest_change what, const struct manifest_
 		json_put_str(o, "why", why);
 	} else if (t->npaths <= PATHS_MAX) {
 		printf("  %-7s ", words[what]);
-		cache_sub_print(rec->path);
+		codeql_print(rec->path);
 		printf("  (%s)\n", why);
 	}
 	return true;
@@ -164,12 +169,19 @@ static void tell_nearest(struct telling *t, const char *reason, const char *deta
 		json_put_int(t->out, "nearest_age_seconds", s);
 		return;
 	}
-	printf("%s%s%s\n", reason, detail[0] != '\0' ? ": " : "", detail);
+	printf("%s%s", reason, detail[0] != '\0' ? ": " : "");
+	codeql_print(span_of(detail));
+	putchar('\n');
 	if (t->nearest == NULL)
 		return;
 	clock_human(age, s > 0 ? s : 0);
-	printf("nearest: %s, scanned %s ago by %s %s\n",
-	    t->scan.commit[0] != '\0' ? t->scan.commit : "no commit", age, t->scan.tool, t->scan.version);
+	printf("nearest: ");
+	codeql_print(span_of(t->scan.commit[0] != '\0' ? t->scan.commit : "no commit"));
+	printf(", scanned %s ago by ", age);
+	codeql_print(span_of(t->scan.tool));
+	putchar(' ');
+	codeql_print(span_of(t->scan.version));
+	putchar('\n');
 }
 
 static void finish(struct telling *t)

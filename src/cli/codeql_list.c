@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "cli/cache_sub.h"
 #include "cli/cli.h"
 #include "cli/codeql.h"
 #include "store/entry.h"
@@ -75,7 +74,7 @@ static int list_one(void *arg, const struct scan_row *row)
 	if (row->scan != NULL)
 		printf("%6" PRIu64 " alerts %-8s ", row->scan->counts.results,
 		    scan_class_name(row->scan->class));
-	cache_sub_print(key_of(row));
+	codeql_print(key_of(row));
 	putchar('\n');
 	return 0;
 }

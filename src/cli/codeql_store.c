@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -16,6 +17,7 @@
 
 #define DURATION_MAX (5 * 86400 * CLOCK_SEC)	/* the longest a job may run */
 #define AHEAD_US (60 * CLOCK_SEC)
+#define COARSE_US (2 * CLOCK_SEC)	/* times are in whole seconds, of a shell or of a file system */
 
 struct storing {
 	struct codeql *c;
@@ -23,7 +25,8 @@ struct storing {
 	bool has_state;
 	struct scan scan;
 	struct intake in;
-	char changed[256];		/* a tracked file that is not as it was */
+	char path[PATH_MAX];		/* of the state */
+	char changed[256];		/* a tracked file, or a field, that is not as it was */
 };
 
 /* Epoch seconds, with a fraction or not, or RFC 3339. */
@@ -96,12 +99,53 @@ static int compare_tree(struct storing *s, struct err *err)
 	    n > 1 ? " and others" : "");
 }
 
+/* What the machine and its variables give a configuration may change between the two, as the action sets some
+ * of its own and installs tools; what the command line gives may not. */
+static bool is_given(const struct storing *s, const char *name)
+{
+	static const char *const fronts[] = { "env.", "tool.", "image", "file:", "os", "arch" };
+
+	for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++)
+		if (span_starts(span_of(name), fronts[i]))
+			return false;
+	return strcmp(name, "tool-version") != 0 || s->c->cfg.version != NULL;
+}
+
+static void note_field(void *arg, const char *name, const char *was, const char *is)
+{
+	struct storing *s = arg;
+
+	(void)was;
+	(void)is;
+	if (s->changed[0] == '\0' && is_given(s, name))
+		snprintf(s->changed, sizeof(s->changed), "%s", name);
+}
+
+/* A job may check one after the other under several configurations, and only the last has its record. */
+static int compare_config(struct storing *s, struct err *err)
+{
+	struct codeql *c = s->c;
+
+	if (!c->has_config)
+		return err_set(err, ERR_PROTO, "miss-config: %s; nothing is stored", c->why.msg);
+	if (configkey_diff(s->state.scan.fields, &c->config, note_field, s) != 0)
+		return err_set(err, ERR_PROTO, "the record of the check is damaged; nothing is stored");
+	if (s->changed[0] == '\0')
+		return 0;
+	return err_set(err, ERR_PROTO,
+	    "%s is not what the last check of this job had; nothing is stored (give "
+	    "store the same options, and each check its own --state)",
+	    s->changed);
+}
+
 static int take_state(struct storing *s, const char *path, struct err *err)
 {
 	if (strcmp(s->state.run, s->c->run) != 0)
 		return err_set(err, ERR_PROTO, "%s is of another job (%s); nothing is stored", path,
 		    s->state.run[0] != '\0' ? s->state.run : "none");
 	int rc = compare_tree(s, err);
+	if (rc == 0)
+		rc = compare_config(s, err);
 	int64_t started = s->scan.started, finished = s->scan.finished;
 
 	s->scan = s->state.scan;
@@ -138,20 +182,19 @@ static int take_tree(struct storing *s, struct err *err)
 
 static int take_key(struct storing *s, struct err *err)
 {
-	char path[PATH_MAX];
 	struct err why;
 	int rc;
 
 	err_init(&why);
-	if (!codeql_state_path(s->c, path))
+	if (!codeql_state_path(s->c, s->path))
 		return take_tree(s, err);
-	rc = state_read(path, &s->state, &why);
+	rc = state_read(s->path, &s->state, &why);
 	if (rc == ERR_NOTFOUND && s->c->o->state == NULL)
 		return take_tree(s, err);
 	if (rc != 0)
 		return err_set(err, ERR_PROTO, "%s; nothing is stored", why.msg);
 	s->has_state = true;
-	rc = take_state(s, path, err);
+	rc = take_state(s, s->path, err);
 	if (rc == 0 && !s->scan.pinned && !s->c->o->allow_unpinned)
 		rc = err_set(err, ERR_PROTO,
 		    "miss-config: the configuration is not pinned; nothing is stored without "
@@ -167,6 +210,35 @@ static struct span version_in_key(const struct scan *scan, char *room, size_t si
 
 	return jscan_member(scan->fields, "tool-version", &v) == 1 && jscan_str(v, room, size) ? span_of(room)
 											       : span_of("");
+}
+
+/* "c/" and "c/run-5" are of category "c", and so is "c" itself, as some tools write it. */
+static bool is_of_category(struct span id, struct span category)
+{
+	size_t n = id.n;
+
+	if (category.n > 0 && category.p[category.n - 1] == '/')
+		category.n--;
+	if (span_same(id, category))
+		return true;
+	while (n > 0 && id.p[n - 1] != '/')
+		n--;
+	return n > 0 && span_same(span_sub(id, 0, n - 1), category);
+}
+
+static int check_category(const struct storing *s, struct err *err)
+{
+	const char *wanted = s->c->o->category;
+
+	for (size_t i = 0; wanted != NULL && i < s->in.sarif.nruns; i++) {
+		const char *id = s->in.sarif.runs[i].category;
+		if (!is_of_category(span_of(id), span_of(wanted)))
+			return err_set(err, ERR_PROTO,
+			    "the SARIF is of category '%.200s', not of '%.200s' (--category); nothing is "
+			    "stored",
+			    id, wanted);
+	}
+	return 0;
 }
 
 /* The scan must be of the tool and the version that the key says. */
@@ -202,12 +274,17 @@ static int take_result(struct storing *s, struct err *err)
 {
 	struct codeql *c = s->c;
 	struct intake_params p = { .folder = scans_sarif_fd(c->scans), .source = c->cfg.source,
-		.category = buf_cstr(&c->category) };
+		.not_before = s->scan.started - COARSE_US, .category = buf_cstr(&c->category) };
 	const char *incremental;
+	/* After the check, too: what --started says cannot make an older file newer. */
+	if (s->has_state && s->state.scan.started - COARSE_US > p.not_before)
+		p.not_before = s->state.scan.started - COARSE_US;
 	int rc = intake_take(&p, c->o->sarif, &s->in, err);
 
 	if (rc == 0)
 		rc = check_tool(s, err);
+	if (rc == 0)
+		rc = check_category(s, err);
 	if (rc != 0)
 		return rc;
 	incremental = sarif_incremental(&s->in.sarif);
@@ -248,8 +325,11 @@ static void tell(const struct storing *s, bool kept)
 
 	scan_key(&s->scan, false, key);
 	if (!s->c->globals->json) {
-		printf("%s: %s %s, %" PRIu64 " result%s, %s, %s\n", kept ? "kept what is there" : "stored",
-		    s->scan.tool, s->scan.version, k->results, k->results == 1 ? "" : "s",
+		printf("%s: ", kept ? "kept what is there" : "stored");
+		codeql_print(span_of(s->scan.tool));
+		putchar(' ');
+		codeql_print(span_of(s->scan.version));
+		printf(", %" PRIu64 " result%s, %s, %s\n", k->results, k->results == 1 ? "" : "s",
 		    scan_class_name(s->scan.class), s->c->has_key ? "signed" : "not signed");
 		return;
 	}
@@ -289,6 +369,8 @@ static int put(struct storing *s, struct err *err)
 		scans_put_manifest(c->scans, c->fp.whole, c->fp.manifest, NULL);
 	compare_sample(s);
 	tell(s, rc == 1);
+	if (s->has_state)
+		unlink(s->path);
 	scans_sweep(c->scans, clock_wall(), keep > SCAN_TTL_MAX_S + 86400 ? keep : SCAN_TTL_MAX_S + 86400);
 	return 0;
 }

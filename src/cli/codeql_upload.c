@@ -151,8 +151,13 @@ static int take_commit(const struct codeql *c, struct target *t, struct err *err
 		snprintf(t->commit, sizeof(t->commit), "%.64s", c->fp.commit);
 		return 0;
 	}
-	/* reftable, or no repository */
-	if (sha == NULL || (!c->fp.indexed && !has_event))
+	if (c->fp.indexed && c->fp.ref[0] != '\0')
+		return err_set(err, ERR_USAGE,
+		    "HEAD is %.200s, which has no commit; give --commit and --ref if you know whose these "
+		    "sources are",
+		    c->fp.ref);
+	/* reftable, an unreadable HEAD, no repository: these events' GITHUB_SHA is the checkout's */
+	if (sha == NULL || !has_event)
 		return err_set(err, ERR_USAGE, "which commit are these sources? Give --commit and --ref");
 	t->on_trust = true;
 	snprintf(t->commit, sizeof(t->commit), "%.64s", sha);
@@ -286,8 +291,11 @@ static void tell(const struct codeql *c, const struct target *t, const struct re
 	struct buf b;
 
 	if (!c->globals->json) {
-		printf("uploaded: %llu results of %s for %s on %s%s\n",
-		    (unsigned long long)r->in.counts.results, r->found.scan.tool, t->commit, t->ref,
+		printf("uploaded: %llu results of ", (unsigned long long)r->in.counts.results);
+		codeql_print(span_of(r->found.scan.tool));
+		printf(" for %s on ", t->commit);
+		codeql_print(span_of(t->ref));
+		printf("%s\n",
 		    t->on_trust ? " (the commit is GITHUB_SHA, taken on trust: there is no .git)" : "");
 		return;
 	}

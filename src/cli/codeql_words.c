@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/codeql.h"
+#include "github/sarifup.h"
 
 #define PAYLOAD_MAX ((size_t)32 << 20)
 
@@ -47,7 +48,7 @@ void codeql_payload(const struct codeql *c, const char *path, char *out, size_t 
 }
 
 /* Whose results are these going to be? Where nothing says that a pull request is of this repository, it is a
- * fork's. */
+ * fork's. So is what an event of unknown sources stores, whatever ref it is given. */
 static void take_class(struct codeql *c)
 {
 	struct scan *w = &c->want;
@@ -57,7 +58,7 @@ static void take_class(struct codeql *c)
 		codeql_payload(c, "pull_request.head.repo.full_name", w->head_repo, sizeof(w->head_repo));
 		w->class =
 		    w->head_repo[0] != '\0' && strcasecmp(w->head_repo, w->repo) == 0 ? SCAN_PULL : SCAN_FORK;
-	} else if (span_starts(span_of(w->ref), "refs/pull/")) {
+	} else if (event_of(w->event) == EVENT_UNTRUSTED || span_starts(span_of(w->ref), "refs/pull/")) {
 		w->class = SCAN_FORK;
 	}
 }
@@ -81,6 +82,11 @@ int codeql_take_event(struct codeql *c, struct err *err)
 		    "which repository? Give --repo OWNER/NAME or set GITHUB_REPOSITORY");
 	if (span_chr(span_of(repo), '/') <= 0 || span_chr(span_of(repo), ':') >= 0)
 		return err_set(err, ERR_USAGE, "--repo is OWNER/NAME, not '%.80s'", repo);
+	if (c->o->ref != NULL && !sarifup_ref_ok(span_of(c->o->ref)))
+		return err_set(err, ERR_USAGE,
+		    "--ref is a full ref (refs/heads/NAME, refs/tags/NAME, refs/pull/N/merge or head), not "
+		    "'%.80s'",
+		    c->o->ref);
 	if (name == NULL)
 		name = codeql_env("GITHUB_ACTIONS") != NULL ? "unknown" : "local";
 	c->event = event_of(name);

@@ -6,7 +6,8 @@
  * languages whose extractor takes files by their names the sources of other languages. Nothing is named for
  * languages whose compiler may open any file (C, C++, Go with embed, Rust with include_str, Swift), where a
  * build runs, and for a language that is not known. Links, gitlinks, executable files, names that a tool
- * gives a meaning (requirements.txt), and all below .github/ always count.
+ * gives a meaning (requirements.txt), and all below .github/ always count. In a tree with a symbolic link
+ * nothing is denied: a link gives its target another name, by which an extractor may take it.
  *
  * The table's version is part of the narrow key: a new table makes old keys unreachable.
  */
@@ -21,7 +22,7 @@
 
 struct buf;
 
-#define DENY_VERSION 1u
+#define DENY_VERSION 2u
 
 struct deny {
 	uint32_t languages;	/* bits of the table */

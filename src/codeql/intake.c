@@ -144,6 +144,10 @@ static int read_source(const struct intake_params *p, const char *path, struct s
 		return err_sys(err, ERR_NOTFOUND, "opening %s", path);
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > SARIF_FILE_MAX)
 		return err_set(err, ERR_LIMIT, "%s is no regular file of at most 2 GiB", path);
+	if ((int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000 < p->not_before)
+		return err_set(err, ERR_PROTO,
+		    "%s was written before this scan began, so it is of another one; nothing is stored",
+		    path);
 	rc = sarif_read(s->fd, &s->sarif, on_cut, &s->edits, err);
 	for (size_t i = 0; rc == 0 && i < s->sarif.nruns; i++)
 		if (!s->sarif.runs[i].has_category && p->category[0] != '\0')

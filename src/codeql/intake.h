@@ -26,6 +26,7 @@ void intake_category(const char *category, const char *workflow, const char *job
 struct intake_params {
 	int folder;			/* of the store's SARIF; the copy gets the name <cid>.sarif there */
 	const char *source;		/* the tree, for fingerprints */
+	int64_t not_before;		/* µs: a file that was last written before it is of another scan */
 	const char *category;		/* as intake_category made it; "" none */
 };
 

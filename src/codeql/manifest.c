@@ -116,6 +116,15 @@ int manifest_add(struct manifest *m, const struct manifest_rec *rec)
 	return m->paths.failed || m->ids.failed || m->recs.failed ? ERR_INTERNAL : 0;
 }
 
+void manifest_undeny(struct manifest *m)
+{
+	for (size_t i = 0, n = manifest_count(m); i < n; i++) {
+		struct rec *r = (struct rec *)(void *)buf_data(&m->recs) + i;
+
+		r->flags &= (uint8_t)~MANIFEST_DENIED;
+	}
+}
+
 bool manifest_find(const struct manifest *m, struct span path, struct manifest_rec *out)
 {
 	size_t low = 0, high = manifest_count(m);

@@ -55,6 +55,9 @@ void manifest_free(struct manifest *);
 /* Append; paths must ascend. 0, ERR_INTERNAL (no memory), ERR_USAGE (order), ERR_LIMIT (a path too long). */
 int manifest_add(struct manifest *, const struct manifest_rec *);
 
+/* Nothing on the list is denied any more. */
+void manifest_undeny(struct manifest *);
+
 enum objid_format manifest_format(const struct manifest *);
 bool manifest_indexed(const struct manifest *);
 size_t manifest_count(const struct manifest *);

@@ -14,6 +14,7 @@ struct reader {
 	struct sarif_run *run;		/* the one that is read; NULL: none */
 	uint32_t component, rule_index;	/* the next rule's */
 	uint32_t invocation;
+	bool successful;		/* the invocation says so */
 	struct sarif_rule rule;
 	struct sarif_override override;
 	bool note_in_run;
@@ -292,9 +293,17 @@ static int on_invocation(struct reader *r, const struct sarif_event *e, bool ope
 	switch ((int)e->what) {
 	case SARIF_INVOCATION:
 		r->invocation += !open;
+		r->run->failed |= !open && !r->successful;
+		r->successful = false;
 		break;
 	case SARIF_SUCCESSFUL:
-		r->run->failed |= e->ev == JSCAN_FALSE;
+		r->successful = e->ev == JSCAN_TRUE;
+		break;
+	case SARIF_EXIT_CODE:
+		r->run->failed |= e->raw.p == NULL || !span_eq(e->raw, "0");
+		break;
+	case SARIF_EXIT_SIGNAL:
+		r->run->failed = true;
 		break;
 	case SARIF_NOTE_LEVEL:
 		if (take_level(e->raw, &level, err) != 0)
@@ -333,6 +342,9 @@ static int on_run(struct reader *r, const struct sarif_event *e, bool open, stru
 		return end_run(r, err);
 	case SARIF_RESULTS:
 		run->has_results = true;
+		break;
+	case SARIF_EXTERNAL_RESULTS:
+		run->external = true;
 		break;
 	case SARIF_AUTOMATION:
 		if (open)
@@ -438,7 +450,10 @@ static int run_evidence(const struct sarif *s, size_t i, struct err *err)
 	if (run->cut)
 		return err_set(err, ERR_PROTO, "run %zu has a tool, version or category that is too long", i);
 	if (run->failed)
-		return err_set(err, ERR_PROTO, "run %zu (%s) says that its invocation failed", i, run->tool);
+		return err_set(err, ERR_PROTO, "run %zu (%s) does not say that its invocation was successful",
+		    i, run->tool);
+	if (run->external)
+		return err_set(err, ERR_PROTO, "run %zu (%s) has its results in other files", i, run->tool);
 	if (!run->has_results)
 		return err_set(err, ERR_PROTO,
 		    "run %zu (%s) has no results, not even none: the scan did not finish", i, run->tool);

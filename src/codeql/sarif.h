@@ -52,7 +52,9 @@ struct sarif_run {
 	char tool[128], version[64];	/* driver's name; semanticVersion, else version */
 	bool has_tool;			/* the one thing a run must have */
 	bool has_results;		/* an array, perhaps an empty one */
-	bool failed;			/* executionSuccessful is false */
+	bool failed; /* an invocation does not say executionSuccessful, or how it ended is no
+			success */
+	bool external;			/* results stand in other files */
 	bool cut;			/* a text above did not fit */
 	unsigned errors;		/* notifications of level error */
 	char incremental[64];		/* properties.incrementalMode; "" none */
@@ -92,9 +94,9 @@ typedef int sarif_cut_fn(void *arg, uint64_t from, uint64_t to);
 int sarif_read(int fd, struct sarif *, sarif_cut_fn *cut, void *arg, struct err *);
 void sarif_free(struct sarif *);
 
-/* Is it the result of a finished, whole scan? 0, or ERR_PROTO with why not: no runs, no tool, results null or
- * not there, a failed invocation, two runs of one tool and category. Incremental runs pass: sarif_incremental
- * tells. */
+/* Is it the result of a finished, whole scan? 0, or ERR_PROTO with why not: no runs, no tool, results null,
+ * not there or in other files, an invocation that failed or does not say that it did not, two runs of one
+ * tool and category. Incremental runs pass: sarif_incremental tells. */
 int sarif_evidence(const struct sarif *, struct err *);
 /* NULL, or the incrementalMode of a run. */
 const char *sarif_incremental(const struct sarif *);

@@ -26,6 +26,7 @@ static const struct row {
 	{ SARIF_RUN, SARIF_RUN_PROPERTIES, IS_OBJECT, "properties" },
 	{ SARIF_RUN, SARIF_ARTIFACTS, IS_ARRAY, "artifacts" },
 	{ SARIF_RUN, SARIF_PROVENANCES, IS_ARRAY, "versionControlProvenance" },
+	{ SARIF_RUN, SARIF_EXTERNALS, IS_OBJECT, "externalPropertyFileReferences" },
 	{ SARIF_RUN, SARIF_NOISE, IS_ANY, "baselineGuid" },
 
 	{ SARIF_TOOL, SARIF_DRIVER, IS_OBJECT, "driver" },
@@ -44,6 +45,9 @@ static const struct row {
 
 	{ SARIF_INVOCATIONS, SARIF_INVOCATION, IS_OBJECT, NULL },
 	{ SARIF_INVOCATION, SARIF_SUCCESSFUL, IS_BOOL, "executionSuccessful" },
+	{ SARIF_INVOCATION, SARIF_EXIT_CODE, IS_NUMBER, "exitCode" },
+	{ SARIF_INVOCATION, SARIF_EXIT_SIGNAL, IS_ANY, "exitSignalName" },
+	{ SARIF_INVOCATION, SARIF_EXIT_SIGNAL, IS_ANY, "exitSignalNumber" },
 	{ SARIF_INVOCATION, SARIF_NOTES, IS_ARRAY, "toolExecutionNotifications" },
 	{ SARIF_INVOCATION, SARIF_NOTES, IS_ARRAY, "toolConfigurationNotifications" },
 	{ SARIF_INVOCATION, SARIF_OVERRIDES, IS_ARRAY, "ruleConfigurationOverrides" },
@@ -78,6 +82,7 @@ static const struct row {
 	{ SARIF_AUTOMATION, SARIF_NOISE, IS_ANY, "guid" },
 	{ SARIF_RUN_PROPERTIES, SARIF_INCREMENTAL, IS_ANY, "incrementalMode" },
 	{ SARIF_RUN_PROPERTIES, SARIF_NOISE, IS_ANY, "jobRunUuid" },
+	{ SARIF_EXTERNALS, SARIF_EXTERNAL_RESULTS, IS_ANY, "results" },
 	{ SARIF_ARTIFACTS, SARIF_ARTIFACT, IS_OBJECT, NULL },
 	{ SARIF_ARTIFACT, SARIF_ARTIFACT_LOCATION, IS_OBJECT, "location" },
 	{ SARIF_ARTIFACT_LOCATION, SARIF_ARTIFACT_URI, IS_STRING, "uri" },

@@ -98,7 +98,7 @@ bool scancfg_languages(const struct scancfg *c, char *out, size_t size)
 
 static bool is_compiled(struct span l)
 {
-	static const char *const names[] = { "cpp", "csharp", "go", "java", "swift" };
+	static const char *const names[] = { "cpp", "csharp", "go", "java", "rust", "swift" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (span_ieq(l, names[i]))
@@ -116,6 +116,15 @@ bool scancfg_builds(const struct scancfg *c)
 		if (is_compiled(scancfg_language(c->languages[i])))
 			return true;
 	return c->nlanguages == 0;
+}
+
+bool scancfg_steers(const struct scancfg *c)
+{
+	for (size_t i = 0; i < c->nenv; i++)
+		if (span_starts(span_of(c->env[i].name), "LGTM_INDEX_") ||
+		    span_starts(span_of(c->env[i].name), "CODEQL_EXTRACTOR_"))
+			return true;
+	return false;
 }
 
 /* ---- versions ---- */
@@ -361,12 +370,30 @@ static bool reaches_tool(const struct scancfg *c, const char *name)
 	return strncmp(name, own, n) == 0;
 }
 
+/* Variables by which a build finds or makes other code; a '*' at the end stands for any rest. GOOGLE_* are
+ * not Go's: they are a cloud's, and differ from run to run. */
+static bool reaches_build(const char *name)
+{
+	static const char *const names[] = { "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS",
+		"CPATH", "GO*", "CGO_*", "MAVEN_*", "GRADLE_*", "JAVA_*", "DOTNET_*", "NUGET_*", "RUST*",
+		"CARGO_*", "NODE_OPTIONS", "PYTHONPATH" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t n = strlen(names[i]);
+		bool front = names[i][n - 1] == '*';
+		if (front ? strncmp(name, names[i], n - 1) == 0 : strcmp(name, names[i]) == 0)
+			return strncmp(name, "GOOGLE_", 7) != 0;
+	}
+	return false;
+}
+
 static void add_environment(const struct scancfg *c, struct configkey *k)
 {
+	bool builds = scancfg_builds(c);
 	char name[256];
 
 	for (size_t i = 0; i < c->nenv; i++) {
-		if (!reaches_tool(c, c->env[i].name))
+		if (!reaches_tool(c, c->env[i].name) && !(builds && reaches_build(c->env[i].name)))
 			continue;
 		snprintf(name, sizeof(name), "env.%s", c->env[i].name);
 		configkey_add_hidden(k, name, span_of(c->env[i].value));

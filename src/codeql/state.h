@@ -16,7 +16,8 @@ struct err;
 #define STATE_MAX ((size_t)256 << 10)
 
 struct state {
-	struct scan scan; /* all that is known before the scan: key, event, ref, class, fields */
+	struct scan scan; /* all that is known before the scan: key, event, ref, class, fields; as `started`
+			     the time of the check */
 	char run[256];				/* which job: "<run id>/<attempt>/<job>"; "" none */
 	bool sampled;				/* a hit that is scanned all the same */
 	uint64_t expected[2];			/* then: the digest of the stored results */

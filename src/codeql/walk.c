@@ -69,6 +69,7 @@ int walk_emit(struct walk *w, uint32_t mode, unsigned flags, const uint8_t *id)
 	if (flags & MANIFEST_GONE)
 		return 0;
 	n->files++;
+	w->links |= mode == MANIFEST_LINK;
 	n->tracked += (flags & MANIFEST_TRACKED) != 0;
 	n->untracked += !(flags & MANIFEST_TRACKED);
 	n->denied += (flags & MANIFEST_DENIED) != 0;

@@ -31,6 +31,7 @@ struct walk {
 	struct dirlist names;
 	struct filehash hash;
 	struct deny deny;
+	bool links;			/* one that counts was seen */
 	struct wild *ignore;
 };
 

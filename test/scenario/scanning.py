@@ -155,6 +155,8 @@ class Job:
         path = self.folder / name
         if not isinstance(document, (str, pathlib.Path)):
             path.write_text(json.dumps(sarif() if document is None else document))
+        elif SHARED in pathlib.Path(document).parents:
+            shutil.copyfile(document, path)  # as if it was written just now
         else:
             path = document
         finished = time.time() if finished is None else finished

@@ -42,6 +42,7 @@ def test_the_same_sources_need_no_second_scan(job):
         "matched_commit": job.head,
     }
     text = job("check", rc=0).out.decode()
+    assert found["pinned"] is True and "pinned" not in text
     assert text.startswith("skip: hit-commit") and "critical 1" in text
 
 
@@ -218,6 +219,13 @@ MUTATIONS = {
     ),
     "env.LGTM_INDEX_FILTERS": lambda j: j.env.update(LGTM_INDEX_FILTERS="x"),
     "env.SEMMLE_JAVA_ARGS": lambda j: j.env.update(SEMMLE_JAVA_ARGS="x"),
+    "env.CC": lambda j: j.env.update(CC="clang"),
+    "env.CPPFLAGS": lambda j: j.env.update(CPPFLAGS="-DX"),
+    "env.GOFLAGS": lambda j: j.env.update(GOFLAGS="-tags=x"),
+    "env.CGO_ENABLED": lambda j: j.env.update(CGO_ENABLED="0"),
+    "env.MAVEN_ARGS": lambda j: j.env.update(MAVEN_ARGS="-Px"),
+    "env.RUSTFLAGS": lambda j: j.env.update(RUSTFLAGS="--cfg x"),
+    "env.PYTHONPATH": lambda j: j.env.update(PYTHONPATH="/x"),
     "image": lambda j: j.env.update(ImageOS="ubuntu22"),
     "image-version": lambda j: j.env.update(ImageVersion="20261108.1"),
     "os": lambda j: j.env.update(RUNNER_OS="macOS"),
@@ -261,7 +269,18 @@ def test_variables_that_do_not_reach_the_tool(job, name):
 
 def test_the_image_and_tools_do_not_matter_without_a_build(job):
     job.scan()
-    assert job.check(rc=0, ImageVersion="other", PATH="/nowhere")["skip"]
+    assert job.check(rc=0, ImageVersion="other", PATH="/nowhere", CC="clang", GOFLAGS="-x")["skip"]
+
+
+@pytest.mark.parametrize("language", ["rust", "go", "c-cpp"])
+def test_a_compiled_language_is_built_unless_it_is_said_not_to_be(job, language):
+    job.key = ("--language", language, "--codeql-version", "2.25.6", "--category", "c")
+    job.scan(sarif([]), RUSTFLAGS="--cfg one-hushed")
+    assert job.check(rc=0, RUSTFLAGS="--cfg one-hushed")["skip"]
+    assert not job.check(rc=1, RUSTFLAGS="--cfg two")["skip"]
+    assert not job.check(rc=1, RUSTFLAGS="--cfg one-hushed", ImageVersion="other")["skip"]
+    text = job("explain", "--json", rc=0).out
+    assert b"env.RUSTFLAGS" in text and b"one-hushed" not in text
 
 
 def test_a_variable_s_value_is_not_stored(job):
@@ -286,7 +305,14 @@ def test_what_is_not_pinned_misses(job, args, word):
     assert found["reason"] == "miss-config" and word in found["detail"]
     job.check(*args, "--allow-unpinned", rc=1)
     job.store(None, *args, "--allow-unpinned")
-    assert job.check(*args, "--allow-unpinned", rc=0)["skip"]
+    found = job.check(*args, "--allow-unpinned", rc=0)
+    assert found["skip"] and found["pinned"] is False
+    (line,) = [
+        line
+        for line in job("check", *args, "--allow-unpinned", rc=0).out.decode().splitlines()
+        if line.startswith("not pinned")
+    ]
+    assert word in line
     assert job.check(*args, rc=1)["reason"] == "miss-config"
 
 
@@ -355,6 +381,23 @@ def test_untrusted_events_scan_unless_commit_and_ref_are_given(job, event):
     assert job.check("--commit", job.head, "--ref", "refs/heads/main", rc=0, event=event)["skip"]
 
 
+@pytest.mark.parametrize("event", ["pull_request_target", "workflow_run", "no_such_event"])
+def test_what_an_untrusted_event_stored_answers_no_branch(job, event):
+    args = ("--commit", job.head, "--ref", "refs/heads/other")
+    job.check(*args, rc=1, event=event)
+    job.store(None, *args, event=event)
+    assert job.check(rc=1)["skip"] is False, "a push"
+    assert job.check(rc=1, **pull("octocat/hello-world"))["skip"] is False
+    assert job.check(*args, rc=0, event=event)["skip"], "itself"
+
+
+@pytest.mark.parametrize("ref", ["pull/7/head", "main", "refs/heads/", "refs/pull/x/merge", "refs/notes/x"])
+def test_a_ref_is_a_whole_one(job, ref):
+    for command in (("check",), ("explain",)):
+        run = job(*command, "--commit", job.head, "--ref", ref, rc=2)
+        assert "refs/heads/NAME" in run.one_line()
+
+
 def test_merge_groups_skip_and_never_upload(job, fake):
     ref = "refs/heads/gh-readonly-queue/main/pr-1-abc"
     found = job.check(rc=0, event="merge_group", ref=ref)
@@ -399,6 +442,34 @@ def test_a_branch_s_result_answers_everybody(job):
     job.scan()
     for who in ("octocat/hello-world", "mallory/fork", None):
         assert job.check(rc=0, **pull(who))["skip"]
+
+
+# ---- what a checkout says is no command
+
+
+@pytest.mark.parametrize(
+    "name, shown",
+    [
+        (b"x\n::add-mask::rc", rb"x\x0a::add-mask::rc"),
+        (b"x\r##[error]y", rb"x\x0d\x23#[error]y"),
+        (b"\xff\xc2\x9b1m", rb"\xff\xc2\x9b1m"),
+        ("\u2028\u00e9".encode(), rb"\xe2\x80\xa8" + "\u00e9".encode()),
+    ],
+)
+def test_a_file_s_name_is_no_workflow_command(job, name, shown):
+    os.symlink(b"/etc/passwd", os.fsencode(job.tree) + b"/" + name)
+    for command, lines in (("check", 1), ("explain", 2)):
+        out = job(command, rc=1).out
+        assert shown in out and out.count(b"\n") == lines and b"\r" not in out, out
+
+
+def test_a_tool_s_name_is_no_workflow_command(job):
+    key = ("--tool", "Semgrep", "--tool-version", "1.2", "--category", "c")
+    job.check(key=key, rc=1)
+    run = job.store(sarif(tool="Semgrep\n::error::x", version="1.2"), key=key)
+    assert run.out.count(b"\n") == 1 and rb"Semgrep\x0a::error::x" in run.out
+    (job.tree / "new.py").write_text("x = 1\n")
+    assert b"\n::" not in job("explain", key=key, rc=0).out
 
 
 # ---- the gate, shadow mode, other tools

@@ -40,6 +40,15 @@ NO_EVIDENCE = {
     ),
     "no results": sarif(results=...),
     "a failed invocation": sarif(invocations=[{"executionSuccessful": True}, {"executionSuccessful": False}]),
+    "an invocation that says nothing": sarif(invocations=[{}]),
+    "one of two that says nothing": sarif(invocations=[{"executionSuccessful": True}, {"machine": "m"}]),
+    "success is null": sarif(invocations=[{"executionSuccessful": None}]),
+    "an exit code": sarif(invocations=[{"executionSuccessful": True, "exitCode": 2}]),
+    "a signal": sarif(invocations=[{"executionSuccessful": True, "exitSignalName": "SIGKILL"}]),
+    "a signal's number": sarif(invocations=[{"executionSuccessful": True, "exitSignalNumber": 9}]),
+    "results in other files": sarif(
+        [], externalPropertyFileReferences={"results": [{"location": {"uri": "r.sarif-external"}}]}
+    ),
     "no tool": sarif(tool=""),
     "another version": {**sarif(), "version": "2.0.0"},
     "no version": {"runs": sarif()["runs"]},
@@ -68,6 +77,16 @@ def test_what_is_no_evidence_is_refused(job, what):
     nothing_is_there(job)
 
 
+def test_an_invocation_that_ended_well_is_evidence(job):
+    well = {"executionSuccessful": True, "exitCode": 0, "exitSignalName": None}
+    job.store(sarif(invocations=[well], externalPropertyFileReferences={"artifacts": []}))
+    assert job.check(rc=0)["skip"]
+    job("clear", key=(), rc=0)
+    job.check(rc=1)
+    job.store(sarif(invocations=[]))
+    assert job.check(rc=0)["skip"], "none is none that failed"
+
+
 def test_null_members_are_absent(job):
     document = sarif(automationDetails=None, properties=None, artifacts=None, invocations=None)
     for one in document["runs"][0]["results"]:
@@ -87,7 +106,19 @@ def test_incremental_results_answer_nothing(job, mode):
     assert job.check(rc=0)["skip"], "they are kept apart and hide no whole one"
 
 
+@pytest.mark.parametrize(
+    "name, rc",
+    [("/language:python", 0), ("/language:python/", 0), ("/language:python/run-5", 0), (None, 0),
+     ("/language:ruby/", 1), ("/language:python/deeper/", 1), ("/language:pythonic", 1), ("python", 1)],
+)  # fmt: skip
+def test_the_category_of_the_sarif_is_the_key_s(job, name, rc):
+    run = job.store(sarif(automationDetails={"id": name} if name else None), rc=rc)
+    assert rc == 0 or "category" in run.one_line()
+
+
 def test_a_folder_of_results(job, tmp_path):
+    job.key = ("--language", "python,ruby", "--codeql-version", "2.25.6", "--build-mode", "none")
+    job.check(rc=1)
     folder = tmp_path / "results"
     folder.mkdir()
     for name, rule in (("python", 0), ("ruby", 1)):
@@ -131,6 +162,23 @@ def test_both_forms_of_a_time(job):
     assert 290 <= found["time_saved_seconds"] <= 301 and 59 <= found["age_seconds"] <= 70
 
 
+def test_the_result_of_an_older_scan_is_refused(job):
+    path, now = job.folder / "r.sarif", time.time()
+    path.write_text(json.dumps(sarif()))
+    os.utime(path, (now - 300, now - 300))
+    assert "before this scan" in job.store(path, started=now - 200, rc=1).one_line()
+    assert "before this scan" in job.store(path, started=now - 600, rc=1).one_line(), "before the check"
+    (job.folder / "both").mkdir()
+    (job.folder / "both" / "new.sarif").write_text(json.dumps(sarif(automationDetails={"id": "b"})))
+    shutil.copy2(path, job.folder / "both" / "old.sarif")
+    assert "old.sarif" in job.store(job.folder / "both", rc=1).one_line()
+    nothing_is_there(job)
+    job.forget_runs()
+    assert "before this scan" in job.store(path, started=now - 200, rc=1).one_line(), "without a record"
+    job.store(path, started=now - 301)
+    assert job.check(rc=0)["skip"]
+
+
 # ---- the record of check
 
 
@@ -160,6 +208,44 @@ def test_the_configuration_is_that_of_the_check(job):
     """The CodeQL action sets variables of its own between the two."""
     job.store(CODEQL_ACTION_INIT_HAS_RUN="true", CODEQL_RAM="6914")
     assert job.check(rc=0)["skip"]
+
+
+@pytest.mark.parametrize(
+    "first, last, field",
+    [
+        (("--queries", "security-extended"), ("--queries", "security-and-quality"), "queries"),
+        (("--queries", "security-extended"), (), "queries"),
+        ((), ("--packs", "octo/pack@1.2.3"), "packs"),
+        (("--extra-key", "one"), ("--extra-key", "two"), "extra-key"),
+    ],
+)
+def test_the_record_of_another_check_of_the_job_is_none(job, first, last, field):
+    job.check(*first, rc=1)
+    job.check(*last, rc=1)
+    assert field in job.store(None, *first, rc=1).one_line()
+    nothing_is_there(job)
+    job.check(*last, rc=1)
+    job.store(None, *last)
+    assert job.check(*last, rc=0)["skip"] and not job.check(*first, rc=1)["skip"]
+
+
+def test_the_version_may_come_from_the_tool_cache_at_the_check(job, tmp_path):
+    """The action installs its tool between the two."""
+    cache = tmp_path / "tools" / "CodeQL"
+    (cache / "2.25.6").mkdir(parents=True)
+    job.key = ("--language", "python", "--build-mode", "none", "--category", "/language:python")
+    job.env = {"RUNNER_TOOL_CACHE": tmp_path / "tools"}
+    job.check(rc=1)
+    (cache / "2.25.7").mkdir()
+    job.store()
+
+
+def test_a_record_is_for_one_store(job):
+    assert list(job.temp.iterdir())
+    job.store()
+    assert not list(job.temp.iterdir())
+    (job.tree / "made.py").write_text("x = 1\n")
+    assert "no record" in job.store(rc=1).one_line()
 
 
 def test_the_record_is_private_and_of_this_job(job):

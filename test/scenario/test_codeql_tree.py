@@ -93,8 +93,6 @@ def test_what_git_would_not_say_is_a_scan(job, change):
     "change",
     [
         "find . -type f -not -path './.git/*' -exec touch {} +",
-        "printf x >>README.md",
-        "printf x >>Other.java",
         "mkdir -p empty/folders",
         "git update-index --index-version 4",
         "git config splitIndex.maxPercentChange 100 && git update-index --split-index && touch app.py && "
@@ -110,6 +108,38 @@ def test_what_a_scan_does_not_see_is_a_hit(job, change):
     job.scan()
     run(job, change)
     assert job.check(rc=0)["skip"], change
+
+
+@pytest.mark.parametrize("change", ["printf x >>README.md", "printf x >>Other.java"])
+def test_what_no_extractor_reads_is_a_hit_where_there_is_no_link(job, change):
+    run(job, "git rm -q link && git commit -qm unlinked")
+    job.scan()
+    run(job, change)
+    assert job.check(rc=0)["skip"], change
+
+
+@pytest.mark.parametrize("link", ["git add named.py", "printf 'named.py\\n' >.git/info/exclude", "true"])
+def test_a_link_gives_any_file_another_name(job, link):
+    """An extractor takes it for Python, whatever the target's name ends with."""
+    (job.tree / "notes.txt").write_text("x = 1\n")
+    run(job, "git rm -q link && git add notes.txt && git commit -qm notes && ln -s notes.txt named.py")
+    run(job, link)
+    job.scan()
+    (job.tree / "notes.txt").write_text("import os\n")
+    assert job.check(rc=1)["reason"] == "miss-sources"
+    assert "notes.txt" in [p["path"] for p in job("explain", "--json").json["paths"]]
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("LGTM_INDEX_FILETYPES", ".md:PYTHON"), ("CODEQL_EXTRACTOR_PYTHON_OPTION_X", "1")],
+)
+def test_variables_that_steer_the_extractor_leave_nothing_out(job, name, value):
+    run(job, "git rm -q link && git commit -qm unlinked")
+    job.scan(**{name: value})
+    assert job.check(rc=0, **{name: value})["skip"]
+    run(job, "printf x >>README.md")
+    assert job.check(rc=1, **{name: value})["reason"] == "miss-sources"
 
 
 def test_a_tree_without_git_shares_its_key(job, tmp_path):

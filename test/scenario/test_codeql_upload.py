@@ -82,6 +82,16 @@ def test_any_other_pair_must_be_given(job, fake):
     assert "full ref" in job("upload", "--ref", "main", rc=2).one_line()
 
 
+def test_a_head_without_a_commit_is_not_github_s(job, fake, monkeypatch):
+    sha, head = job.head, job.tree / ".git" / "HEAD"
+    monkeypatch.setattr(Job, "head", sha)  # GITHUB_SHA
+    head.write_text("ref: refs/heads/unborn\n")
+    assert "no commit" in job("upload", rc=2).one_line() and fake.count() == 0
+    head.write_text("what is this\n")
+    assert job("upload", rc=2, event="release").one_line() and fake.count() == 0
+    assert b"taken on trust" in job("upload", rc=0).out
+
+
 def test_without_git_the_commit_is_taken_on_trust(job, fake):
     shutil.rmtree(job.tree / ".git")
     run = job("upload", rc=0)
