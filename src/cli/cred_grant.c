@@ -65,12 +65,16 @@ static void judge_record(struct grant *g)
 
 static void judge(struct cred *c, struct grant *g)
 {
-	bool others;
+	bool others = false;
 
 	g->answer = GRANT_YES;
 	g->access = ACCESS_NOT_NEEDED;
 	err_init(&g->why);
-	g->record = recordset_match(&c->vault->set, g->name, &c->caller, &others);
+	/* what needs no token is what was brought, not a namesake that would be the closer match */
+	if (g->own)
+		g->record = recordset_exact(&c->vault->set, g->name, g->scope, g->filter);
+	else
+		g->record = recordset_match(&c->vault->set, g->name, &c->caller, &others);
 	if (g->record == NULL) {
 		refuse(g, others ? GRANT_SCOPE : GRANT_UNKNOWN,
 		    others ? "it is for another repository, workflow or runner"

@@ -150,6 +150,8 @@ static int put_one(struct inject *j, struct span object, struct err *err)
 	if (rc != 1)
 		return rc < 0 ? rc : err_set(err, ERR_USAGE, "entry %zu of the JSON has no name", j->n + 1);
 	j->list[j->n].name = recordset_keep(&j->c->vault->set, e.name);
+	j->list[j->n].scope = e.scope;
+	j->list[j->n].filter = e.filter;
 	j->list[j->n++].own = true;
 	return vault_put(j->c->vault, &e, err);
 }

@@ -97,7 +97,11 @@ enum grant_answer { GRANT_YES, GRANT_UNKNOWN, GRANT_SCOPE, GRANT_EXPIRED, GRANT_
 
 struct grant {
 	struct span name;
-	bool own; /* the caller brought the value itself, in this call: no token is asked for */
+	/* The caller brought the value itself, in this call: no token is asked for. It is the record of that
+	 * scope and filter, and no namesake. */
+	bool own;
+	enum scope scope;
+	struct span filter;
 	enum grant_answer answer;
 	struct record *record;
 	struct buf value;		/* in c->safe */

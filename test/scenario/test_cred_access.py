@@ -1,5 +1,6 @@
 """Who may have a credential: the token is shown to GitHub, by this process, where the vault's owner says."""
 
+import json
 import time
 
 import pytest
@@ -139,3 +140,13 @@ def test_policy_off_asks_nobody(vault, fake):
     assert len(fake.requests) == before
     assert vault.audit()[-1]["details"]["access"] == "off"
     vault("get", "T", "--access", "maybe", rc=3)
+
+
+@pytest.mark.parametrize("given", [[{"name": "T", "value": "mine"}], [{"name": "T", "value": ""}]])
+def test_a_brought_value_is_no_way_to_its_namesake(vault, given):
+    env = {"GITHUB_REPOSITORY": REPO, "INPUT": json.dumps(given)}
+    _, defined, _, _ = vault.step("--access", "require", "--from-json-env", "INPUT", env=env)
+    assert f"of {REPO}" not in defined.values()
+    assert all(
+        e["details"]["scope"] == "global" for e in vault.audit(action="access_granted", credential="T")
+    )
