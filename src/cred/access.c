@@ -186,6 +186,15 @@ static bool is_repo(struct span repo)
 	return true;
 }
 
+/* HTTP carries it as it is: a line break or a blank would not arrive. */
+static bool is_carried(struct span token)
+{
+	for (size_t i = 0; i < token.n; i++)
+		if (token.p[i] < 0x21 || token.p[i] > 0x7e)
+			return false;
+	return true;
+}
+
 static bool is_named(struct span object, struct span repo)
 {
 	char name[256];
@@ -204,16 +213,18 @@ static bool is_true(struct span object, const char *path)
 
 enum said { SAID_YES, SAID_NO, SAID_NOTHING, SAID_MORE };
 
-/* 5xx and a limit say nothing; 401, 403, 404 and whatever else is not 200 say no. */
+/* 5xx says nothing; whatever else is not 200 says no. A limit too: who spends it is the token's own bearer.
+ */
 static enum said judge_status(const struct access_reply *r, struct err *why)
 {
 	if (r->status == 200)
 		return SAID_YES;
-	if (r->status >= 500 || r->status == 429 || r->spent) {
+	if (r->status >= 500) {
 		err_set(why, ERR_UNAVAIL, "GitHub answers %d", r->status);
 		return SAID_NOTHING;
 	}
-	err_set(why, ERR_DENIED, "GitHub answers %d", r->status);
+	err_set(why, ERR_DENIED, "GitHub answers %d%s", r->status,
+	    r->spent ? ": its limit is spent; try again after the reset" : "");
 	return SAID_NO;
 }
 
@@ -250,17 +261,22 @@ static enum said judge_list(struct span body, struct span repo, struct err *why)
 	return SAID_NO;
 }
 
+/* What a job can bring about by itself (no descriptors, no memory, its own wish) is no silence of GitHub. */
+static bool is_network(int cls)
+{
+	return cls == ERR_UNAVAIL || cls == ERR_TIMEOUT || cls == ERR_IO;
+}
+
 static enum said ask_one(const struct access_question *q, const struct access_probe *probe, const char *path,
     bool list, int64_t until, struct err *why)
 {
 	struct access_reply r = { .status = 0 };
 	enum said said;
+	int rc;
 
 	buf_init(&r.body, ACCESS_BODY_MAX);
-	if (probe->ask(probe->arg, path, q->token, until, &r, why) != 0)
-		said = SAID_NOTHING;
-	else
-		said = judge_status(&r, why);
+	rc = probe->ask(probe->arg, path, q->token, until, &r, why);
+	said = rc == 0 ? judge_status(&r, why) : is_network(rc) ? SAID_NOTHING : SAID_NO;
 	if (said == SAID_YES)
 		said = list ? judge_list(buf_span(&r.body), q->repo, why)
 			    : judge_repo(buf_span(&r.body), q->repo, why);
@@ -282,7 +298,13 @@ static enum said ask_github(const struct access_question *q, const struct access
 	for (unsigned page = 1; said == SAID_MORE && page <= ACCESS_PAGES_MAX; page++) {
 		snprintf(path, sizeof(path), "/installation/repositories?per_page=%d&page=%u", PAGE, page);
 		said = ask_one(q, probe, path, true, until, why);
+		/* it did answer: a long list must not be a way past it */
+		if (said == SAID_NOTHING && page > 1)
+			said = SAID_NO;
 	}
+	if (said == SAID_MORE)
+		err_set(why, ERR_DENIED, "the token's installation lists more than %d repositories",
+		    ACCESS_PAGES_MAX * PAGE);
 	return said;
 }
 
@@ -332,6 +354,10 @@ enum access_result access_ask(const struct access_question *q, const struct acce
 	}
 	if (!is_repo(q->repo)) {
 		err_set(why, ERR_DENIED, "the repository is not of the form owner/name");
+		return ACCESS_REFUSED;
+	}
+	if (!is_carried(q->token)) {
+		err_set(why, ERR_DENIED, "the token has bytes that no token has, and GitHub was not asked");
 		return ACCESS_REFUSED;
 	}
 	memory_open(&m, q, dirfd, master);
