@@ -67,11 +67,11 @@ const char *access_word(enum access_result r)
 struct memory {
 	int dirfd;
 	uint8_t key[32];
-	char tag[65];		/* of this token and repository */
+	char tag[65];		/* of this token, repository and place asked */
 	struct buf text;
 };
 
-static void mac_hex(const struct memory *m, const char *kind, struct span a, struct span b,
+static void mac_hex(const struct memory *m, const char *kind, struct span a, struct span b, struct span c,
     char out[static 65])
 {
 	uint8_t mac[HMAC_LEN];
@@ -81,6 +81,7 @@ static void mac_hex(const struct memory *m, const char *kind, struct span a, str
 	hmac_field(&h, span_of(kind));
 	hmac_field(&h, a);
 	hmac_field(&h, b);
+	hmac_field(&h, c);
 	hmac_out(&h, mac);
 	hex_encode(out, mac, sizeof(mac));
 }
@@ -91,7 +92,7 @@ static void memory_open(struct memory *m, const struct access_question *q, int d
 
 	m->dirfd = dirfd;
 	kdf_hkdf(m->key, sizeof(m->key), span_make(master, 32), span_make("", 0), "ghoard cred access 1");
-	mac_hex(m, "who", q->token, q->repo, m->tag);
+	mac_hex(m, "who", q->token, q->repo, q->where, m->tag);
 	buf_init(&m->text, MEMORY_MAX);
 	if (file_read_at(dirfd, MEMORY, MEMORY_MAX, &m->text, &st, NULL) != 0)
 		buf_clear(&m->text);
@@ -135,7 +136,7 @@ static bool recalls(const struct memory *m, char kind)
 		if (!row_parse(line, &k, &at, &body, &mac) || k != kind || !is_live(k, at, now) ||
 		    !span_ends(body, m->tag))
 			continue;
-		mac_hex(m, "row", body, span_make("", 0), want);
+		mac_hex(m, "row", body, span_make("", 0), span_make("", 0), want);
 		if (mem_same_ct(want, mac.p, 64))
 			return true;
 	}
@@ -159,7 +160,7 @@ static void remember(struct memory *m, char kind)
 			buf_addc(&out, '\n');
 		}
 	snprintf(row, sizeof(row), "%c %" PRId64 " %s", kind, now, m->tag);
-	mac_hex(m, "row", span_of(row), span_make("", 0), hex);
+	mac_hex(m, "row", span_of(row), span_make("", 0), span_make("", 0), hex);
 	buf_addf(&out, "%s %s\n", row, hex);
 	if (!out.failed)
 		file_write(m->dirfd, MEMORY, 0600, false, buf_data(&out), buf_len(&out), NULL);

@@ -59,6 +59,7 @@ struct access_question {
 	bool global;		/* the credential is for everybody */
 	struct span repo;	/* "owner/name" of the caller; empty: it names none */
 	struct span token;	/* empty: none */
+	struct span where;	/* upstream, CA and proxy, as one text: a yes of there counts there alone */
 };
 
 bool access_policy_parse(struct span, enum access_policy *);

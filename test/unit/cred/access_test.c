@@ -7,6 +7,7 @@
 static const uint8_t master[32] = { 5 };
 static int folder = -1, asked;
 static char path[512];
+static const char *where = "https://api.github.com";
 static struct answer {
 	int status;		/* 0: no answer; less: that failure */
 	bool spent;
@@ -50,7 +51,7 @@ static int teardown(void **state)
 static enum access_result ask(enum access_policy policy, const char *token, const char *repo, bool global)
 {
 	const struct access_probe probe = { probe_ask, NULL };
-	const struct access_question q = { policy, global, span_of(repo), span_of(token) };
+	const struct access_question q = { policy, global, span_of(repo), span_of(token), span_of(where) };
 
 	err_init(&err);
 	return access_ask(&q, &probe, folder, master, &err);
@@ -142,9 +143,15 @@ static void test_remembered(void **state)
 	/* another token, another repository, are not it */
 	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_y", "o/r", false), ACCESS_REFUSED);
 	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/q", false), ACCESS_REFUSED);
+	/* nor what another server said */
+	where = "https://localhost";
+	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/r", false), ACCESS_REFUSED);
+	where = "https://api.github.com";
+	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/r", false), ACCESS_REMEMBERED);
 	/* nor another master key's folder */
 	const struct access_probe probe = { probe_ask, NULL };
-	const struct access_question q = { ACCESS_REQUIRE, false, span_of("o/r"), span_of("ghp_x") };
+	const struct access_question q = { ACCESS_REQUIRE, false, span_of("o/r"), span_of("ghp_x"),
+		span_of(where) };
 	static const uint8_t other[32] = { 6 };
 
 	assert_int_equal(access_ask(&q, &probe, folder, other, &err), ACCESS_REFUSED);
