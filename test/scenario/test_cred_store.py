@@ -242,6 +242,32 @@ def test_rollback(vault):
     assert len(vault.audit(action="rollback_accepted")) == 1
 
 
+def test_rollback_to_before_a_removal(vault):
+    vault.set("A", "revoked")
+    store = vault.folder / "credentials.json.enc"
+    old = store.read_bytes()
+    vault("rm", "A", rc=0)
+    store.write_bytes(old)
+    assert "rolled back" in vault("get", "A", rc=5).err
+    vault("doctor", "--accept-rollback", rc=0)
+    assert vault("get", "A", rc=0).out == b"revoked"
+
+
+def test_nothing_else_accepts_a_rollback(vault):
+    vault.set("A", "old")
+    store = vault.folder / "credentials.json.enc"
+    old = store.read_bytes()
+    vault("rotate", "A", "--grace", "0", input=b"new", rc=0)
+    store.write_bytes(old)
+    log = (vault.folder / "audit.log").read_bytes()
+    for flags in (["--restart-audit"], ["--repair"], ["--adopt", "A"]):
+        assert "--accept-rollback" in vault("doctor", *flags, rc=5).err
+        assert store.read_bytes() == old and (vault.folder / "audit.log").read_bytes() == log
+    assert "rolled back" in vault("get", "A", rc=5).err
+    vault("doctor", "--restart-audit", "--accept-rollback", rc=0)
+    assert vault("get", "A", rc=0).out == b"old"
+
+
 def test_the_log(vault):
     vault.set("A", "value")
     vault("get", "A", rc=0)
