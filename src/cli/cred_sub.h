@@ -77,6 +77,8 @@ int cred_exit_code(const struct err *);
 int cred_read_value(struct cred *, const char *prompt, struct buf *out, struct err *);
 /* All of a file, "-" is standard input, without stdio's copies. ERR_USAGE: longer than the buffer. */
 int cred_read_path(const char *path, struct buf *, struct err *);
+/* A variable ("K=V") that leads to our own keys: no command that we run gets it. */
+bool cred_leads_to_key(const char *pair);
 /* The passphrase: GHOARD_PASSPHRASE_FILE, else the terminal (twice if `fresh`). `arg` is the cred. */
 int cred_ask_pass(void *arg, bool fresh, struct buf *out, struct err *);
 /* --scope and --filter, or the caller's own; ERR_USAGE. filter p == NULL for global. */
