@@ -175,6 +175,7 @@ def test_a_job_cannot_silence_us(vault, fake):
     env = vault.ghoard.environment("nobody", vault.env)
     for most in range(4, 24):
         command = f'ulimit -n {most}; exec "$0" cred get {" ".join(map(str, vault.flags))} T --repo {REPO}'
-        got = subprocess.run(["sh", "-c", command, BINARY, "--access", "prefer"], env=env, capture_output=True)
+        command += " --access prefer"
+        got = subprocess.run(["sh", "-c", command, BINARY], env=env, capture_output=True)
         assert got.returncode != 0 and not got.stdout, most
     assert all(not r.path.startswith("/repos/") or r.status == 401 for r in fake.requests[before:])
