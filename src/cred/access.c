@@ -173,9 +173,13 @@ static void remember(struct memory *m, char kind)
 static bool is_repo(struct span repo)
 {
 	ptrdiff_t slash = span_chr(repo, '/');
+	struct span name;
 
-	if (slash <= 0 || (size_t)slash + 1 >= repo.n || repo.n > 200 || repo.p[0] == '.' ||
-	    repo.p[slash + 1] == '.')
+	if (slash <= 0 || (size_t)slash + 1 >= repo.n || repo.n > 200 || repo.p[0] == '.')
+		return false;
+	/* "o/.github" is one, what a path resolves is none */
+	name = span_sub(repo, (size_t)slash + 1, repo.n);
+	if (span_eq(name, ".") || span_eq(name, ".."))
 		return false;
 	for (size_t i = 0; i < repo.n; i++) {
 		char c = repo.p[i];

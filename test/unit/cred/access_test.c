@@ -116,7 +116,7 @@ static void test_answers(void **state)
 
 static void test_without(void **state)
 {
-	static const char *const bad[] = { "o", "o/", "/r", "o/r/x", "../r", "o/..", "o/r?x", "o/r%2f",
+	static const char *const bad[] = { "o", "o/", "/r", "o/r/x", "../r", "o/.", "o/..", "o/r?x", "o/r%2f",
 		"o/ r", "o/r\n" };
 	static const char *const tokens[] = { "ghp_x\n", "ghp x", "\tghp", "ghp\x7f", "ghp\xc3\xa4" };
 
@@ -140,6 +140,8 @@ static void test_remembered(void **state)
 	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/r", false), ACCESS_SHOWN);
 	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/r", false), ACCESS_REMEMBERED);
 	assert_int_equal(asked, 1);
+	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/.github", false), ACCESS_REFUSED);
+	assert_string_equal(path, "/repos/o/.github");
 	/* another token, another repository, are not it */
 	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_y", "o/r", false), ACCESS_REFUSED);
 	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/q", false), ACCESS_REFUSED);
