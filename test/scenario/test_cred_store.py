@@ -1,6 +1,7 @@
 """The credential store: the reference and ghoard read what the other writes, and nothing is lost."""
 
 import json
+import os
 import pathlib
 import random
 import shutil
@@ -74,7 +75,7 @@ def test_a_thousand_records_of_ours(vault):
     for batch in range(4):
         scope, repo = SCOPES[batch], f"o/r{batch}"
         given = [
-            {"name": f"N{batch}_{i}", "value": words(dice), "scope": scope, "ttl_hours": 1.5}
+            {"name": f"N{batch}_{i}", "value": words(dice) or "x", "scope": scope, "ttl_hours": 1.5}
             for i in range(250)
         ]
         caller = ("--repo", repo, "--workflow", "w🗝", "--runner", "box")
@@ -355,3 +356,12 @@ def test_another_users_folder(vault):
     vault.set("A", "value")
     vault.folder.chmod(0o770)
     assert "chmod 700" in vault("get", "A", rc=6).err
+
+
+def test_a_log_that_is_a_pipe_stops_nobody(vault):
+    vault.set("A", "value")
+    log = vault.folder / "audit.log"
+    log.unlink()
+    os.mkfifo(log, 0o600)
+    run = vault("get", "A", timeout=5)
+    assert run.rc in (5, 6) and not run.out and "audit log" in run.err
