@@ -282,6 +282,10 @@ static int run_redacted(struct exec *x, struct err *err)
 	for (int i = 0; i < 2; i++)
 		s[i].io = (struct io){ .fd = fds[2 * i], .want = want, .ready = ready, .reap = reap };
 	code = supervise(x, fds, s, err);
+	if (failed && code == 0) {
+		err_set(err, ERR_IO, "the output of %s could not be written", x->c->arg[0]);
+		code = XC_MACHINE;
+	}
 out:
 	redact_free(s[0].redact);
 	redact_free(s[1].redact);
