@@ -149,7 +149,7 @@ def test_statuses(vault):
 def test_the_json_input(vault):
     given = [
         {"name": "A", "value": 'with "quotes"\nand lines', "scope": "repo", "ttl_hours": 24},
-        {"name": "B", "value": "", "scope": "global", "ttl": "90s"},
+        {"name": "B", "value": " ", "scope": "global", "ttl": "90s"},
         {"name": "C", "value": "🗝️ \\u0041"},
     ]
     env = {"GITHUB_REPOSITORY": "o/r", "INPUT": json.dumps(given)}
@@ -437,3 +437,21 @@ def test_nothing_is_proved_of_what_is_not_there(vault, tmp_path):
     for name, rc in (("NONE", 1), ("NO NE", 2), ("A=B", 2)):
         vault("rotate", name, "--verify", f"touch {tmp_path}/ran", input=b"x", rc=rc)
     assert not (tmp_path / "ran").exists()
+
+
+def test_an_empty_value_replaces_nothing(vault):
+    vault.set("A", "stored")
+    given = [{"name": "A", "value": ""}, {"name": "C", "value": "c"}]
+    env = {"INPUT": json.dumps(given)}
+    run, defined, output, _ = vault.step("--from-json-env", "INPUT", env=env, rc=1)
+    assert defined == {"C": "c"} and output == {"count": "1", "status": "partial"} and "empty" in run.err
+    assert vault("get", "A", rc=0).out == b"stored"
+
+
+def test_exec_says_that_its_output_is_lost(vault):
+    vault.set("A", "value")
+    env = vault.ghoard.environment(more=vault.env)
+    with open("/dev/full", "wb") as full:
+        command = [BINARY, "cred", "exec", "--access", "off", "--names", "A", "--redact", "--", "echo", "x"]
+        run = subprocess.run(command, env=env, stdout=full, stderr=subprocess.PIPE)
+    assert run.returncode == 6 and b"output" in run.stderr
