@@ -86,6 +86,13 @@ static bool ends_open(const char *path, const struct stat *st)
 	return last != '\n';
 }
 
+/* An entry without its end would swallow what the job writes next. */
+static int take_back(int fd, const char *path, off_t size, struct err *err)
+{
+	err_sys(err, ERR_IO, "writing the runner's file %s", path);
+	return ftruncate(fd, size) == 0 ? ERR_IO : err_sys(err, ERR_IO, "shortening %s", path);
+}
+
 int envfile_append(const char *path, struct span entries, struct err *err)
 {
 	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), rc = 0;
@@ -97,7 +104,7 @@ int envfile_append(const char *path, struct span entries, struct err *err)
 		rc = err_set(err, ERR_IO, "the runner's file %s is not a regular file", path);
 	else if ((ends_open(path, &st) && file_write_all(fd, "\n", 1) < 0) ||
 	    file_write_all(fd, entries.p, entries.n) < 0)
-		rc = err_sys(err, ERR_IO, "writing the runner's file %s", path);
+		rc = take_back(fd, path, st.st_size, err);
 	if (fd >= 0)
 		close(fd);
 	return rc;

@@ -5,6 +5,7 @@
 #include "base/b64.h"
 #include "base/buf.h"
 #include "base/jscan.h"
+#include "base/json.h"
 #include "base/wipe.h"
 
 #define COLUMNS 76		/* of base64(1) */
@@ -150,6 +151,63 @@ void mask_each(struct span value, struct buf *scratch, void (*one)(void *arg, st
 	tell_lines(&m, value);
 	tell_base64(&m, value);
 	tell_leaves(&m, value);
+}
+
+/* ---- forms ---- */
+
+static void tell_new(const struct masks *m, struct span value, struct span form)
+{
+	if (!span_same(value, form))
+		tell(m, form, MASK_LINE_LEAST);
+	forget(m->scratch, 0);
+}
+
+static bool is_unreserved(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+	    c == '_' || c == '.' || c == '~';
+}
+
+static const struct percent {
+	const char *keeps, *digits;
+	bool plus;
+} percents[] = { { "", "0123456789ABCDEF", false }, { "", "0123456789abcdef", false },
+	{ "/", "0123456789ABCDEF", false }, { "!'()*", "0123456789ABCDEF", false },
+	{ "", "0123456789ABCDEF", true } };
+
+static void tell_percent(const struct masks *m, struct span value, const struct percent *how)
+{
+	for (size_t i = 0; i < value.n; i++) {
+		char c = value.p[i];
+
+		if (how->plus && c == ' ') {
+			buf_addc(m->scratch, '+');
+		} else if (is_unreserved(c) || (c != '\0' && strchr(how->keeps, c) != NULL)) {
+			buf_addc(m->scratch, c);
+		} else {
+			buf_addc(m->scratch, '%');
+			buf_addc(m->scratch, how->digits[(uint8_t)c >> 4]);
+			buf_addc(m->scratch, how->digits[(uint8_t)c & 15]);
+		}
+	}
+	tell_new(m, value, buf_span(m->scratch));
+}
+
+void mask_forms(struct span value, struct buf *scratch, void (*one)(void *arg, struct span), void *arg)
+{
+	struct masks m = { scratch, one, arg };
+
+	for (size_t skip = 0; skip < 3 && skip < value.n; skip++) {
+		b64_encode(scratch, value.p + skip, value.n - skip);
+		tell_new(&m, value, certain(buf_span(scratch)));
+	}
+	for (int ascii = 0; ascii < 2; ascii++) {
+		json_quote(scratch, value, ascii != 0);
+		tell_new(&m, value,
+		    buf_len(scratch) < 2 ? value : span_sub(buf_span(scratch), 1, buf_len(scratch) - 2));
+	}
+	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++)
+		tell_percent(&m, value, &percents[i]);
 }
 
 static void write_one(void *arg, struct span text)

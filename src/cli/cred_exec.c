@@ -32,13 +32,6 @@ struct exec {
 
 /* ---- the environment ---- */
 
-/* Ways to our own keys are nobody's business behind us. */
-static bool is_ours(const char *pair)
-{
-	return strncmp(pair, "GHOARD_MASTER_KEY_FILE=", 23) == 0 ||
-	    strncmp(pair, "GHOARD_PASSPHRASE_FILE=", 23) == 0;
-}
-
 static bool is_replaced(const struct exec *x, const char *pair)
 {
 	struct span name = span_before(span_of(pair), '=');
@@ -74,7 +67,7 @@ static int build_env(struct exec *x, struct err *err)
 	if (x->env == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory for the environment");
 	for (size_t i = 0; i < n && !x->c->o->pristine; i++)
-		if (!is_ours(environ[i]) && !is_replaced(x, environ[i]))
+		if (!cred_leads_to_key(environ[i]) && !is_replaced(x, environ[i]))
 			x->env[k++] = environ[i];
 	for (size_t i = 0; i < x->n; i++) {
 		x->env[k] = make_pair(x, &x->list[i]);
@@ -170,7 +163,7 @@ static void reap(struct io *io)
 
 struct hiding {
 	struct cred *c;
-	struct redact *redact;
+	struct redact *redact[2];	/* which borrow the same texts */
 	bool failed;
 };
 
@@ -180,7 +173,7 @@ static void hide(void *arg, struct span text)
 	struct hiding *h = arg;
 	uint8_t *p;
 
-	if (text.n < MASK_LINE_LEAST)
+	if (text.n == 0)
 		return;
 	p = safe_take(&h->c->safe, text.n);
 	if (p == NULL) {
@@ -188,22 +181,26 @@ static void hide(void *arg, struct span text)
 		return;
 	}
 	memcpy(p, text.p, text.n);
-	if (redact_hide(h->redact, span_make(p, text.n)) != 0)
-		h->failed = true;
+	for (int i = 0; i < 2; i++)
+		if (redact_hide(h->redact[i], span_make(p, text.n)) != 0)
+			h->failed = true;
 }
 
-static struct redact *make_filter(struct exec *x, struct buf *scratch, struct err *err)
+static int make_filters(struct exec *x, struct stream s[2], struct buf *scratch, struct err *err)
 {
-	struct hiding h = { .c = x->c, .redact = redact_new() };
+	struct hiding h = { .c = x->c, .redact = { redact_new(), redact_new() } };
 
-	for (size_t i = 0; h.redact != NULL && i < x->n; i++)
+	s[0].redact = h.redact[0];
+	s[1].redact = h.redact[1];
+	if (h.redact[0] == NULL || h.redact[1] == NULL)
+		return err_set(err, ERR_INTERNAL, "no memory for the filter of the values");
+	for (size_t i = 0; i < x->n; i++) {
 		mask_each(buf_span(&x->list[i].value), scratch, hide, &h);
-	if (h.redact == NULL || h.failed || scratch->failed) {
-		redact_free(h.redact);
-		err_set(err, ERR_LIMIT, "there is no room for the filter of the values");
-		return NULL;
+		mask_forms(buf_span(&x->list[i].value), scratch, hide, &h);
 	}
-	return h.redact;
+	if (h.failed || scratch->failed)
+		return err_set(err, ERR_LIMIT, "there is no room for the filter of the values");
+	return 0;
 }
 
 static void run_child(struct exec *x, int out, int problem)
@@ -274,10 +271,9 @@ static int run_redacted(struct exec *x, struct err *err)
 		safe_buf(&x->c->safe, &out[i], 4 * CHUNK + 2 * most);
 		s[i] = (struct stream){ .to = i == 0 ? STDOUT_FILENO : STDERR_FILENO,
 			.out = &out[i],
-			.failed = &failed,
-			.redact = make_filter(x, &scratch, err) };
+			.failed = &failed };
 	}
-	if (s[0].redact == NULL || s[1].redact == NULL)
+	if (make_filters(x, s, &scratch, err) != 0)
 		goto out;
 	if (pipe2(fds, O_CLOEXEC) != 0 || pipe2(fds + 2, O_CLOEXEC) != 0) {
 		err_sys(err, ERR_IO, "making pipes");
@@ -286,6 +282,10 @@ static int run_redacted(struct exec *x, struct err *err)
 	for (int i = 0; i < 2; i++)
 		s[i].io = (struct io){ .fd = fds[2 * i], .want = want, .ready = ready, .reap = reap };
 	code = supervise(x, fds, s, err);
+	if (failed && code == 0) {
+		err_set(err, ERR_IO, "the output of %s could not be written", x->c->arg[0]);
+		code = XC_MACHINE;
+	}
 out:
 	redact_free(s[0].redact);
 	redact_free(s[1].redact);

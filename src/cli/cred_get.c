@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "actions/mask.h"
@@ -10,6 +11,13 @@
 #include "cli/cli.h"
 #include "cli/cred_sub.h"
 #include "cred/vault.h"
+
+static bool in_actions(void)
+{
+	const char *actions = getenv("GITHUB_ACTIONS");
+
+	return actions != NULL && strcmp(actions, "true") == 0;
+}
 
 /* The runner reads standard error too; standard output is the value's. */
 static int mask(struct cred *c, struct span value, struct err *err)
@@ -30,9 +38,7 @@ static int mask(struct cred *c, struct span value, struct err *err)
 
 static int print(struct cred *c, struct span value, struct err *err)
 {
-	const char *actions = getenv("GITHUB_ACTIONS");
-
-	if (actions != NULL && strcmp(actions, "true") == 0 && mask(c, value, err) != 0)
+	if (in_actions() && mask(c, value, err) != 0)
 		return XC_MACHINE;
 	/* write(2): stdio would keep a copy */
 	if (file_write_all(STDOUT_FILENO, value.p, value.n) < 0 ||
@@ -43,11 +49,26 @@ static int print(struct cred *c, struct span value, struct err *err)
 	return XC_OK;
 }
 
+/* A mask that lands in a file, on a screen or nowhere is the secret itself, or hides nothing. */
+static int check_output(struct err *err)
+{
+	struct stat st;
+
+	if (!in_actions() ||
+	    (fstat(STDERR_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))))
+		return 0;
+	return err_set(err, ERR_USAGE,
+	    "standard error is no pipe to the runner, and the masks would not reach it; run this without "
+	    "redirecting it");
+}
+
 int cred_get_run(struct cred *c, struct err *err)
 {
 	struct grant g = { .name = span_of(c->arg[0]) };
-	int code, rc = cred_open(c, false, NULL, err);
+	int code, rc = check_output(err);
 
+	if (rc == 0)
+		rc = cred_open(c, false, NULL, err);
 	if (rc == 0)
 		rc = grant_all(c, &g, 1, "get", err);
 	if (rc != 0)

@@ -15,12 +15,21 @@ static void refuse(struct grant *g, enum grant_answer answer, const char *why)
 	err_set(&g->why, ERR_DENIED, "%s", why);
 }
 
+/* The lengths keep one from running into the next. */
+static void put_place(struct buf *b, const char *text)
+{
+	buf_addf(b, "%zu:%s,", text != NULL ? strlen(text) : 0, text != NULL ? text : "");
+}
+
+static const char *const places[] = { "upstream.url", "credentials.ca_file", "credentials.proxy" };
+
 /* One question a call: its answer holds for all. */
 static enum access_result ask_once(struct cred *c, bool global)
 {
 	const char *token = app_token();
 	struct access_probe probe = { cred_probe_ask, c };
 	struct access_question q = { .global = global, .repo = c->caller.repo, .token = span_of(token) };
+	struct buf where;
 
 	access_policy_parse(span_of(settings_str(c->owner, "credentials.access")), &q.policy);
 	/* without either, only global ones are free: that is no answer of GitHub */
@@ -30,7 +39,12 @@ static enum access_result ask_once(struct cred *c, bool global)
 	}
 	if (!c->asked) {
 		c->asked = true;
+		buf_init(&where, 16384);
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+			put_place(&where, settings_str(c->owner, places[i]));
+		q.where = buf_span(&where);
 		c->answer = access_ask(&q, &probe, c->vault->dirfd, c->vault->master, &c->why);
+		buf_free(&where);
 		if (c->answer == ACCESS_SILENT)
 			log_warn("access was not shown (%s); policy 'prefer' lets it pass, and it is noted",
 			    c->why.msg);
@@ -65,12 +79,16 @@ static void judge_record(struct grant *g)
 
 static void judge(struct cred *c, struct grant *g)
 {
-	bool others;
+	bool others = false;
 
 	g->answer = GRANT_YES;
 	g->access = ACCESS_NOT_NEEDED;
 	err_init(&g->why);
-	g->record = recordset_match(&c->vault->set, g->name, &c->caller, &others);
+	/* what needs no token is what was brought, not a namesake that would be the closer match */
+	if (g->own)
+		g->record = recordset_exact(&c->vault->set, g->name, g->scope, g->filter);
+	else
+		g->record = recordset_match(&c->vault->set, g->name, &c->caller, &others);
 	if (g->record == NULL) {
 		refuse(g, others ? GRANT_SCOPE : GRANT_UNKNOWN,
 		    others ? "it is for another repository, workflow or runner"

@@ -23,7 +23,7 @@ struct inject {
 	struct cred *c;
 	const char *env;		/* $GITHUB_ENV */
 	struct grant list[CRED_NAMES_MAX];
-	size_t n;
+	size_t n, empty;		/* empty: left out, for they had no value */
 	bool asked;			/* for anything at all */
 	struct buf json, text;		/* in c->safe; text: unescaped strings of it */
 };
@@ -145,11 +145,19 @@ static int put_one(struct inject *j, struct span object, struct err *err)
 	if (!span_copy(name, sizeof(name), e.name) || span_chr(e.name, ',') >= 0)
 		return err_set(err, ERR_USAGE, "entry %zu of the JSON has a name that is no variable's",
 		    j->n + 1);
+	/* a secret that is not set comes as "": no reason to forget the one that is stored */
+	if (e.value.n == 0) {
+		log_warn("credential %s has an empty value in the JSON; it is left out", name);
+		j->empty++;
+		return 0;
+	}
 	/* checked as the names of --names are, deny-list and all */
 	rc = grant_names(j->c, name, false, &j->list[j->n], CRED_NAMES_MAX - j->n, err);
 	if (rc != 1)
 		return rc < 0 ? rc : err_set(err, ERR_USAGE, "entry %zu of the JSON has no name", j->n + 1);
 	j->list[j->n].name = recordset_keep(&j->c->vault->set, e.name);
+	j->list[j->n].scope = e.scope;
+	j->list[j->n].filter = e.filter;
 	j->list[j->n++].own = true;
 	return vault_put(j->c->vault, &e, err);
 }
@@ -318,7 +326,7 @@ int cred_inject_run(struct cred *c, struct err *err)
 	status = rc != 0		   ? "error"
 	    : !j.asked			   ? "skipped"
 	    : count == 0		   ? "empty"
-	    : count < j.n		   ? "partial"
+	    : count < j.n + j.empty	   ? "partial"
 					   : "success";
 	say_refusals(&j);
 	write_outputs(count, status);
@@ -328,5 +336,5 @@ int cred_inject_run(struct cred *c, struct err *err)
 		log_info("%zu credentials injected, status %s", count, status);
 	if (rc != 0)
 		return cred_exit_code(err);
-	return count == j.n && (count > 0 || !j.asked) ? XC_OK : XC_NO;
+	return count == j.n + j.empty && (count > 0 || !j.asked) ? XC_OK : XC_NO;
 }

@@ -132,7 +132,7 @@ static void prove_child(const char *cmd, const char *pair)
 	if (env == NULL)
 		_exit(127);
 	for (size_t i = 0; i < n; i++)
-		if (strncmp(environ[i], pair, len) != 0)
+		if (strncmp(environ[i], pair, len) != 0 && !cred_leads_to_key(environ[i]))
 			env[k++] = environ[i];
 	env[k] = (char *)(uintptr_t)pair;
 	safe_soften();
@@ -202,12 +202,30 @@ static int rotate(struct cred *c, struct span value, struct err *err)
 	return rc;
 }
 
+/* Before a command runs with it in a variable of that name. */
+static int check_there(struct cred *c, struct err *err)
+{
+	int rc;
+
+	if (!scope_name_ok(span_of(c->arg[0])))
+		return err_set(err, ERR_USAGE,
+		    "'%s' is no name of a variable ([A-Za-z_][A-Za-z0-9_]{0,127})", c->arg[0]);
+	rc = cred_open(c, false, NULL, err);
+	if (rc == 0 && cred_one(c, c->arg[0], err) == NULL)
+		rc = err->cls;
+	vault_free(c->vault);
+	c->vault = NULL;
+	return rc;
+}
+
 int cred_one_rotate(struct cred *c, struct err *err)
 {
 	struct buf value;
 	int rc = cred_read_value(c, "New value", &value, err);
 
 	/* The proof may take its time: before the lock. */
+	if (rc == 0 && c->o->verify != NULL)
+		rc = check_there(c, err);
 	if (rc == 0 && c->o->verify != NULL)
 		rc = prove(c, c->arg[0], buf_span(&value), err);
 	if (rc == 0)

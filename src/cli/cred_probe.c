@@ -1,5 +1,7 @@
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/wipe.h"
@@ -11,6 +13,8 @@
 #include "http/origin.h"
 #include "http/parse.h"
 #include "loop/loop.h"
+
+#define FDS_NEEDED 16		/* loop, resolver, one connection a family and address */
 
 /* One request of its own: no cache, no daemon, no peer, and none of the environment's upstream, proxy or CA.
  */
@@ -84,10 +88,10 @@ static int ask_within(struct cred *c, struct span url, struct span authorization
 	struct http_client *http = NULL;
 	struct loop *loop = NULL;
 	struct http_env env;
-	int rc = loop_new(&loop, err);
+	int rc;
 
-	if (rc != 0)
-		return rc;
+	if (loop_new(&loop, err) != 0)
+		return ERR_INTERNAL;
 	http_env_init(&env, loop);
 	env.connect_ms = env.tls_ms = left;
 	env.ca_file = setting(c, "credentials.ca_file");
@@ -101,6 +105,20 @@ static int ask_within(struct cred *c, struct span url, struct span authorization
 	return rc;
 }
 
+/* A job can call us with too few descriptors to ask with: that is no silence of GitHub. */
+static int check_room(struct err *err)
+{
+	int fds[FDS_NEEDED], n = 0;
+
+	while (n < FDS_NEEDED && (fds[n] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0)
+		n++;
+	for (int i = 0; i < n; i++)
+		close(fds[i]);
+	return n == FDS_NEEDED ? 0
+			       : err_set(err, ERR_INTERNAL,
+				     "GitHub cannot be asked: too few files may be open (ulimit -n)");
+}
+
 int cred_probe_ask(void *cred, const char *path, struct span token, int64_t until, struct access_reply *reply,
     struct err *err)
 {
@@ -112,9 +130,13 @@ int cred_probe_ask(void *cred, const char *path, struct span token, int64_t unti
 
 	if (rc != 0)
 		return rc;
-	if (c->g->offline || left <= 0)
-		return err_set(err, ERR_UNAVAIL,
-		    c->g->offline ? "--offline: GitHub was not asked" : "GitHub did not answer in time");
+	if (c->g->offline)
+		return err_set(err, ERR_DENIED, "--offline: GitHub was not asked");
+	if (left <= 0)
+		return err_set(err, ERR_UNAVAIL, "GitHub did not answer in time");
+	rc = check_room(err);
+	if (rc != 0)
+		return rc;
 	buf_init(&url, 2048);
 	buf_addf(&url, "%s%s%s", up.origin, up.base, path);
 	safe_buf(&c->safe, &authorization, token.n + 16);

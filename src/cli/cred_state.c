@@ -209,6 +209,11 @@ static int fix(struct visit *d, struct err *err)
 	struct vault *v = d->c->vault;
 	int rc = 0;
 
+	/* each of them notes the store as it stands, and that would be to accept it */
+	if (v->rolled_back && (o->restart_audit || o->repair || o->adopt != NULL))
+		return err_set(err, ERR_DAMAGED,
+		    "the store is older than the log's last write; put back the newer file, or add "
+		    "--accept-rollback; nothing was changed");
 	if (o->restart_audit) {
 		rc = audit_restart(&v->audit, v->master, err);
 		v->log_broken = v->log_broken && rc != 0;

@@ -295,6 +295,13 @@ int cred_scope(const struct cred *c, enum scope *scope, struct span *filter, str
 	return 0;
 }
 
+bool cred_leads_to_key(const char *pair)
+{
+	return strncmp(pair, "GHOARD_MASTER_KEY_FILE=", 23) == 0 ||
+	    strncmp(pair, "GHOARD_PASSPHRASE_FILE=", 23) == 0 ||
+	    strncmp(pair, "CREDENTIALS_DIRECTORY=", 22) == 0;
+}
+
 struct record *cred_one(const struct cred *c, const char *name, struct err *err)
 {
 	struct recordset *s = &c->vault->set;

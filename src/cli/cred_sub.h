@@ -77,6 +77,8 @@ int cred_exit_code(const struct err *);
 int cred_read_value(struct cred *, const char *prompt, struct buf *out, struct err *);
 /* All of a file, "-" is standard input, without stdio's copies. ERR_USAGE: longer than the buffer. */
 int cred_read_path(const char *path, struct buf *, struct err *);
+/* A variable ("K=V") that leads to our own keys: no command that we run gets it. */
+bool cred_leads_to_key(const char *pair);
 /* The passphrase: GHOARD_PASSPHRASE_FILE, else the terminal (twice if `fresh`). `arg` is the cred. */
 int cred_ask_pass(void *arg, bool fresh, struct buf *out, struct err *);
 /* --scope and --filter, or the caller's own; ERR_USAGE. filter p == NULL for global. */
@@ -97,7 +99,11 @@ enum grant_answer { GRANT_YES, GRANT_UNKNOWN, GRANT_SCOPE, GRANT_EXPIRED, GRANT_
 
 struct grant {
 	struct span name;
-	bool own; /* the caller brought the value itself, in this call: no token is asked for */
+	/* The caller brought the value itself, in this call: no token is asked for. It is the record of that
+	 * scope and filter, and no namesake. */
+	bool own;
+	enum scope scope;
+	struct span filter;
 	enum grant_answer answer;
 	struct record *record;
 	struct buf value;		/* in c->safe */

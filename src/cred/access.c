@@ -67,11 +67,11 @@ const char *access_word(enum access_result r)
 struct memory {
 	int dirfd;
 	uint8_t key[32];
-	char tag[65];		/* of this token and repository */
+	char tag[65];		/* of this token, repository and place asked */
 	struct buf text;
 };
 
-static void mac_hex(const struct memory *m, const char *kind, struct span a, struct span b,
+static void mac_hex(const struct memory *m, const char *kind, struct span a, struct span b, struct span c,
     char out[static 65])
 {
 	uint8_t mac[HMAC_LEN];
@@ -81,6 +81,7 @@ static void mac_hex(const struct memory *m, const char *kind, struct span a, str
 	hmac_field(&h, span_of(kind));
 	hmac_field(&h, a);
 	hmac_field(&h, b);
+	hmac_field(&h, c);
 	hmac_out(&h, mac);
 	hex_encode(out, mac, sizeof(mac));
 }
@@ -91,7 +92,7 @@ static void memory_open(struct memory *m, const struct access_question *q, int d
 
 	m->dirfd = dirfd;
 	kdf_hkdf(m->key, sizeof(m->key), span_make(master, 32), span_make("", 0), "ghoard cred access 1");
-	mac_hex(m, "who", q->token, q->repo, m->tag);
+	mac_hex(m, "who", q->token, q->repo, q->where, m->tag);
 	buf_init(&m->text, MEMORY_MAX);
 	if (file_read_at(dirfd, MEMORY, MEMORY_MAX, &m->text, &st, NULL) != 0)
 		buf_clear(&m->text);
@@ -135,7 +136,7 @@ static bool recalls(const struct memory *m, char kind)
 		if (!row_parse(line, &k, &at, &body, &mac) || k != kind || !is_live(k, at, now) ||
 		    !span_ends(body, m->tag))
 			continue;
-		mac_hex(m, "row", body, span_make("", 0), want);
+		mac_hex(m, "row", body, span_make("", 0), span_make("", 0), want);
 		if (mem_same_ct(want, mac.p, 64))
 			return true;
 	}
@@ -159,7 +160,7 @@ static void remember(struct memory *m, char kind)
 			buf_addc(&out, '\n');
 		}
 	snprintf(row, sizeof(row), "%c %" PRId64 " %s", kind, now, m->tag);
-	mac_hex(m, "row", span_of(row), span_make("", 0), hex);
+	mac_hex(m, "row", span_of(row), span_make("", 0), span_make("", 0), hex);
 	buf_addf(&out, "%s %s\n", row, hex);
 	if (!out.failed)
 		file_write(m->dirfd, MEMORY, 0600, false, buf_data(&out), buf_len(&out), NULL);
@@ -172,9 +173,13 @@ static void remember(struct memory *m, char kind)
 static bool is_repo(struct span repo)
 {
 	ptrdiff_t slash = span_chr(repo, '/');
+	struct span name;
 
-	if (slash <= 0 || (size_t)slash + 1 >= repo.n || repo.n > 200 || repo.p[0] == '.' ||
-	    repo.p[slash + 1] == '.')
+	if (slash <= 0 || (size_t)slash + 1 >= repo.n || repo.n > 200 || repo.p[0] == '.')
+		return false;
+	/* "o/.github" is one, what a path resolves is none */
+	name = span_sub(repo, (size_t)slash + 1, repo.n);
+	if (span_eq(name, ".") || span_eq(name, ".."))
 		return false;
 	for (size_t i = 0; i < repo.n; i++) {
 		char c = repo.p[i];
@@ -183,6 +188,15 @@ static bool is_repo(struct span repo)
 			c == '-' || c == '_' || c == '.' || (c == '/' && i == (size_t)slash)))
 			return false;
 	}
+	return true;
+}
+
+/* HTTP carries it as it is: a line break or a blank would not arrive. */
+static bool is_carried(struct span token)
+{
+	for (size_t i = 0; i < token.n; i++)
+		if (token.p[i] < 0x21 || token.p[i] > 0x7e)
+			return false;
 	return true;
 }
 
@@ -204,16 +218,18 @@ static bool is_true(struct span object, const char *path)
 
 enum said { SAID_YES, SAID_NO, SAID_NOTHING, SAID_MORE };
 
-/* 5xx and a limit say nothing; 401, 403, 404 and whatever else is not 200 say no. */
+/* 5xx says nothing; whatever else is not 200 says no. A limit too: who spends it is the token's own bearer.
+ */
 static enum said judge_status(const struct access_reply *r, struct err *why)
 {
 	if (r->status == 200)
 		return SAID_YES;
-	if (r->status >= 500 || r->status == 429 || r->spent) {
+	if (r->status >= 500) {
 		err_set(why, ERR_UNAVAIL, "GitHub answers %d", r->status);
 		return SAID_NOTHING;
 	}
-	err_set(why, ERR_DENIED, "GitHub answers %d", r->status);
+	err_set(why, ERR_DENIED, "GitHub answers %d%s", r->status,
+	    r->spent ? ": its limit is spent; try again after the reset" : "");
 	return SAID_NO;
 }
 
@@ -250,17 +266,22 @@ static enum said judge_list(struct span body, struct span repo, struct err *why)
 	return SAID_NO;
 }
 
+/* What a job can bring about by itself (no descriptors, no memory, its own wish) is no silence of GitHub. */
+static bool is_network(int cls)
+{
+	return cls == ERR_UNAVAIL || cls == ERR_TIMEOUT || cls == ERR_IO;
+}
+
 static enum said ask_one(const struct access_question *q, const struct access_probe *probe, const char *path,
     bool list, int64_t until, struct err *why)
 {
 	struct access_reply r = { .status = 0 };
 	enum said said;
+	int rc;
 
 	buf_init(&r.body, ACCESS_BODY_MAX);
-	if (probe->ask(probe->arg, path, q->token, until, &r, why) != 0)
-		said = SAID_NOTHING;
-	else
-		said = judge_status(&r, why);
+	rc = probe->ask(probe->arg, path, q->token, until, &r, why);
+	said = rc == 0 ? judge_status(&r, why) : is_network(rc) ? SAID_NOTHING : SAID_NO;
 	if (said == SAID_YES)
 		said = list ? judge_list(buf_span(&r.body), q->repo, why)
 			    : judge_repo(buf_span(&r.body), q->repo, why);
@@ -282,7 +303,13 @@ static enum said ask_github(const struct access_question *q, const struct access
 	for (unsigned page = 1; said == SAID_MORE && page <= ACCESS_PAGES_MAX; page++) {
 		snprintf(path, sizeof(path), "/installation/repositories?per_page=%d&page=%u", PAGE, page);
 		said = ask_one(q, probe, path, true, until, why);
+		/* it did answer: a long list must not be a way past it */
+		if (said == SAID_NOTHING && page > 1)
+			said = SAID_NO;
 	}
+	if (said == SAID_MORE)
+		err_set(why, ERR_DENIED, "the token's installation lists more than %d repositories",
+		    ACCESS_PAGES_MAX * PAGE);
 	return said;
 }
 
@@ -332,6 +359,10 @@ enum access_result access_ask(const struct access_question *q, const struct acce
 	}
 	if (!is_repo(q->repo)) {
 		err_set(why, ERR_DENIED, "the repository is not of the form owner/name");
+		return ACCESS_REFUSED;
+	}
+	if (!is_carried(q->token)) {
+		err_set(why, ERR_DENIED, "the token has bytes that no token has, and GitHub was not asked");
 		return ACCESS_REFUSED;
 	}
 	memory_open(&m, q, dirfd, master);

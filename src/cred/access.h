@@ -6,7 +6,8 @@
  * permissions.push, or permissions.pull on a private one, in GET /repos/{o}/{r}. A yes is remembered for 60 s
  * and "no answer" for 10 s, in
  * `.access` in the vault's folder, each row under a MAC of the master key: what a job writes there counts
- * nothing. Under `prefer` no answer within 2 s is allowed and noted; a refusal is a refusal.
+ * nothing. Under `prefer` no answer within 2 s is allowed and noted; a refusal is a refusal, and so is what a
+ * job can bring about itself: a token that HTTP cannot carry, a spent limit, a list that ends in silence.
  */
 #ifndef CRED_ACCESS_H
 #define CRED_ACCESS_H
@@ -40,13 +41,14 @@ enum access_result {
 
 struct access_reply {
 	int status;
-	bool spent;		/* a limit: says nothing about the token */
+	bool spent;		/* a limit of this token: refused, for its bearer could bring it about */
 	struct buf body;	/* the callee's to fill, ours to free */
 };
 
 struct access_probe {
 	/* GET that path with that token at the owner's upstream, without any cache. 0 with a status, or a
-	 * failure. `until` in ms of clock_mono. */
+	 * failure: ERR_UNAVAIL, ERR_TIMEOUT and ERR_IO are the network's and no answer, any other refuses.
+	 * `until` in ms of clock_mono. */
 	int (*ask)(void *arg, const char *path, struct span token, int64_t until, struct access_reply *,
 	    struct err *);
 	void *arg;
@@ -57,6 +59,7 @@ struct access_question {
 	bool global;		/* the credential is for everybody */
 	struct span repo;	/* "owner/name" of the caller; empty: it names none */
 	struct span token;	/* empty: none */
+	struct span where;	/* upstream, CA and proxy, as one text: a yes of there counts there alone */
 };
 
 bool access_policy_parse(struct span, enum access_policy *);

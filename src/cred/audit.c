@@ -333,7 +333,7 @@ static int take_tail(struct audit *a, struct span rest, struct err *err)
 /* The end of the file, `*whole` if that is all of it; a file that is not there is empty. */
 static int read_end(const struct audit *a, size_t most, struct buf *text, size_t *size, struct err *err)
 {
-	int fd = openat(a->dirfd, LOG, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	int fd = openat(a->dirfd, LOG, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc = 0;
 	struct stat st;
 	ssize_t n = 0;
 
@@ -448,7 +448,8 @@ static int rotate(struct audit *a, struct buf *lines, struct err *err)
 /* The reference makes it readable by all; it names repositories and secrets. */
 static int open_log(const struct audit *a, bool torn, struct err *err)
 {
-	int fd = openat(a->dirfd, LOG, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd =
+	    openat(a->dirfd, LOG, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 
 	if (fd < 0)
 		return err_sys(err, ERR_IO, "opening the audit log");

@@ -338,6 +338,13 @@ static void keep(const struct masterkey_place *p, enum masterkey_source s, const
 	kernring_put(name, key, MASTERKEY_LEN, p->cache_s);
 }
 
+/* Good for a store that was sealed under it, no beginning for a new one: it is to go. */
+static bool is_passing(enum masterkey_source s)
+{
+	return s == MASTERKEY_CACHE || s == MASTERKEY_RING_NEXT || s == MASTERKEY_FILE_NEXT ||
+	    s == MASTERKEY_PASS_NEXT;
+}
+
 int masterkey_find(const struct masterkey_place *p, bool (*opens)(void *arg, const uint8_t *key), void *arg,
     uint8_t key[static MASTERKEY_LEN], enum masterkey_source *found, struct err *err)
 {
@@ -347,6 +354,8 @@ int masterkey_find(const struct masterkey_place *p, bool (*opens)(void *arg, con
 		struct err why;
 		int rc;
 
+		if (opens == NULL && is_passing((enum masterkey_source)s))
+			continue;
 		err_init(&why);
 		rc = masterkey_read(p, (enum masterkey_source)s, key, &why);
 		if (rc == ERR_NOTFOUND)

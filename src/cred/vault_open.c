@@ -210,7 +210,9 @@ static int compare_log(struct vault *v, struct err *err)
 	}
 	if (rc != 0 || !v->audit.has_gen || v->damaged)
 		return rc;
-	if (gen < v->audit.gen)
+	/* the highest may have gone with its record, so a store's own is less than one there was: between the
+	 * last write's and the highest ever lies only what was written before */
+	if (gen < v->audit.gen || (gen > v->audit.gen && gen <= v->audit.high))
 		return on_rollback(v, gen, err);
 	if (v->exists && strcmp(v->sha, v->audit.sha) != 0) {
 		say(v,

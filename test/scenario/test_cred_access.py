@@ -1,9 +1,12 @@
 """Who may have a credential: the token is shown to GitHub, by this process, where the vault's owner says."""
 
+import json
+import subprocess
 import time
 
 import pytest
 from credrig import Vault
+from rig import BINARY
 
 REPO = "octocat/hello-world"
 
@@ -97,7 +100,7 @@ def test_no_answer(vault, fake, policy, rc):
         assert time.monotonic() - begin < 1, "asked again within 10 s"
 
 
-@pytest.mark.parametrize("code, rc", [(500, 0), (503, 0), (429, 0), (401, 1), (403, 1), (404, 1), (301, 1)])
+@pytest.mark.parametrize("code, rc", [(500, 0), (503, 0), (429, 1), (401, 1), (403, 1), (404, 1), (301, 1)])
 def test_what_an_answer_means(vault, fake, code, rc):
     fake.trouble(f"/repos/{REPO}", "status", code=code, body=b'{"message":"No"}')
     vault("get", "T", "--repo", REPO, token="octocat-token", rc=rc)
@@ -139,3 +142,40 @@ def test_policy_off_asks_nobody(vault, fake):
     assert len(fake.requests) == before
     assert vault.audit()[-1]["details"]["access"] == "off"
     vault("get", "T", "--access", "maybe", rc=3)
+
+
+@pytest.mark.parametrize("given", [[{"name": "T", "value": "mine"}], [{"name": "T", "value": ""}]])
+def test_a_brought_value_is_no_way_to_its_namesake(vault, given):
+    env = {"GITHUB_REPOSITORY": REPO, "INPUT": json.dumps(given)}
+    _, defined, _, _ = vault.step("--access", "require", "--from-json-env", "INPUT", env=env)
+    assert f"of {REPO}" not in defined.values()
+    assert all(
+        e["details"]["scope"] == "global" for e in vault.audit(action="access_granted", credential="T")
+    )
+
+
+@pytest.mark.parametrize("code", [401, 403, 404, 429])
+def test_a_spent_limit_is_no_way_in(vault, fake, code):
+    fake.trouble(f"/repos/{REPO}", "status", code=code, headers={"retry-after": "60"}, body=b"{}")
+    run = vault("get", "T", "--repo", REPO, "--access", "prefer", token="octocat-token", rc=1)
+    assert not run.out and "limit" in run.err
+
+
+@pytest.mark.parametrize("token", ["nobody\n", "no body", "nobody\x7f"])
+def test_a_token_that_cannot_be_sent(vault, fake, token):
+    before = len(fake.requests)
+    run = vault("get", "T", "--repo", REPO, "--access", "prefer", token=token, rc=1)
+    assert not run.out and len(fake.requests) == before
+
+
+def test_a_job_cannot_silence_us(vault, fake):
+    before = len(fake.requests)
+    run = vault("get", "T", "--repo", REPO, "--access", "prefer", "--offline", token="nobody", rc=1)
+    assert not run.out and "offline" in run.err
+    env = vault.ghoard.environment("nobody", vault.env)
+    for most in range(4, 24):
+        command = f'ulimit -n {most}; exec "$0" cred get {" ".join(map(str, vault.flags))} T --repo {REPO}'
+        command += " --access prefer"
+        got = subprocess.run(["sh", "-c", command, BINARY], env=env, capture_output=True)
+        assert got.returncode != 0 and not got.stdout, most
+    assert all(not r.path.startswith("/repos/") or r.status == 401 for r in fake.requests[before:])

@@ -149,7 +149,7 @@ def test_statuses(vault):
 def test_the_json_input(vault):
     given = [
         {"name": "A", "value": 'with "quotes"\nand lines', "scope": "repo", "ttl_hours": 24},
-        {"name": "B", "value": "", "scope": "global", "ttl": "90s"},
+        {"name": "B", "value": " ", "scope": "global", "ttl": "90s"},
         {"name": "C", "value": "🗝️ \\u0041"},
     ]
     env = {"GITHUB_REPOSITORY": "o/r", "INPUT": json.dumps(given)}
@@ -386,3 +386,72 @@ def test_no_core_file(vault, tmp_path):
     process.stdout.close()
     assert os.WIFSIGNALED(status) and not os.WCOREDUMP(status)
     assert not list(tmp_path.glob("core*"))
+
+
+def test_exec_hides_short_values_and_other_forms(vault):
+    vault.set("S", "xQz")
+    value = 'pa "ss/wo\\rd(9)é!'
+    vault.set("A", value)
+    vault.set("B", "pwd-of-fifteen!")
+    script = (
+        "import os,json,base64,urllib.parse as u\n"
+        "a,b=os.environ['A'],os.environ['B'].encode()\n"
+        "print(os.environ['S'])\n"
+        "print(json.dumps(a)); print(json.dumps(a, ensure_ascii=False))\n"
+        "print(u.quote(a)); print(u.quote(a, safe=''))\n"
+        "print(u.quote_plus(a)); print(u.quote(a, \"!'()*\"))\n"
+        "for skip in range(3): print(base64.b64encode(b[skip:]).decode().rstrip('='))\n"
+    )
+    run = vault("exec", "--names", "S,A,B", "--redact", "--", sys.executable, "-c", script, rc=0)
+    lines = run.out.decode().splitlines()
+    assert lines[:7] == ["***", '"***"', '"***"', *["***"] * 4]
+    assert all(line.startswith("***") and len(line) <= 4 for line in lines[7:]) and len(lines) == 10
+
+
+def test_get_where_masks_would_not_arrive(vault, tmp_path):
+    vault.set("A", "value")
+    env = vault.ghoard.environment(more=vault.env | {"GITHUB_ACTIONS": "true"})
+    for path in (tmp_path / "err.log", "/dev/null"):
+        with open(path, "wb") as problem:
+            command = [BINARY, "cred", "get", "A", "--access", "off"]
+            run = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=problem)
+        assert run.returncode == 2 and not run.stdout
+    assert b"value" not in (tmp_path / "err.log").read_bytes()
+    assert not vault.audit(action="access_granted")
+
+
+def test_commands_get_no_way_to_the_key(vault, tmp_path):
+    key = tmp_path / "key"
+    key.write_bytes(os.urandom(32))
+    key.chmod(0o600)
+    env = {"GHOARD_MASTER_KEY_FILE": key, "CREDENTIALS_DIRECTORY": tmp_path}
+    vault("set", "A", input=b"old", env=env, rc=0)
+    prove = '[ "$A" = new ] && ! env | grep -q -e MASTER_KEY -e CREDENTIALS_DIRECTORY'
+    vault("rotate", "A", "--verify", prove, input=b"new", env=env, rc=0)
+    out = vault("exec", "--names", "A", "--", "/usr/bin/env", env=env, rc=0).out
+    assert b"A=new" in out and b"MASTER_KEY" not in out and b"CREDENTIALS_DIRECTORY" not in out
+
+
+def test_nothing_is_proved_of_what_is_not_there(vault, tmp_path):
+    vault.set("A", "old")
+    for name, rc in (("NONE", 1), ("NO NE", 2), ("A=B", 2)):
+        vault("rotate", name, "--verify", f"touch {tmp_path}/ran", input=b"x", rc=rc)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_empty_value_replaces_nothing(vault):
+    vault.set("A", "stored")
+    given = [{"name": "A", "value": ""}, {"name": "C", "value": "c"}]
+    env = {"INPUT": json.dumps(given)}
+    run, defined, output, _ = vault.step("--from-json-env", "INPUT", env=env, rc=1)
+    assert defined == {"C": "c"} and output == {"count": "1", "status": "partial"} and "empty" in run.err
+    assert vault("get", "A", rc=0).out == b"stored"
+
+
+def test_exec_says_that_its_output_is_lost(vault):
+    vault.set("A", "value")
+    env = vault.ghoard.environment(more=vault.env)
+    with open("/dev/full", "wb") as full:
+        command = [BINARY, "cred", "exec", "--access", "off", "--names", "A", "--redact", "--", "echo", "x"]
+        run = subprocess.run(command, env=env, stdout=full, stderr=subprocess.PIPE)
+    assert run.returncode == 6 and b"output" in run.stderr

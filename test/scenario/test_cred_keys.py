@@ -202,3 +202,16 @@ def test_a_locked_keyring_is_no_missing_key(vault, session):
     vault("set", "B", input=b"x", rc=5)
     assert not (vault.folder / ".master_key").exists(), "a key was made beside a store"
     assert time.monotonic() - begin < 10
+
+
+def test_a_new_store_begins_with_no_passing_key(vault):
+    vault.folder.mkdir(mode=0o700)
+    left = vault.folder / ".master_key.next"
+    left.write_bytes(base64.b64encode(os.urandom(32)))
+    left.chmod(0o600)
+    vault.set("A", "value")
+    assert vault("get", "A", rc=0).out == b"value"
+    if left.exists():
+        left.unlink()
+    assert (vault.folder / ".master_key").read_bytes() and vault("get", "A", rc=0).out == b"value"
+    assert vault("status", "--json", rc=0).json["key"] == ".master_key"

@@ -1,6 +1,7 @@
 """The credential store: the reference and ghoard read what the other writes, and nothing is lost."""
 
 import json
+import os
 import pathlib
 import random
 import shutil
@@ -74,7 +75,7 @@ def test_a_thousand_records_of_ours(vault):
     for batch in range(4):
         scope, repo = SCOPES[batch], f"o/r{batch}"
         given = [
-            {"name": f"N{batch}_{i}", "value": words(dice), "scope": scope, "ttl_hours": 1.5}
+            {"name": f"N{batch}_{i}", "value": words(dice) or "x", "scope": scope, "ttl_hours": 1.5}
             for i in range(250)
         ]
         caller = ("--repo", repo, "--workflow", "w🗝", "--runner", "box")
@@ -242,6 +243,32 @@ def test_rollback(vault):
     assert len(vault.audit(action="rollback_accepted")) == 1
 
 
+def test_rollback_to_before_a_removal(vault):
+    vault.set("A", "revoked")
+    store = vault.folder / "credentials.json.enc"
+    old = store.read_bytes()
+    vault("rm", "A", rc=0)
+    store.write_bytes(old)
+    assert "rolled back" in vault("get", "A", rc=5).err
+    vault("doctor", "--accept-rollback", rc=0)
+    assert vault("get", "A", rc=0).out == b"revoked"
+
+
+def test_nothing_else_accepts_a_rollback(vault):
+    vault.set("A", "old")
+    store = vault.folder / "credentials.json.enc"
+    old = store.read_bytes()
+    vault("rotate", "A", "--grace", "0", input=b"new", rc=0)
+    store.write_bytes(old)
+    log = (vault.folder / "audit.log").read_bytes()
+    for flags in (["--restart-audit"], ["--repair"], ["--adopt", "A"]):
+        assert "--accept-rollback" in vault("doctor", *flags, rc=5).err
+        assert store.read_bytes() == old and (vault.folder / "audit.log").read_bytes() == log
+    assert "rolled back" in vault("get", "A", rc=5).err
+    vault("doctor", "--restart-audit", "--accept-rollback", rc=0)
+    assert vault("get", "A", rc=0).out == b"old"
+
+
 def test_the_log(vault):
     vault.set("A", "value")
     vault("get", "A", rc=0)
@@ -329,3 +356,12 @@ def test_another_users_folder(vault):
     vault.set("A", "value")
     vault.folder.chmod(0o770)
     assert "chmod 700" in vault("get", "A", rc=6).err
+
+
+def test_a_log_that_is_a_pipe_stops_nobody(vault):
+    vault.set("A", "value")
+    log = vault.folder / "audit.log"
+    log.unlink()
+    os.mkfifo(log, 0o600)
+    run = vault("get", "A", timeout=5)
+    assert run.rc in (5, 6) and not run.out and "audit log" in run.err

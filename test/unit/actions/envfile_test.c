@@ -1,7 +1,9 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +48,22 @@ static void expect(const char *path, const char *want)
 	buf_free(&b);
 }
 
+/* A full disk leaves nothing half. */
+static void test_full(void **state)
+{
+	const struct rlimit little = { 8, RLIM_INFINITY }, all = { RLIM_INFINITY, RLIM_INFINITY };
+
+	(void)state;
+	assert_int_equal(close(open("full", O_WRONLY | O_CREAT, 0600)), 0);
+	assert_int_equal(envfile_append("full", span_of("A=1\n"), NULL), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+	assert_int_equal(envfile_append("full", span_of("B<<x\nvalue\nx\n"), NULL), ERR_IO);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	expect("full", "A=1\n");
+}
+
 static void test_append(void **state)
 {
 	(void)state;
@@ -88,6 +106,7 @@ static void test_denied(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_entry), cmocka_unit_test(test_append),
+		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_denied) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

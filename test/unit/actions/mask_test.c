@@ -53,6 +53,46 @@ static void test_base64(void **state)
 	assert_non_null(strstr(got, "w7_Dv8O_w7"));
 }
 
+static void keep(void *arg, struct span form)
+{
+	buf_addspan(arg, form);
+	buf_addc(arg, '\n');
+}
+
+static const char *forms(const char *value, size_t n)
+{
+	buf_free(&out);
+	buf_free(&scratch);
+	buf_init(&out, MASK_ROOM(n));
+	buf_init(&scratch, MASK_SCRATCH(n));
+	mask_forms(span_make(guard_put(value, n), n), &scratch, keep, &out);
+	assert_false(out.failed || scratch.failed);
+	assert_int_equal(buf_len(&scratch), 0);
+	return buf_cstr(&out);
+}
+
+/* What the runner makes itself, and our own filter must. */
+static void test_forms(void **state)
+{
+	static char most[4096];
+
+	(void)state;
+	assert_string_equal(forms("secret", 6), "c2VjcmV0\nZWNyZX\nY3Jld\n");
+	assert_non_null(strstr(forms("a \"b/c\\d", 8), "\na \\\"b/c\\\\d\n"));
+	assert_non_null(strstr(buf_cstr(&out), "\na%20%22b%2Fc%5Cd\n"));
+	assert_non_null(strstr(buf_cstr(&out), "\na%20%22b%2fc%5cd\n"));
+	assert_non_null(strstr(buf_cstr(&out), "\na%20%22b/c%5Cd\n"));
+	assert_non_null(strstr(buf_cstr(&out), "\na+%22b%2Fc%5Cd\n"));
+	assert_non_null(strstr(forms("(it's)!", 7), "\n%28it%27s%29%21\n"));
+	assert_non_null(strstr(forms("\xc3\xa4xyz", 5), "\n\\u00e4xyz\n"));
+	assert_string_equal(forms("", 0), "");
+	/* the room is enough for the worst */
+	memset(most, 1, sizeof(most));
+	forms(most, sizeof(most));
+	memset(most, 0xff, sizeof(most));
+	forms(most, sizeof(most));
+}
+
 static void test_leaves(void **state)
 {
 	static const char json[] =
@@ -89,7 +129,8 @@ static void test_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_whole), cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_base64), cmocka_unit_test(test_leaves), cmocka_unit_test(test_room) };
+		cmocka_unit_test(test_base64), cmocka_unit_test(test_forms), cmocka_unit_test(test_leaves),
+		cmocka_unit_test(test_room) };
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 
 	buf_free(&out);

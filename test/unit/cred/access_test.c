@@ -7,8 +7,9 @@
 static const uint8_t master[32] = { 5 };
 static int folder = -1, asked;
 static char path[512];
+static const char *where = "https://api.github.com";
 static struct answer {
-	int status;		/* 0: no answer */
+	int status;		/* 0: no answer; less: that failure */
 	bool spent;
 	const char *body;
 } answers[4];
@@ -23,8 +24,8 @@ static int probe_ask(void *arg, const char *at, struct span token, int64_t until
 	assert_true(until > clock_mono() && until <= clock_mono() + ACCESS_WAIT_MS);
 	asked++;
 	snprintf(path, sizeof(path), "%s", at);
-	if (a->status == 0)
-		return err_set(e, ERR_TIMEOUT, "no answer");
+	if (a->status <= 0)
+		return err_set(e, a->status < 0 ? a->status : ERR_TIMEOUT, "no answer");
 	r->status = a->status;
 	r->spent = a->spent;
 	buf_adds(&r->body, a->body != NULL ? a->body : "");
@@ -50,7 +51,7 @@ static int teardown(void **state)
 static enum access_result ask(enum access_policy policy, const char *token, const char *repo, bool global)
 {
 	const struct access_probe probe = { probe_ask, NULL };
-	const struct access_question q = { policy, global, span_of(repo), span_of(token) };
+	const struct access_question q = { policy, global, span_of(repo), span_of(token), span_of(where) };
 
 	err_init(&err);
 	return access_ask(&q, &probe, folder, master, &err);
@@ -79,8 +80,16 @@ static const struct {
 	{ { 401, false, NULL }, ACCESS_REFUSED, ACCESS_REFUSED },
 	{ { 403, false, NULL }, ACCESS_REFUSED, ACCESS_REFUSED },
 	{ { 404, false, NULL }, ACCESS_REFUSED, ACCESS_REFUSED },
-	{ { 403, true, NULL }, ACCESS_SILENT, ACCESS_NO_ANSWER },
-	{ { 429, false, NULL }, ACCESS_SILENT, ACCESS_NO_ANSWER },
+	{ { 401, true, NULL }, ACCESS_REFUSED, ACCESS_REFUSED },
+	{ { 404, true, NULL }, ACCESS_REFUSED, ACCESS_REFUSED },
+	{ { 403, true, NULL }, ACCESS_REFUSED, ACCESS_REFUSED },
+	{ { 429, false, NULL }, ACCESS_REFUSED, ACCESS_REFUSED },
+	{ { ERR_UNAVAIL, false, NULL }, ACCESS_SILENT, ACCESS_NO_ANSWER },
+	{ { ERR_IO, false, NULL }, ACCESS_SILENT, ACCESS_NO_ANSWER },
+	{ { ERR_USAGE, false, NULL }, ACCESS_REFUSED, ACCESS_REFUSED },
+	{ { ERR_INTERNAL, false, NULL }, ACCESS_REFUSED, ACCESS_REFUSED },
+	{ { ERR_DENIED, false, NULL }, ACCESS_REFUSED, ACCESS_REFUSED },
+	{ { ERR_LIMIT, false, NULL }, ACCESS_REFUSED, ACCESS_REFUSED },
 	{ { 502, false, NULL }, ACCESS_SILENT, ACCESS_NO_ANSWER },
 	{ { 0, false, NULL }, ACCESS_SILENT, ACCESS_NO_ANSWER },
 };
@@ -107,8 +116,9 @@ static void test_answers(void **state)
 
 static void test_without(void **state)
 {
-	static const char *const bad[] = { "o", "o/", "/r", "o/r/x", "../r", "o/..", "o/r?x", "o/r%2f",
+	static const char *const bad[] = { "o", "o/", "/r", "o/r/x", "../r", "o/.", "o/..", "o/r?x", "o/r%2f",
 		"o/ r", "o/r\n" };
+	static const char *const tokens[] = { "ghp_x\n", "ghp x", "\tghp", "ghp\x7f", "ghp\xc3\xa4" };
 
 	(void)state;
 	assert_int_equal(ask(ACCESS_PREFER, "", "o/r", false), ACCESS_NO_TOKEN);
@@ -117,6 +127,8 @@ static void test_without(void **state)
 	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "", true), ACCESS_NOT_NEEDED);
 	for (size_t i = 0; i < COUNT(bad); i++)
 		assert_int_equal(ask(ACCESS_PREFER, "ghp_x", bad[i], false), ACCESS_REFUSED);
+	for (size_t i = 0; i < COUNT(tokens); i++)
+		assert_int_equal(ask(ACCESS_PREFER, tokens[i], "o/r", false), ACCESS_REFUSED);
 	assert_int_equal(asked, 0);
 }
 
@@ -128,12 +140,20 @@ static void test_remembered(void **state)
 	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/r", false), ACCESS_SHOWN);
 	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/r", false), ACCESS_REMEMBERED);
 	assert_int_equal(asked, 1);
+	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/.github", false), ACCESS_REFUSED);
+	assert_string_equal(path, "/repos/o/.github");
 	/* another token, another repository, are not it */
 	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_y", "o/r", false), ACCESS_REFUSED);
 	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/q", false), ACCESS_REFUSED);
+	/* nor what another server said */
+	where = "https://localhost";
+	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/r", false), ACCESS_REFUSED);
+	where = "https://api.github.com";
+	assert_int_equal(ask(ACCESS_REQUIRE, "ghp_x", "o/r", false), ACCESS_REMEMBERED);
 	/* nor another master key's folder */
 	const struct access_probe probe = { probe_ask, NULL };
-	const struct access_question q = { ACCESS_REQUIRE, false, span_of("o/r"), span_of("ghp_x") };
+	const struct access_question q = { ACCESS_REQUIRE, false, span_of("o/r"), span_of("ghp_x"),
+		span_of(where) };
 	static const uint8_t other[32] = { 6 };
 
 	assert_int_equal(access_ask(&q, &probe, folder, other, &err), ACCESS_REFUSED);
@@ -198,7 +218,16 @@ static void test_installation(void **state)
 	answers[1] = (struct answer){ 0, false, NULL };
 	asked = 0;
 	answers[0] = (struct answer){ 200, false, page };
-	assert_int_equal(ask(ACCESS_PREFER, "ghs_x", "o/z", false), ACCESS_SILENT);
+	assert_int_equal(ask(ACCESS_PREFER, "ghs_x", "o/z", false), ACCESS_REFUSED);
+	assert_int_equal(asked, 2);
+	asked = 0;
+	answers[0] = (struct answer){ 0, false, NULL };
+	assert_int_equal(ask(ACCESS_PREFER, "ghs_x", "o/y", false), ACCESS_SILENT);
+	/* as many pages as are read, and it is on none */
+	answers[0] = answers[1] = answers[2] = answers[3] = (struct answer){ 200, false, page };
+	asked = 0;
+	assert_int_equal(ask(ACCESS_PREFER, "ghs_x", "o/z", false), ACCESS_REFUSED);
+	assert_int_equal(asked, ACCESS_PAGES_MAX);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
