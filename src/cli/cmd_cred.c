@@ -105,12 +105,12 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 		       XC_USAGE;
 	c = (struct cred){ .g = g, .o = &v, .arg = args->arg + 1, .nargs = args->n - 1 };
 	code = cred_begin(&c, err) != 0 ? cred_exit_code(err) : s->run(&c, err);
+	cred_anchor(&c);
 	cred_end(&c);
 	return code;
 }
 
-const struct command cmd_cred = {
-	.name = "cred",
+const struct command cmd_cred = { .name = "cred",
 	.args = "set|get|ls|rm|rotate|cleanup|inject|exec|rekey|audit|status|doctor ...",
 	.summary = "keep secrets for jobs and hand them out",
 	.text =
@@ -149,10 +149,11 @@ const struct command cmd_cred = {
 	    "\n"
 	    "inject writes ::add-mask:: lines to standard output, which must be a pipe, then the\n"
 	    "values to GITHUB_ENV, then count and status to GITHUB_OUTPUT: success, partial,\n"
-	    "skipped (nothing was asked for), empty (nothing could be had) or error. An entry of the\n"
-	    "JSON with an empty value is left out, and the rest is partial. exec runs one\n"
-	    "command with the values in its environment, and with none of them if one is refused;\n"
-	    "neither it nor the command of --verify gets GHOARD_MASTER_KEY_FILE,\n"
+	    "skipped (nothing was asked for), empty (nothing could be had) or error; the exit code is\n"
+	    "0 with success and skipped. An entry of the JSON with an empty value is left out with a\n"
+	    "warning, and the rest is partial. exec runs one command\n"
+	    "with the values in its environment, and with none of them if one is refused; neither it nor the "
+	    "command of --verify gets GHOARD_MASTER_KEY_FILE,\n"
 	    "GHOARD_PASSPHRASE_FILE or CREDENTIALS_DIRECTORY. In a step of Actions get writes masks\n"
 	    "to standard error, which must be a pipe then.\n"
 	    "\n"
@@ -169,5 +170,4 @@ const struct command cmd_cred = {
 	    "changed; doctor explains and repairs.",
 	.opts = opts,
 	.values = &v,
-	.run = run
-};
+	.run = run };

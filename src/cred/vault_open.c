@@ -14,6 +14,7 @@
 #include "base/rand.h"
 #include "base/safe.h"
 #include "cred/rekey.h"
+#include "cred/sweep.h"
 #include "cred/vault.h"
 #include "crypto/aead.h"
 
@@ -202,6 +203,12 @@ static int compare_log(struct vault *v, struct err *err)
 	uint64_t gen = recordset_gen(&v->set);
 	int rc = v->audit.has_key ? audit_tail(&v->audit, err) : 0;
 
+	/* what we write has a generation, and a log that was begun before */
+	if (rc == 0 && (gen > 0 || v->damaged) && (v->audit.fresh || !v->audit.has_key))
+		rc = err_set(err, ERR_DAMAGED,
+		    "the audit log of %s and its key are gone, and an older store could not be told from the "
+		    "newest: put them back, or 'ghoard cred doctor --restart-audit' begins another",
+		    v->p.dir);
 	v->high = v->audit.high > gen ? v->audit.high : gen;
 	if (rc == ERR_DAMAGED && v->p.repair) {
 		v->log_broken = true;
@@ -214,14 +221,19 @@ static int compare_log(struct vault *v, struct err *err)
 	 * last write's and the highest ever lies only what was written before */
 	if (gen < v->audit.gen || (gen > v->audit.gen && gen <= v->audit.high))
 		return on_rollback(v, gen, err);
-	if (v->exists && strcmp(v->sha, v->audit.sha) != 0) {
+	if (!v->exists)
+		return 0;
+	if (strcmp(v->sha, v->audit.sha) != 0) {
 		say(v,
 		    gen == v->audit.gen
 			? "the store was written by another program since (the Python reference?); noted"
 			: "the store's last write did not get as far as the log; noted");
-		return note_change(v, gen == v->audit.gen ? "foreign_write" : "unlogged_write", err);
+		rc = note_change(v, gen == v->audit.gen ? "foreign_write" : "unlogged_write", err);
+		if (rc != 0 || gen == v->audit.gen)
+			return rc;
 	}
-	return 0;
+	/* cut off between the two, a write of ours left a value in the copy that it took from the store */
+	return v->p.write && recordset_bad(&v->set) == 0 ? vault_renew_good(v, err) : 0;
 }
 
 static void tell_records(const struct vault *v)
@@ -253,6 +265,8 @@ static int open_steps(struct vault *v, struct err *err)
 	rc = v->mac == NULL ? err_set(err, ERR_INTERNAL, "no memory for a key") : open_dir(v, err);
 	if (rc == 0)
 		rc = take_lock(v, err);
+	if (rc == 0 && v->p.write)
+		sweep_folder(v->dirfd);
 	v->p.place.dirfd = v->dirfd;
 	v->p.place.dir = v->p.dir;
 	v->p.place.safe = v->p.safe;
