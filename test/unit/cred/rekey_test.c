@@ -198,7 +198,7 @@ static void test_killed_words(void **state)
 	}
 	assert_int_equal(WEXITSTATUS(status), 0);
 	assert_non_null(words);
-	assert_true(ended > 12);
+	assert_true(ended > 8);
 	words = NULL;
 	rounds = 0;
 }
