@@ -413,9 +413,9 @@ int masterkey_find(const struct masterkey_place *p, bool (*opens)(void *arg, con
 	}
 	if (seen[0] != '\0')
 		return err_set(err, ERR_DAMAGED,
-		    "no key opens %s/credentials.json.enc (tried: %s): it is damaged or under another key; "
-		    "nothing was "
-		    "changed, see 'ghoard cred doctor'",
+		    "no key opens %s/credentials.json.enc (tried: %s): it is under another key, which is to "
+		    "be put "
+		    "back, or damaged, which 'ghoard cred doctor --repair' mends; nothing was changed",
 		    p->dir, seen);
 	return err_set(err, ERR_NOTFOUND, "there is no master key");
 }

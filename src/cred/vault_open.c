@@ -144,6 +144,13 @@ static int read_store(struct vault *v, struct buf *image, struct err *err)
 	}
 	if (rc == ERR_LIMIT || (rc == ERR_IO && err != NULL))
 		err->cls = rc = ERR_DAMAGED;
+	/* something is in its place: to be put aside, as a store that does not open */
+	if (rc == ERR_DAMAGED && v->p.repair) {
+		v->exists = true;
+		buf_clear(image);
+		err_init(err);
+		rc = 0;
+	}
 	vault_sha(v, buf_span(image));
 	return rc;
 }
@@ -153,6 +160,8 @@ static int parse_store(struct vault *v, struct buf *image, bool open, struct err
 	struct err why;
 	int rc;
 
+	/* only its good copy is there: find_key has refused that but to repair it */
+	v->damaged = !v->exists && is_there(v, VAULT_GOOD);
 	if (!v->exists)
 		return 0;
 	err_init(&why);
@@ -253,6 +262,18 @@ static void tell_records(const struct vault *v)
 	}
 }
 
+/* The line is the price of a read: without a key for it there is none. */
+static int open_log(struct vault *v, struct err *err)
+{
+	int rc = audit_open(&v->audit, v->dirfd, v->master, v->exists || v->p.write, err);
+
+	if (rc != ERR_DAMAGED || !v->p.repair)
+		return rc;
+	err_init(err);
+	v->log_broken = true;
+	return 0;
+}
+
 static int open_steps(struct vault *v, struct err *err)
 {
 	struct buf image;
@@ -280,15 +301,8 @@ static int open_steps(struct vault *v, struct err *err)
 	}
 	if (rc == 0 && v->p.write)
 		rc = rekey_settle(v, err);
-	/* the line is the price of a read: without a key for it there is none */
 	if (rc == 0)
-		rc = audit_open(&v->audit, v->dirfd, v->master, v->exists || v->p.write, err);
-	if (rc == ERR_DAMAGED && v->p.repair) {
-		err_init(err);
-		v->audit.dirfd = v->dirfd;
-		v->log_broken = true;
-		rc = 0;
-	}
+		rc = open_log(v, err);
 	if (rc == 0)
 		rc = compare_log(v, err);
 	if (rc == 0)

@@ -458,3 +458,45 @@ def test_looking_at_the_references_store_begins_no_log(vault):
         vault(*args, rc=0)
     assert not [p for p in vault.folder.iterdir() if p.name.startswith((".audit", "audit"))]
     assert sorted(theirs.load()) == ["A"]
+
+
+@pytest.mark.parametrize("what", ["nothing", "folder", "pipe", "too much"])
+def test_a_store_whose_place_is_taken(vault, what):
+    vault.set("A", "old")
+    vault.set("A", "value")
+    store = vault.folder / "credentials.json.enc"
+    store.unlink()
+    if what == "folder":
+        store.mkdir()
+    elif what == "pipe":
+        os.mkfifo(store)
+    elif what == "too much":
+        with open(store, "wb") as f:
+            f.truncate(1 << 30)
+    assert not vault("get", "A", rc=5).out
+    vault("set", "B", input=b"x", rc=5)
+    told = vault("doctor", rc=5).out.decode()
+    assert "--repair" in told and "rolled back" not in told and "audit" not in told
+    vault("doctor", "--repair", rc=0)
+    assert vault("get", "A", rc=0).out == b"value"
+    vault("audit", "verify", rc=0)
+
+
+def test_the_doctor_and_another_key(vault):
+    """No repair works under a key that opens nothing: all stays as it is."""
+    vault.set("A", "value")
+    key = (vault.folder / ".master_key").read_bytes()
+    (vault.folder / ".master_key").write_bytes(b"QUJD" * 10 + b"QUI=")
+    before = {p.name: p.read_bytes() for p in vault.folder.iterdir()}
+    for flags in ((), ("--restart-audit",), ("--repair",), ("--accept-rollback",), ("--adopt", "A")):
+        run = vault("doctor", *flags, rc=5)
+        assert "no key opens" in run.err and not run.out
+    assert {p.name: p.read_bytes() for p in vault.folder.iterdir()} == before
+    (vault.folder / ".master_key").write_bytes(key)
+    assert vault("get", "A", rc=0).out == b"value"
+
+
+def test_a_name_without_end(vault):
+    vault.set("A", "value")
+    vault("get", "A" * 5000, rc=2)
+    vault("get", "A" * 200, rc=1)

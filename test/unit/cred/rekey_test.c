@@ -143,8 +143,8 @@ static void test_killed_file(void **state)
 	killed(MASTERKEY_FILE, MASTERKEY_FILE, 1);
 }
 
-/* A derivation takes its time, more under the sanitizers: each seventh step, and the kernel's keyring where it
- * is */
+/* A derivation takes its time, more under the sanitizers: each seventh step, and the kernel's keyring where
+ * it is */
 static void test_killed_pass(void **state)
 {
 	(void)state;
