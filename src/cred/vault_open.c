@@ -131,6 +131,15 @@ static int find_key(struct vault *v, struct buf *image, bool *open, struct err *
 	return rc != 0 ? rc : masterkey_write(&v->p.place, MASTERKEY_MADE, v->master, err);
 }
 
+/* Is something in its place that cannot be one? */
+static bool is_no_store(const struct vault *v)
+{
+	struct stat st;
+
+	return fstatat(v->dirfd, VAULT_STORE, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (!S_ISREG(st.st_mode) || (size_t)st.st_size > VAULT_FILE_MAX);
+}
+
 static int read_store(struct vault *v, struct buf *image, struct err *err)
 {
 	struct stat st;
@@ -144,8 +153,8 @@ static int read_store(struct vault *v, struct buf *image, struct err *err)
 	}
 	if (rc == ERR_LIMIT || (rc == ERR_IO && err != NULL))
 		err->cls = rc = ERR_DAMAGED;
-	/* something is in its place: to be put aside, as a store that does not open */
-	if (rc == ERR_DAMAGED && v->p.repair) {
+	/* to be put aside, as a store that does not open is; a disk that fails now is another matter */
+	if (rc == ERR_DAMAGED && v->p.repair && is_no_store(v)) {
 		v->exists = true;
 		buf_clear(image);
 		err_init(err);

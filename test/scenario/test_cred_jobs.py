@@ -504,3 +504,29 @@ def test_each_line_has_its_anchor_in_the_summary(vault, tmp_path):
     for args in (("ls",), ("status",), ("audit", "verify"), ("cleanup",), ("doctor",)):
         vault(*args, env=env, rc=0)
     assert summary.read_text() == ""
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root may read another process's memory here; that it is so is the point"
+)
+@pytest.mark.parametrize("command", [("set", "A"), ("rotate", "A"), ("get", "A")])
+def test_nothing_stays_in_memory_of_others(vault, tmp_path, command):
+    """At the end of a command, which waits for the reader of the summary, its value is nowhere."""
+    needle = "needle-" + os.urandom(12).hex()
+    value = "".join(f"{needle}-{i:05d}." for i in range(1500)).encode()
+    vault.set("A", value if command[0] == "get" else "old")
+    os.mkfifo(tmp_path / "summary")
+    (tmp_path / "value").write_bytes(value)
+    env = vault.ghoard.environment(more=vault.env | {"GITHUB_STEP_SUMMARY": tmp_path / "summary"})
+    flags = ["--from-file", tmp_path / "value"] if command[0] != "get" else ["--access", "off"]
+    with open(tmp_path / "out", "wb") as out:
+        process = subprocess.Popen([BINARY, "cred", *command, *flags], env=env, stdout=out)
+    wait_for(lambda: asleep_in(process.pid, 2, 257))
+    found = memory_has(process.pid, needle.encode())
+    # the search itself works: the terminal's text of the command is there
+    assert memory_has(process.pid, str(tmp_path / "summary").encode())
+    with open(tmp_path / "summary") as reader:
+        reader.read()
+    assert process.wait(10) == 0
+    assert vault("get", "A", rc=0).out == value
+    assert not found

@@ -38,6 +38,7 @@ static void test_moves(void **state)
 	struct vault *v;
 
 	(void)state;
+	rounds = MASTERKEY_ROUNDS_MIN;
 	keep("ONE", "1");
 	keep("TWO", "2");
 	slurp("c/.master_key", before, sizeof(before));
@@ -59,6 +60,7 @@ static void test_moves(void **state)
 		vault_free(v);
 	}
 	assert_string_equal(notes, "");
+	rounds = 0;
 }
 
 static void test_wrong_words(void **state)
@@ -143,14 +145,14 @@ static void test_killed_file(void **state)
 	killed(MASTERKEY_FILE, MASTERKEY_FILE, 1);
 }
 
-/* A derivation takes its time, more under the sanitizers: each seventh step, and the kernel's keyring where
+/* A derivation takes its time, more under the sanitizers: each ninth step, and the kernel's keyring where
  * it is */
 static void test_killed_pass(void **state)
 {
 	(void)state;
 	kernel_s = 60;
 	rounds = MASTERKEY_ROUNDS_MIN;
-	killed(MASTERKEY_FILE, MASTERKEY_PASS, 7);
+	killed(MASTERKEY_FILE, MASTERKEY_PASS, 9);
 	kernel_s = rounds = 0;
 }
 
@@ -167,7 +169,7 @@ static void test_killed_words(void **state)
 	keep("TWO", "2");
 	assert_int_equal(to(MASTERKEY_PASS), 0);
 	assert_int_equal(system("cp -a c base"), 0);
-	for (unsigned at = 1; at < 300; at += 3) {
+	for (unsigned at = 1; at < 300; at += 5) {
 		words = NULL;
 		assert_int_equal(system("rm -rf c && cp -a base c"), 0);
 		pid_t pid = fork();
@@ -198,7 +200,7 @@ static void test_killed_words(void **state)
 	}
 	assert_int_equal(WEXITSTATUS(status), 0);
 	assert_non_null(words);
-	assert_true(ended > 8);
+	assert_true(ended > 5);
 	words = NULL;
 	rounds = 0;
 }
