@@ -28,6 +28,13 @@ const char *codeql_env(const char *name)
 	return v != NULL && v[0] != '\0' ? v : NULL;
 }
 
+bool codeql_in_actions(void)
+{
+	const char *v = getenv("GITHUB_ACTIONS");
+
+	return v != NULL && strcmp(v, "true") == 0;
+}
+
 /* ---- keys ---- */
 
 static int add_key(struct codeql *c, struct span text, const char *where, struct err *err)

@@ -89,6 +89,7 @@ void codeql_take_workflow(struct codeql *);
 int codeql_is_commit(const struct codeql *, const char *commit);
 /* A text of the event's payload; "" where there is none. */
 void codeql_payload(const struct codeql *, const char *path, char *out, size_t size);
+bool codeql_in_actions(void);
 /* The variable; NULL where it is not set or empty. */
 const char *codeql_env(const char *name);
 /* Is there a usable key: 0, or 1 with the reason's code and a sentence. */

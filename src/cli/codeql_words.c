@@ -179,10 +179,9 @@ static void take_source_root(struct codeql *c)
  * Actions it must be said, also that there is none. */
 static void take_matrix(struct codeql *c)
 {
-	const char *actions = codeql_env("GITHUB_ACTIONS");
 	const char *text = c->o->matrix != NULL ? c->o->matrix : getenv("GHOARD_MATRIX");
 
-	if (text == NULL && actions != NULL && strcmp(actions, "true") == 0)
+	if (text == NULL && codeql_in_actions())
 		configkey_unpinned(&c->config,
 		    "the job's matrix is not known (set GHOARD_MATRIX or give --matrix: "
 		    "${{ toJSON(matrix) }}, or an empty text where there is none)");

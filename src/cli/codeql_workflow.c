@@ -1,5 +1,6 @@
 /* The workflow that this job is of: is it in the tree, and with it in the key, and what does it call? */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -63,6 +64,7 @@ static bool read_text(const struct codeql *c, struct span path, struct buf *out)
 struct calls {
 	struct codeql *c;
 	size_t n;
+	bool away;			/* one of another repository */
 	char paths[FILES_MAX][256];	/* those seen, and those to be read */
 };
 
@@ -73,6 +75,7 @@ static void on_use(void *arg, struct span word, bool local)
 	if (!local && !wfuses_pinned(word))
 		configkey_unpinned(&calls->c->config, "the workflow %.*s has no commit",
 		    (int)(word.n < 200 ? word.n : 200), word.p);
+	calls->away |= !local;
 	if (!local)
 		return;
 	for (size_t i = 0; i < calls->n; i++)
@@ -82,7 +85,8 @@ static void on_use(void *arg, struct span word, bool local)
 		configkey_unpinned(&calls->c->config, "too many workflows call each other");
 }
 
-static void read_calls(struct codeql *c)
+/* Does it call any? */
+static bool read_calls(struct codeql *c)
 {
 	struct calls calls = { .c = c, .n = 1 };
 	struct buf text;
@@ -98,6 +102,20 @@ static void read_calls(struct codeql *c)
 			    "the workflow %s cannot be read, so what it calls is not known", calls.paths[i]);
 		buf_free(&text);
 	}
+	return calls.away || calls.n != 1;
+}
+
+/* A called workflow may be called twice, and its job sees neither by whom nor, here, with which inputs. */
+static void take_inputs(struct codeql *c, bool called)
+{
+	const char *inputs = getenv("GHOARD_INPUTS");
+
+	if (inputs != NULL && inputs[0] != '\0' && strcmp(inputs, "null") != 0)
+		configkey_add(&c->config, "inputs", span_of(inputs));
+	else if (inputs == NULL && called && c->o->extra.n == 0 && codeql_in_actions())
+		configkey_unpinned(&c->config,
+		    "the workflow calls others, and the inputs of this job's are not known "
+		    "(set GHOARD_INPUTS to ${{ toJSON(inputs) }}, or name what differs by --extra-key)");
 }
 
 void codeql_take_workflow(struct codeql *c)
@@ -105,13 +123,19 @@ void codeql_take_workflow(struct codeql *c)
 	const char *sha = codeql_env("GITHUB_WORKFLOW_SHA");
 	struct manifest_rec r;
 
-	if (c->workflow[0] == '\0' || c->fp.reason != FP_USABLE)
+	if (c->fp.reason != FP_USABLE)
 		return;
+	if (c->workflow[0] == '\0') {
+		if (codeql_in_actions())
+			configkey_unpinned(&c->config,
+			    "GITHUB_WORKFLOW_REF does not say which workflow this is");
+		take_inputs(c, false);
+		return;
+	}
 	if (!is_ours(c, sha) && sha != NULL)
 		configkey_add(&c->config, "workflow-commit", span_of(sha));
 	else if (!is_ours(c, sha))
 		configkey_unpinned(&c->config,
 		    "the workflow %s is not in this tree, and GITHUB_WORKFLOW_SHA is not set", c->workflow);
-	if (find(c, span_of(c->workflow), &r))
-		read_calls(c);
+	take_inputs(c, !find(c, span_of(c->workflow), &r) || read_calls(c));
 }

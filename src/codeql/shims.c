@@ -179,13 +179,11 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 /* 1.80.0 and nightly-2026-11-01 are one thing for ever, wherever they come from. */
 static bool is_exact(struct span v)
 {
-	size_t dots = 0, dashes = 0;
+	size_t dots = 0;
 
-	for (size_t i = 0; i < v.n; i++) {
+	for (size_t i = 0; i < v.n && v.p[i] != '-'; i++)
 		dots += v.p[i] == '.';
-		dashes += v.p[i] == '-';
-	}
-	return dots == 2 || dashes == 3;
+	return dots == 2 || span_starts(v, "nightly-20") || span_starts(v, "beta-20");
 }
 
 /* Is each of the chosen versions there ("3.12" and "stable" stand for longer names), or exact for rustup,

@@ -12,7 +12,7 @@ static bool ends_word(char c)
 
 static void tell(struct span word, wfuses_fn *fn, void *arg)
 {
-	if (span_starts(word, "./" FOLDER))
+	if (span_starts(word, "./" FOLDER) && (span_ends(word, ".yml") || span_ends(word, ".yaml")))
 		fn(arg, span_sub(word, 2, word.n), true);
 	else if (span_find(word, "/" FOLDER) > 0 && span_chr(word, '@') > 0)
 		fn(arg, word, false);

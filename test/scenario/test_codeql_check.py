@@ -768,8 +768,8 @@ def test_a_result_of_another_tree_is_a_miss(job):
 
 def test_invalidate_ls_clear(job):
     job.scan()
-    job.commit("again")
     (job.tree / "app.py").write_text("print(1)\n")
+    job.commit("again")
     job.scan(sarif([]))
     rows = job("ls", "--json", rc=0, key=()).json
     assert sorted(r["state"] for r in rows) == ["label", "label", "local", "local"]

@@ -430,3 +430,95 @@ def test_an_object_of_head_that_cannot_be_read(job, fake):
         run = job("upload", rc=1, GITHUB_SHA=sha)
         assert "--commit" in run.one_line() and fake.count() == 0
     job("upload", "--commit", sha, "--ref", "refs/heads/main", rc=0, GITHUB_SHA=sha)
+
+
+# ---- tried against it
+
+
+def test_one_workflow_that_is_called_twice(job):
+    """A called workflow's jobs have the same names and matrix whatever their inputs are."""
+    (job.tree / WORKFLOW).write_text("jobs: {a: {uses: ./.github/workflows/x.yml, with: {deep: true}}}\n")
+    (job.tree / ".github" / "workflows" / "x.yml").write_text("on: workflow_call\n")
+    job.commit()
+    actions = {**ACTIONS, "GHOARD_MATRIX": ""}
+    found = job.check(rc=1, **actions)
+    assert found["reason"] == "miss-config" and "toJSON(inputs)" in found["detail"]
+    first, last = ({**actions, "GHOARD_INPUTS": '{"deep": %s}' % v} for v in ("true", "false"))
+    job.scan(**first)
+    assert job.check(rc=0, **first)["skip"] and job.check(rc=1, **last)["reason"] == "miss-config"
+    job.check("--extra-key", "deep", rc=1, **actions)
+    job.store(None, "--extra-key", "deep", **actions)
+    assert job.check("--extra-key", "deep", rc=0, **actions)["skip"], "whoever names it knows it"
+
+
+def test_in_actions_the_workflow_must_be_known(job):
+    found = job.check(rc=1, **ACTIONS, GHOARD_MATRIX="", GITHUB_WORKFLOW_REF="")
+    assert found["reason"] == "miss-config" and "GITHUB_WORKFLOW_REF" in found["detail"]
+
+
+def test_a_toolchain_that_moves_is_not_exact(job):
+    built(job, "rustup")
+    moves = {"RUSTUP_TOOLCHAIN": "nightly-x86_64-apple-darwin"}
+    assert job.check(rc=1, **moves)["reason"] == "miss-config"
+    exact = {"RUSTUP_TOOLCHAIN": "nightly-2026-11-01"}
+    job.scan(**exact)
+    assert job.check(rc=0, **exact)["skip"], "rustup fetches just this one"
+
+
+def test_rustup_under_other_names(job):
+    home = built(job, "rustup")
+    cargo = home / ".cargo" / "bin" / "rustc"
+    cargo.unlink()
+    program(cargo, "the manager")
+    job.scan()
+    bump(home / ".rustup/toolchains/stable-x86_64-unknown-linux-gnu/bin/rustc")
+    assert job.check(rc=1)["reason"] == "miss-config"
+
+
+def test_a_compiler_s_cache_hides_no_compiler(job):
+    home = built(job, "pyenv")
+    program(home / "cache" / "ccache")
+    (home / "cache" / "gcc").symlink_to("ccache")
+    program(home / "bin" / "gcc", "one")
+    job.env["PATH"] = f"{home}/cache:{home}/bin"
+    job.scan()
+    assert job.check(rc=0)["skip"]
+    bump(home / "bin" / "gcc")
+    assert job.check(rc=1)["reason"] == "miss-config"
+
+
+def test_a_sparse_folder_that_is_there_all_the_same(job):
+    sparse(job, "--sparse-index", "lib")
+    (job.tree / ".github").mkdir()
+    (job.tree / ".github" / "left").write_text("x")
+    assert job.check(rc=1)["reason"] == "miss-config", "the workflow cannot be seen"
+
+
+def test_a_config_file_that_a_sparse_checkout_leaves_out(job):
+    (job.tree / "conf").mkdir()
+    (job.tree / "conf" / "codeql.yml").write_text("name: x\n")
+    job.commit()
+    sparse(job, "lib")
+    found = job.check("--config-file", "./conf/codeql.yml", rc=1)
+    assert found["reason"] == "miss-config" and "conf/codeql.yml" in found["detail"]
+
+
+def test_a_commit_that_is_given_must_have_this_tree(job, fake):
+    first = job.head
+    (job.tree / "README.md").write_text("other prose\n")
+    second = job.commit("prose")
+    job.scan()
+    given = ("--ref", "refs/heads/main", "--commit")
+    assert "dirty" in job("upload", *given, first, rc=1).one_line() and fake.count() == 0
+    job("upload", *given, second, rc=0)
+
+
+def test_the_label_is_of_a_commit_that_is_sure(job):
+    job.scan()
+    (job.tree / "README.md").write_text("other prose\n")
+    second = job.commit("prose")
+    git(job.tree, "read-tree", "-u", "--reset", "HEAD~1")
+    job.check("--extra-key", "x", rc=1)
+    job.store(None, "--extra-key", "x")
+    assert job.check("--extra-key", "x", rc=0)["matched_commit"] == ""
+    assert not [p for p in (job.scans / "github_cache").glob("codeql_codeql_scan_*") if second in p.name]
