@@ -26,18 +26,6 @@ static bool find(const struct codeql *c, struct span path, struct manifest_rec *
 	return false;
 }
 
-/* Is the file of the tree the one that runs? GitHub takes it from the commit GITHUB_WORKFLOW_SHA. */
-static bool is_ours(const struct codeql *c, const char *sha)
-{
-	const char *ref = codeql_env("GITHUB_WORKFLOW_REF");
-	const char *head = c->fp.commit[0] != '\0' ? c->fp.commit : codeql_env("GITHUB_SHA");
-	size_t n = strlen(c->want.repo);
-	struct manifest_rec r;
-
-	return ref != NULL && strlen(ref) > n && ref[n] == '/' && span_istarts(span_of(ref), c->want.repo) &&
-	    find(c, span_of(c->workflow), &r) && (sha == NULL || (head != NULL && strcmp(sha, head) == 0));
-}
-
 static bool read_text(const struct codeql *c, struct span path, struct buf *out)
 {
 	char file[2 * PATH_MAX], hex[OBJID_HEX_MAX];
@@ -57,6 +45,37 @@ static bool read_text(const struct codeql *c, struct span path, struct buf *out)
 	return r.path.n == path.n ? gitobject_read(fp->objects, fp->format, hex, "blob", out)
 				  : gitobject_file(fp->objects, fp->format, hex,
 					span_sub(path, r.path.n, path.n), out);
+}
+
+/* Is it certain that the tree has another file there than the commit? A step may have written it. */
+static bool is_changed(const struct codeql *c, const char *commit)
+{
+	const struct fingerprint *fp = &c->fp;
+	char tree[OBJID_HEX_MAX];
+	struct buf was, is;
+	bool differs;
+
+	buf_init(&was, GITOBJECT_MAX);
+	buf_init(&is, FILE_MAX);
+	differs = gitobject_tree(fp->objects, fp->format, commit, tree) &&
+	    gitobject_file(fp->objects, fp->format, tree, span_of(c->workflow), &was) &&
+	    read_text(c, span_of(c->workflow), &is) && !span_same(buf_span(&was), buf_span(&is));
+	buf_free(&was);
+	buf_free(&is);
+	return differs;
+}
+
+/* Is the file of the tree the one that runs? GitHub takes it from the commit GITHUB_WORKFLOW_SHA. */
+static bool is_ours(const struct codeql *c, const char *sha)
+{
+	const char *ref = codeql_env("GITHUB_WORKFLOW_REF");
+	const char *head = c->fp.commit[0] != '\0' ? c->fp.commit : codeql_env("GITHUB_SHA");
+	size_t n = strlen(c->want.repo);
+	struct manifest_rec r;
+
+	return ref != NULL && strlen(ref) > n && ref[n] == '/' && span_istarts(span_of(ref), c->want.repo) &&
+	    find(c, span_of(c->workflow), &r) &&
+	    (sha == NULL || (head != NULL && strcmp(sha, head) == 0 && !is_changed(c, sha)));
 }
 
 /* ---- what it calls ---- */

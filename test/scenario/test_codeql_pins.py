@@ -522,3 +522,16 @@ def test_the_label_is_of_a_commit_that_is_sure(job):
     job.store(None, "--extra-key", "x")
     assert job.check("--extra-key", "x", rc=0)["matched_commit"] == ""
     assert not [p for p in (job.scans / "github_cache").glob("codeql_codeql_scan_*") if second in p.name]
+
+
+def test_a_workflow_that_was_overwritten_is_not_what_runs(job):
+    def overwrite():
+        (job.tree / WORKFLOW).write_text("on: [push, pull_request]\n")
+
+    overwrite()
+    job.scan(GITHUB_WORKFLOW_SHA=job.head)
+    assert job.check(rc=0, GITHUB_WORKFLOW_SHA=job.head)["skip"]
+    (job.tree / WORKFLOW).write_text("on: [pull_request]\n")
+    job.commit("another workflow")
+    overwrite()
+    assert job.check(rc=1, GITHUB_WORKFLOW_SHA=job.head)["reason"] == "miss-config"
