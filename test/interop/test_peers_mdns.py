@@ -1,5 +1,5 @@
-"""Multicast DNS between network namespaces: two daemons find each other and share, other responders read what is
-announced under the group's name and are read, and who is no member gets nothing by knowing that name."""
+"""Multicast DNS between network namespaces: two daemons find each other and share, other responders read
+what is announced under the group's name and are read, and who is no member gets nothing by that name."""
 
 import contextlib
 import hashlib
@@ -88,7 +88,7 @@ def test_two_daemons_find_each_other(lan, fake):
 
 def test_what_is_announced(lan, net):  # noqa: F811
     """zeroconf and dnspython read the record: one peer id, the LAN's addresses, none of loopback."""
-    one = lan("one", config="", env={"GHOARD_MDNS": "true"})
+    one = lan("one")
     name = service(one.secret)
     with responder(net, "three", "browse", name, "10.77.2.4") as there:
         out, err = there.communicate(timeout=60)

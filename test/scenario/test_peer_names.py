@@ -14,7 +14,7 @@ NAME = "peers.test"
 
 
 class Placed(Member):
-    """A member that listens on an address of the test's choice, started by a script in place of the binary."""
+    """A member that listens on an address of the test's choice; a script may stand for the binary."""
 
     def __init__(self, folder, fake, address="127.0.0.1", script=None, config="", **env):
         self.address, self.script, self.config = address, script, config
