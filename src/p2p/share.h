@@ -13,7 +13,8 @@
  * whether it may be served is the caller's to judge.
  *
  * Answers: at most SHARE_STREAMS a peer at once, below the buckets of messages and bytes, which withhold
- * window and never drop. A body above SHARE_MEMORY_BODY is received into an unlinked temporary file.
+ * window and never drop; "busy" while SHARE_FLIGHT_MAX are on their way to peers. A body above
+ * SHARE_MEMORY_BODY is received into an unlinked temporary file.
  */
 #ifndef P2P_SHARE_H
 #define P2P_SHARE_H
@@ -44,7 +45,7 @@ struct swarm;
 #define SHARE_STREAMS 16		/* /github-cache streams of one peer's */
 #define SHARE_MEMORY_BODY ((size_t)64 << 10)
 #define SHARE_CANDIDATE_MAX ((uint64_t)1 << 20)
-#define SHARE_FLIGHT_MAX ((uint64_t)16 << 20)	/* bodies on their way, all peers */
+#define SHARE_FLIGHT_MAX ((uint64_t)16 << 20)	/* bodies on their way, all peers, each way */
 #define SHARE_INVALIDATES_PER_MIN 10
 #define SHARE_INVALIDATE_AGE_US 60000000
 #define SHARE_FETCH_MS 1000		/* "you fetch" is remembered so long */

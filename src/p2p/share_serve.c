@@ -19,6 +19,15 @@ struct serving {
 	bool answered, has_body;
 };
 
+static void let_go(struct serving *v)
+{
+	struct share *s = v->member->share;
+
+	v->has_body = false;
+	s->serving -= v->held.body.n;
+	s->p.source->release(s->p.source->arg, &v->held);
+}
+
 static void end(struct serving *v, uint32_t code)
 {
 	struct member *m = v->member;
@@ -29,7 +38,7 @@ static void end(struct serving *v, uint32_t code)
 	*at = v->next;
 	m->nserving--;
 	if (v->has_body)
-		m->share->p.source->release(m->share->p.source->arg, &v->held);
+		let_go(v);
 	wire_reader_free(&v->reader);
 	stream_free(v->stream, code);
 	free(v);
@@ -97,20 +106,28 @@ static void send_body(struct serving *v)
 	buf_free(&b);
 	if (!last)
 		return;
-	v->has_body = false;
-	v->member->share->p.source->release(v->member->share->p.source->arg, &v->held);
+	let_go(v);
 	stream_shutdown(v->stream);
 }
 
-static bool put_hit(struct serving *v, const struct message *in, struct buf *json)
+/* A body is held until its last record is sent: who does not read would hold all that it asked for. */
+static bool has_room(const struct share *s, size_t n)
+{
+	return s->serving == 0 || s->serving + n <= SHARE_FLIGHT_MAX;
+}
+
+static bool put_hit(struct serving *v, const struct message *in, struct buf *json, bool *full)
 {
 	struct share *s = v->member->share;
 
-	if (!s->p.source->find(s->p.source->arg, in->key, in->cid, &v->held))
+	*full = !has_room(s, 1);
+	if (*full || !s->p.source->find(s->p.source->arg, in->key, in->cid, &v->held))
 		return false;
-	if (v->held.body.n <= s->p.body_max && message_put_hit(json, v->held.image, v->held.body.n) == 0 &&
-	    buf_len(json) <= WIRE_HEADER_MAX) {
+	*full = !has_room(s, v->held.body.n);
+	if (!*full && v->held.body.n <= s->p.body_max &&
+	    message_put_hit(json, v->held.image, v->held.body.n) == 0 && buf_len(json) <= WIRE_HEADER_MAX) {
 		v->has_body = true;
+		s->serving += v->held.body.n;
 		s->stats.served++;
 		return true;
 	}
@@ -123,13 +140,15 @@ static void answer(struct serving *v, const struct message *in)
 {
 	struct share *s = v->member->share;
 	struct buf json;
+	bool full;
 
 	v->answered = true;
 	buf_init(&json, WIRE_HEADER_MAX + 1024);
-	if (!put_hit(v, in, &json)) {
-		bool busy = in->key.n > 0 &&
-		    (s->p.source->asking(s->p.source->arg, in->key) ||
-			serve_is_fetched(s, in->key, true));
+	if (!put_hit(v, in, &json, &full)) {
+		bool busy = full ||
+		    (in->key.n > 0 &&
+			(s->p.source->asking(s->p.source->arg, in->key) ||
+			    serve_is_fetched(s, in->key, true)));
 
 		s->stats.refused++;
 		s->stats.busy_sent += busy;
