@@ -1,5 +1,7 @@
-"""Between real daemons: one connection of two that dial each other, deadlines, the owner's lists of peers, and
-what a peer that does not read costs."""
+"""Between real daemons: one connection of two that dial each other, deadlines, the owner's lists of peers.
+
+And what a peer that does not read costs, and what is answered meanwhile.
+"""
 
 import concurrent.futures
 import os
@@ -175,7 +177,7 @@ def test_a_peer_that_does_not_read(place, fake):  # noqa: F811
         assert one.daemon.get("/_ghoard/health", token=None).status == 200
         assert time.monotonic() - begin < 1
         _, peak = memory(one)
-        assert peak - before < 40 * MIB
+        assert peak - before < 40 * MIB and one.report()["sharing"]["busy_sent"] > 0
         eventually(lambda: memory(one)[0] - before < 10 * MIB, seconds=15)
         go_on(two)
         assert all(a.result().status == 200 for a in asked)
@@ -183,8 +185,9 @@ def test_a_peer_that_does_not_read(place, fake):  # noqa: F811
 
 def test_pings_during_large_bodies(place, fake):  # noqa: F811
     """Peers and clients are answered while bodies cross; js gives a ping 5 seconds."""
-    one = place("one", GH_TOKEN=TOKEN)
-    two = place("two", GH_TOKEN=TOKEN, CACHE_BOOTSTRAP_PEERS=one.lines[2])
+    fast = "performance:\n  throttling:\n    max_bandwidth_per_peer: 1073741824\n"
+    one = place("one", config=fast, GH_TOKEN=TOKEN)
+    two = place("two", config=fast, GH_TOKEN=TOKEN, CACHE_BOOTSTRAP_PEERS=one.lines[2])
     eventually(lambda: connected(one, two))
     paths, worst = large(fake, 12, 7 * MIB), 0
     for path in paths:
@@ -197,7 +200,29 @@ def test_pings_during_large_bodies(place, fake):  # noqa: F811
                 assert "answered in" in each("ping", each.lines[2], "--count", 1, rc=0).out.decode()
             worst = max(worst, time.monotonic() - begin)
         assert len({a.result().body for a in asked}) == 1
-    assert worst < 5
+    assert worst < 5 and one.report()["sharing"]["bytes_out"] > MIB
+
+
+def test_more_streams_than_a_peer_may_have(place, fake):  # noqa: F811
+    """The 17th stream is reset, and its request goes on to GitHub: all answers are there, and right."""
+    one = place("one", GH_TOKEN=TOKEN)
+    two = place("two", GH_TOKEN=TOKEN, CACHE_BOOTSTRAP_PEERS=one.lines[2])
+    eventually(lambda: connected(one, two))
+    paths = [f"{ISSUES}?per_page=5&page={n}" for n in range(1, 61)]
+    bodies = [one.daemon.get(path, token=TOKEN).body for path in paths]
+    time.sleep(0.5)
+    fake.forget()
+    pause(one)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(60) as pool:
+            asked = [pool.submit(two.daemon.get, path, token=TOKEN) for path in paths]
+            time.sleep(0.01)
+            go_on(one)
+            assert [a.result().body for a in asked] == bodies
+    finally:
+        go_on(one)
+    hits = two.report()["sharing"]["hits"]
+    assert hits >= 16 and hits + fake.count() == len(paths)
 
 
 def test_clients_are_answered_while_the_key_is_derived(place, fake, tmp_path):  # noqa: F811

@@ -1,5 +1,7 @@
-"""Peers in a network namespace of the test's own: the ports that are tried, what is refused before Noise, and
-that a look-up of names holds nothing up."""
+"""Peers in a network namespace of the test's own: the ports that are tried, what is refused before Noise.
+
+And a look-up of names, which holds nothing up.
+"""
 
 import pathlib
 import stat
@@ -19,7 +21,7 @@ ALL = range(9000, 9011)
 
 @pytest.fixture
 def room(tmp_path):
-    """room(9000, "u53", …): a script that runs the binary in such a namespace, where these ports are taken."""
+    """room(9000, "u53", …): a script that runs the binary in one where these ports are taken."""
 
     def make(*ports, nameserver="127.0.0.1"):
         etc, script = tmp_path / "etc", tmp_path / "in-a-room"
@@ -44,7 +46,8 @@ def room(tmp_path):
 def inside(member, *command):
     """Runs it where the member's daemon is; what it prints."""
     enter = ["nsenter", f"--target={member.daemon.pid}", "--user", "--net", "--preserve-credentials"]
-    run = subprocess.run([*enter, *map(str, command)], capture_output=True, text=True, timeout=40, check=False)
+    argv = [*enter, *map(str, command)]
+    run = subprocess.run(argv, capture_output=True, text=True, timeout=40, check=False)
     assert run.returncode == 0, run.stderr
     return run.stdout
 
@@ -94,8 +97,8 @@ def test_what_is_refused_before_noise(place, room):  # noqa: F811
     # loopback has no limit of its own
     assert int(inside(one, sys.executable, HOLDING, "--connect", "127.0.0.1", "127.0.0.1", 9000, 60)) == 32
     eventually(lambda: len(list(files.iterdir())) <= before)
-    ping = inside(one, rig.BINARY, "peers", "ping", f"/ip4/10.9.0.1/tcp/9000/p2p/{one.lines[0]}", "--count", 1)
-    assert "answered in" in ping
+    addr = f"/ip4/10.9.0.1/tcp/9000/p2p/{one.lines[0]}"
+    assert "answered in" in inside(one, rig.BINARY, "peers", "ping", addr, "--count", 1)
 
 
 def test_a_name_server_that_is_silent(place, room):  # noqa: F811
