@@ -25,6 +25,8 @@ NPM = {
     "node-20": ((20,), {"@octokit/rest": "22.0.1", "@actions/github": "9.1.1"}),
 }
 
+ACTIONS_CACHE = ((20,), {"@actions/cache": "6.3.0"})
+
 
 class Unavailable(Exception):
     """This machine's tools cannot install it."""
@@ -87,8 +89,8 @@ def install_go_github(folder):
     )
 
 
-def install_npm(name):
-    version, packages = NPM[name]
+def install_npm(wanted):
+    version, packages = wanted
 
     def install(folder):
         need("node", version, "--version")
@@ -181,7 +183,8 @@ CLIENTS = {
     "curl": ("", install_from_package("curl")),
     "gh": ("", install_from_package("gh")),
     "pygithub": (PYGITHUB, install_pygithub),
-    **{name: (str(NPM[name]), install_npm(name)) for name in NPM},
+    **{name: (str(NPM[name]), install_npm(NPM[name])) for name in NPM},
+    "actions-cache": (str(ACTIONS_CACHE), install_npm(ACTIONS_CACHE)),
     "go-github": (text_of(HERE / "go-github"), install_go_github),
     "libp2p-go": (text_of(PEERS / "go"), install_libp2p_go),
     "libp2p-js": (text_of(*(PEERS / "js" / f"package{n}.json" for n in ("", "-lock"))), install_libp2p_js),
