@@ -44,6 +44,8 @@ const struct help_row help_variables[] = { { "GH_TOKEN", "The token sent to GitH
 	    "What seals the archives of cache persist and codeql persist, at least 32 characters." },
 	{ "GHOARD_RUNTIME_FILE",
 	    "The file, mode 0600, that hands a job's runtime token over; read once and unlinked." },
+	{ "GHOARD_MATRIX", "For codeql: the job's matrix as JSON; empty or null where there is none." },
+	{ "GHOARD_INPUTS", "For codeql, in a workflow that is called: its inputs as JSON." },
 	{ "GITHUB_OUTPUT", "The file that codeql check writes its outputs to." },
 	{ "GITHUB_STEP_SUMMARY", "The file that stats --summary appends to." }, { NULL, NULL } };
 

@@ -53,6 +53,14 @@ static void judge_registry(struct doctor *d, const struct json *r)
 		    why[0] == '\0' ? "" : ", but: ", why);
 }
 
+static void judge_mdns(struct doctor *d, const struct json *o)
+{
+	if (strcmp(text_of(o, "state"), "on") == 0)
+		doctor_say(d, DOCTOR_OK, "mdns", NULL, "peers on the LAN are looked for");
+	else if (o != NULL)
+		doctor_say(d, DOCTOR_OK, "mdns", NULL, "off: %s", text_of(o, "why"));
+}
+
 static void look_at_daemon(struct doctor *d, const char *socket)
 {
 	struct json *o = NULL;
@@ -65,6 +73,7 @@ static void look_at_daemon(struct doctor *d, const char *socket)
 	    json_parse(buf_span(&b), &o) == 0) {
 		judge(d, o);
 		judge_registry(d, json_get(o, "registry"));
+		judge_mdns(d, json_get(o, "mdns"));
 	}
 	buf_free(&b);
 	json_free(o);

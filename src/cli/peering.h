@@ -10,6 +10,7 @@
 
 #include "base/str.h"
 #include "cli/doors.h"
+#include "cli/lan.h"
 #include "crypto/ed25519.h"
 #include "p2p/wire.h"
 
@@ -36,6 +37,7 @@ struct peering {
 	struct share *share;
 	struct swarm *swarm;		/* the share's; NULL until the group key is there */
 	struct doors doors;
+	struct lan lan;
 	char sentence[512];
 };
 

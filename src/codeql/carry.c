@@ -185,7 +185,7 @@ static bool is_newer_here(const struct scans *s, const char *name, const struct 
 	return newer;
 }
 
-static int take_entry(struct taking *t, const struct entry *e, struct scan *scan, struct err *err)
+static int take_entry(struct taking *t, const struct entry *e, const struct scan *scan, struct err *err)
 {
 	struct scans *s = t->s;
 	bool is_signed = s->p.ntrusted > 0 && scan_signed_by(e, s->p.trusted, s->p.ntrusted);
@@ -210,7 +210,6 @@ static int take_entry(struct taking *t, const struct entry *e, struct scan *scan
 	} else {
 		const struct ed25519_key *key_here = s->p.key;
 
-		snprintf(scan->origin, sizeof(scan->origin), "%s", s->origin);
 		s->p.key = NULL;		/* a signature would say that this job made it */
 		rc = scans_put(s, scan, e->ttl, err);
 		s->p.key = key_here;

@@ -21,6 +21,7 @@
 #ifndef CODEQL_FINGERPRINT_H
 #define CODEQL_FINGERPRINT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,6 +61,8 @@ struct fingerprint_extra {
 
 struct fingerprint_options {
 	const char *source;			/* --source; NULL: "." */
+	const char *root; /* where there is no repository, the folder above `source` whose
+			     tree counts; NULL: source itself */
 	/* Languages or their aliases; none: no narrow key. An unknown one has an empty deny list. */
 	const struct span *languages;
 	size_t nlanguages;
@@ -78,6 +81,8 @@ struct fingerprint_options {
 	enum objid_format format;		/* of the ids where no repository says it: OBJID_SHA256 if
 						   GITHUB_SHA has 64 digits */
 	bool read_all;				/* believe no stat data: read every file */
+	bool read_plain;			/* read files that nothing converts, too (the others always
+						   are). So does a tree in which HEAD has moved. */
 };
 
 struct fingerprint_counts {
@@ -104,6 +109,8 @@ struct fingerprint {
 
 	char commit[OBJID_HEX_MAX];		/* HEAD; "" unborn, reftable, no repository */
 	char ref[256];				/* "refs/heads/main"; "" detached or not known */
+	char top[PATH_MAX];			/* the folder that paths are below */
+	char objects[PATH_MAX];			/* where git's objects are; "" no repository */
 	bool reftable;				/* refs are in a form that is not read: use GITHUB_SHA */
 	enum fingerprint_root root;		/* the TREE extension's first record: not VALID means that
 						   changes are staged, or nobody knows */

@@ -45,9 +45,26 @@ static bool always_counts(const struct walk *w)
 	struct span path = walk_path(w);
 
 	for (size_t i = 0; i < w->opt->nalways; i++) {
-		struct span one = span_of(w->opt->always[i]);
+		const char *text = w->opt->always[i];
+		struct span one = span_of(text[0] == '.' && text[1] == '/' ? text += 2 : text);
 
-		if (span_same(path, one) || (span_ends(one, "/") && span_starts(path, w->opt->always[i])))
+		if (span_same(path, one) || (span_ends(one, "/") && span_starts(path, text)))
+			return true;
+	}
+	return false;
+}
+
+bool walk_acts_unseen(const struct walk *w)
+{
+	struct span path = walk_path(w);
+
+	if (span_starts(path, ".github/") || always_counts(w))
+		return true;
+	for (size_t i = 0; span_ends(path, "/") && i < w->opt->nalways; i++) {
+		const char *one = w->opt->always[i];
+
+		if (span_same(span_sub(span_of(one[0] == '.' && one[1] == '/' ? one + 2 : one), 0, path.n),
+			path))
 			return true;
 	}
 	return false;
@@ -153,6 +170,9 @@ int walk_take_file(struct walk *w, struct level *l, struct subject *s, size_t fo
 		fresh = !w->opt->read_all && indexfile_fresh(l->part->file, s->entry, &s->st);
 		if (!link)
 			find_conversion(l, w, s);
+		/* The bytes may be what attributes made of them that are gone. */
+		if (!s->convert.any && l->part->read_plain)
+			fresh = false;
 	}
 	if (s->convert.any)
 		flags |= MANIFEST_BYTES;

@@ -275,7 +275,10 @@ def test_the_image_and_tools_do_not_matter_without_a_build(job):
 @pytest.mark.parametrize("language", ["rust", "go", "c-cpp"])
 def test_a_compiled_language_is_built_unless_it_is_said_not_to_be(job, language):
     job.key = ("--language", language, "--codeql-version", "2.25.6", "--category", "c")
-    job.scan(sarif([]), RUSTFLAGS="--cfg one-hushed")
+    document = sarif([])
+    pack = f"codeql/{'cpp' if language == 'c-cpp' else language}-queries"
+    document["runs"][0]["tool"]["extensions"][0]["name"] = pack
+    job.scan(document, RUSTFLAGS="--cfg one-hushed")
     assert job.check(rc=0, RUSTFLAGS="--cfg one-hushed")["skip"]
     assert not job.check(rc=1, RUSTFLAGS="--cfg two")["skip"]
     assert not job.check(rc=1, RUSTFLAGS="--cfg one-hushed", ImageVersion="other")["skip"]
@@ -416,6 +419,7 @@ def pull(head_repo, number=5, sha="2" * 40):
         "payload": {
             "pull_request": {
                 "number": number,
+                "base": {"sha": "3" * 40},
                 "head": {"sha": sha, "repo": head_repo and {"full_name": head_repo}},
             }
         },
@@ -578,6 +582,16 @@ def test_a_restored_cache_needs_a_signature(job, tmp_path):
     shutil.rmtree(job.scans)
     shutil.copytree(tmp_path / "saved", job.scans)
     os.chmod(job.scans / "github_cache", 0o700)
+    assert job.check(rc=1)["reason"] == "unsigned"
+
+
+def test_files_restored_into_the_same_folder_need_a_signature(job, tmp_path):
+    job.scan()
+    assert job.check(rc=0)["trust"] == "local"
+    for path in job.entries():
+        shutil.copy2(path, tmp_path / path.name)
+        path.unlink()
+        shutil.copy2(tmp_path / path.name, path)
     assert job.check(rc=1)["reason"] == "unsigned"
 
 
@@ -764,8 +778,8 @@ def test_a_result_of_another_tree_is_a_miss(job):
 
 def test_invalidate_ls_clear(job):
     job.scan()
-    job.commit("again")
     (job.tree / "app.py").write_text("print(1)\n")
+    job.commit("again")
     job.scan(sarif([]))
     rows = job("ls", "--json", rc=0, key=()).json
     assert sorted(r["state"] for r in rows) == ["label", "label", "local", "local"]

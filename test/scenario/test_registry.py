@@ -177,7 +177,7 @@ def test_junk_records_expired_ones_and_another_groups(node, fake):
 
 
 def test_who_died_without_a_word_and_who_claims_to_live_too_long(node, fake):
-    """A killed node's record stands until it expires, and costs a dial; one from another rule is not taken."""
+    """A killed node's record stands until it expires and costs a dial; one of another rule is not taken."""
     a = node("a", "127.0.0.2")
     registered(a)
     a.kill()
