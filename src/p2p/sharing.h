@@ -21,6 +21,11 @@
 #define SHARING_FETCHES 256		/* "you fetch" remembered */
 #define SHARING_SERVES 4			/* protocols of others served beside ours */
 #define SHARING_LEGS 3			/* peers asked for one look-up */
+#define SHARING_TOKENS 4		/* of the reference's form that come at once, from all peers */
+#define SHARING_TOKENS_SEEN 128		/* that count no second time */
+#define SHARING_ONCE 64			/* peers remembered to have been members */
+#define SHARING_LATELY 16		/* entries by name that a peer is sent later */
+#define SHARING_LATELY_MS 30000
 #define SHARING_ROOM (WIRE_HEADER_MAX + 1024)	/* one sealed header */
 
 struct bucket {				/* full at one second's worth */
@@ -35,11 +40,14 @@ struct member {				/* what is kept for a peer */
 	struct wire_reader reader;	/* of the control stream */
 	struct stream *control;
 	bool informed;			/* its peer_info has opened: a member */
+	bool reference;			/* has earned the reference's form, or is named for it */
 	struct timer info, refill;
 	struct bucket messages, bytes;
 	size_t nserving;
 	struct serving *servings;
 	struct leg *legs;
+	size_t nnaming;
+	struct naming *namings;
 	struct peerid knows[MESSAGE_PEERS_MAX];
 	size_t nknows;
 	unsigned busy, unconfirmed, invalidates;
@@ -53,6 +61,12 @@ struct member {				/* what is kept for a peer */
 struct fetching {			/* who was told to fetch what */
 	uint8_t key[16];
 	int64_t until;
+};
+
+struct lately {				/* an entry put by name */
+	char key[256];
+	size_t n;
+	int64_t until;			/* loop time */
 };
 
 struct told;
@@ -81,6 +95,10 @@ struct share {
 	int64_t told_at;		/* loop time of the last ones sent */
 	struct fetching fetching[SHARING_FETCHES];
 	uint64_t flight;		/* bytes of bodies on their way */
+	size_t ntokens;			/* that come now */
+	uint64_t tokens_seen[SHARING_TOKENS_SEEN], members_once[SHARING_ONCE];
+	size_t ntokens_seen, nmembers_once, nlately;
+	struct lately lately[SHARING_LATELY];
 	struct share_stats stats;
 	bool closing;
 };
@@ -95,6 +113,18 @@ int member_write(struct member *, struct stream *, struct span json);
 /* What came did not open, or broke the form: the peer goes. */
 void member_broke(struct member *, const struct wire_reader *);
 bool member_is(const struct member *);	/* informed, and its connection is up */
+
+/* ---- share_named.c ---- */
+
+/* What does a stream begin with, of which nothing is read? 1: the reference's form, and the stream is taken
+ * over; 0: ours; -2: more must come. */
+int named_take(struct member *, struct stream *);
+/* It completed peer_info: no more of the form, now and when it returns. */
+void named_on_member(struct member *);
+/* No peer_info came: may it have the form all the same? */
+bool named_on_silent(struct member *);
+void named_pump(struct member *);			/* the bucket has filled */
+void named_forget(struct member *);
 
 /* ---- share_tell.c ---- */
 
