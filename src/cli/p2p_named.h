@@ -2,9 +2,9 @@
  * Entries by name between the store and the reference's peers (FORMATS §4): what they may have, and what of
  * theirs is kept. In their form an entry is {data,timestamp,ttl,content_hash,validation_fields}.
  *
- * Sent: live JSON of the operations that p2p.share_operations lists. Kept: what would also be read from a file
- * of the reference's: its hash fits, its time is not ahead, it still lives. It lives no longer than our own
- * would, and replaces nothing newer.
+ * Sent: live JSON of the operations that p2p.share_operations lists. Kept: what would also be read from a
+ * file of the reference's: its hash fits, its time is not ahead, it still lives. It lives no longer than our
+ * own would, and replaces nothing newer.
  */
 #ifndef CLI_P2P_NAMED_H
 #define CLI_P2P_NAMED_H

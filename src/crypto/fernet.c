@@ -32,7 +32,8 @@ void fernet_wipe(struct fernet *f)
 
 static void decrypt(const struct fernet *f, const uint8_t *iv, uint8_t *data, size_t n)
 {
-	const br_block_cbcdec_class *v = f->fast ? br_aes_x86ni_cbcdec_get_vtable() : &br_aes_ct64_cbcdec_vtable;
+	const br_block_cbcdec_class *v =
+	    f->fast ? br_aes_x86ni_cbcdec_get_vtable() : &br_aes_ct64_cbcdec_vtable;
 	br_aes_gen_cbcdec_keys keys;
 	uint8_t chain[BLOCK];
 
@@ -44,7 +45,8 @@ static void decrypt(const struct fernet *f, const uint8_t *iv, uint8_t *data, si
 
 static void encrypt(const struct fernet *f, const uint8_t *iv, uint8_t *data, size_t n)
 {
-	const br_block_cbcenc_class *v = f->fast ? br_aes_x86ni_cbcenc_get_vtable() : &br_aes_ct64_cbcenc_vtable;
+	const br_block_cbcenc_class *v =
+	    f->fast ? br_aes_x86ni_cbcenc_get_vtable() : &br_aes_ct64_cbcenc_vtable;
 	br_aes_gen_cbcenc_keys keys;
 	uint8_t chain[BLOCK];
 

@@ -137,8 +137,8 @@ void share_confirmed(struct share *, const struct peerid *from, bool confirmed);
 void share_announce(struct share *, const struct message_entry *);
 /* Everybody's entries below this path from before `time` (µs) are stale. */
 void share_invalidate(struct share *, struct span prefix, int64_t time);
-/* An entry by name was put here: what source.get_named gives of it goes to the reference's peers that have the
- * form, and to those that earn it within SHARING_LATELY_MS. They are sent, never asked: the form has no
+/* An entry by name was put here: what source.get_named gives of it goes to the reference's peers that have
+ * the form, and to those that earn it within 30 s. They are sent, never asked: the form has no
  * request. */
 void share_put_named(struct share *, struct span key);
 

@@ -33,7 +33,7 @@ static void end(struct naming *v)
 		at = &(*at)->next;
 	*at = v->next;
 	v->member->nnaming--;
-	v->member->share->ntokens -= !v->ours;
+	v->member->share->named.coming -= !v->ours;
 	buf_free(&v->text);
 	stream_free(v->stream, 0);
 	free(v);
@@ -44,7 +44,7 @@ static struct naming *begin(struct member *m, bool ours)
 	struct share *s = m->share;
 	struct naming *v;
 
-	if (m->nnaming >= SHARE_STREAMS || (!ours && s->ntokens >= SHARING_TOKENS) ||
+	if (m->nnaming >= SHARE_STREAMS || (!ours && s->named.coming >= NAMED_TOKENS) ||
 	    (v = calloc(1, sizeof(*v))) == NULL)
 		return NULL;
 	v->member = m;
@@ -54,7 +54,7 @@ static struct naming *begin(struct member *m, bool ours)
 	v->next = m->namings;
 	m->namings = v;
 	m->nnaming++;
-	s->ntokens += !ours;
+	s->named.coming += !ours;
 	return v;
 }
 
@@ -76,7 +76,7 @@ void named_on_member(struct member *m)
 	struct share *s = m->share;
 
 	m->reference = false;
-	s->members_once[s->nmembers_once++ % SHARING_ONCE] = mark_of(peer_id(m->peer));
+	s->named.once[s->named.nonce++ % NAMED_ONCE] = mark_of(peer_id(m->peer));
 }
 
 /* Who ever completed peer_info could do so again: to it the form would be a step down. */
@@ -84,8 +84,8 @@ static bool was_member(const struct member *m)
 {
 	uint64_t mark = mark_of(peer_id(m->peer));
 
-	for (size_t i = 0; i < SHARING_ONCE && i < m->share->nmembers_once; i++)
-		if (m->share->members_once[i] == mark)
+	for (size_t i = 0; i < NAMED_ONCE && i < m->share->named.nonce; i++)
+		if (m->share->named.once[i] == mark)
 			return true;
 	return false;
 }
@@ -138,10 +138,10 @@ static bool is_replay(struct share *s, struct span token)
 
 	hash_sha256(digest, token.p, token.n);
 	memcpy(&mark, digest, sizeof(mark));
-	for (size_t i = 0; i < SHARING_TOKENS_SEEN; i++)
-		if (s->tokens_seen[i] == mark)
+	for (size_t i = 0; i < NAMED_SEEN; i++)
+		if (s->named.seen[i] == mark)
 			return true;
-	s->tokens_seen[s->ntokens_seen++ % SHARING_TOKENS_SEEN] = mark;
+	s->named.seen[s->named.nseen++ % NAMED_SEEN] = mark;
 	return false;
 }
 
@@ -317,7 +317,8 @@ static void note_answer(struct naming *v)
 	struct span text = span_sub(buf_span(in), 0, ANSWER_MAX);
 
 	if (v->over && !span_eq(text, "OK"))
-		log_info("a peer of the reference's form does not take an entry (%zu bytes of answer)", text.n);
+		log_info("a peer of the reference's form does not take an entry (%zu bytes of answer)",
+		    text.n);
 	stream_consume(v->stream, buf_len(in));
 }
 
@@ -368,8 +369,8 @@ static void send_lately(struct member *m)
 	struct share *s = m->share;
 	struct buf json;
 
-	for (size_t i = 0; i < SHARING_LATELY; i++) {
-		const struct lately *l = &s->lately[i];
+	for (size_t i = 0; i < NAMED_LATELY; i++) {
+		const struct named_lately *l = &s->named.lately[i];
 
 		if (l->until < loop_now(s->loop) || l->n == 0)
 			continue;
@@ -382,14 +383,14 @@ static void send_lately(struct member *m)
 
 void share_put_named(struct share *s, struct span key)
 {
-	struct lately *l = &s->lately[s->nlately++ % SHARING_LATELY];
+	struct named_lately *l = &s->named.lately[s->named.nlately++ % NAMED_LATELY];
 	struct buf json;
 
 	buf_init(&json, LEGACY_MAX);
 	if (s->p.reference && key.n <= sizeof(l->key) &&
 	    s->p.source->get_named(s->p.source->arg, key, &json)) {
 		l->n = key.n;
-		l->until = loop_now(s->loop) + SHARING_LATELY_MS;
+		l->until = loop_now(s->loop) + NAMED_LATELY_MS;
 		memcpy(l->key, key.p, key.n);
 		for (struct member *m = s->members; m != NULL; m = m->next)
 			send_one(m, key, buf_span(&json));

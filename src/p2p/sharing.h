@@ -15,17 +15,13 @@
 #include "p2p/message.h"
 #include "p2p/session.h"
 #include "p2p/share.h"
+#include "p2p/share_named.h"
 #include "p2p/swarm.h"
 #include "p2p/wire.h"
 
 #define SHARING_FETCHES 256		/* "you fetch" remembered */
 #define SHARING_SERVES 4			/* protocols of others served beside ours */
 #define SHARING_LEGS 3			/* peers asked for one look-up */
-#define SHARING_TOKENS 4		/* of the reference's form that come at once, from all peers */
-#define SHARING_TOKENS_SEEN 128		/* that count no second time */
-#define SHARING_ONCE 64			/* peers remembered to have been members */
-#define SHARING_LATELY 16		/* entries by name that a peer is sent later */
-#define SHARING_LATELY_MS 30000
 #define SHARING_ROOM (WIRE_HEADER_MAX + 1024)	/* one sealed header */
 
 struct bucket {				/* full at one second's worth */
@@ -63,12 +59,6 @@ struct fetching {			/* who was told to fetch what */
 	int64_t until;
 };
 
-struct lately {				/* an entry put by name */
-	char key[256];
-	size_t n;
-	int64_t until;			/* loop time */
-};
-
 struct told;
 
 struct asked {				/* for one look-up */
@@ -95,10 +85,7 @@ struct share {
 	int64_t told_at;		/* loop time of the last ones sent */
 	struct fetching fetching[SHARING_FETCHES];
 	uint64_t flight;		/* bytes of bodies on their way */
-	size_t ntokens;			/* that come now */
-	uint64_t tokens_seen[SHARING_TOKENS_SEEN], members_once[SHARING_ONCE];
-	size_t ntokens_seen, nmembers_once, nlately;
-	struct lately lately[SHARING_LATELY];
+	struct share_named named;
 	struct share_stats stats;
 	bool closing;
 };
@@ -113,18 +100,6 @@ int member_write(struct member *, struct stream *, struct span json);
 /* What came did not open, or broke the form: the peer goes. */
 void member_broke(struct member *, const struct wire_reader *);
 bool member_is(const struct member *);	/* informed, and its connection is up */
-
-/* ---- share_named.c ---- */
-
-/* What does a stream begin with, of which nothing is read? 1: the reference's form, and the stream is taken
- * over; 0: ours; -2: more must come. */
-int named_take(struct member *, struct stream *);
-/* It completed peer_info: no more of the form, now and when it returns. */
-void named_on_member(struct member *);
-/* No peer_info came: may it have the form all the same? */
-bool named_on_silent(struct member *);
-void named_pump(struct member *);			/* the bucket has filled */
-void named_forget(struct member *);
 
 /* ---- share_tell.c ---- */
 

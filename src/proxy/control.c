@@ -61,7 +61,8 @@ static void act(const struct control *c, struct exchange *x, void (*what)(void *
 static void put(const struct control *c, struct exchange *x, struct span query)
 {
 	uint8_t key[KEY_MAX];
-	ssize_t n = span_starts(query, "key=") ? url_decode(key, sizeof(key), span_sub(query, 4, query.n)) : -1;
+	ssize_t n =
+	    span_starts(query, "key=") ? url_decode(key, sizeof(key), span_sub(query, 4, query.n)) : -1;
 
 	if (!span_eq(exchange_request(x)->method, "POST")) {
 		say(x, 405, "POST only\n");

@@ -11,13 +11,17 @@
 /* A token that the reference made, and the second it did. */
 #define SECRET "ghp_0123456789abcdefghijABCDEFGHIJ012345"
 #define NOW 1795353600
-#define TOKEN \
-	"gAAAAABrAuwAwb6cxcG7EE_gVT7hKzRL4HRaRyayAcznKamE6BlegJM7E-9ZsaX-1bEyl_4mNLreNTE_Wm5hec5x_9z-B6X9jJ66" \
-	"7Xhf64MMTkbtHzEQWYp26UcoBAmLKZqg-CtjO5SdqIIvm4U4kJCOlxmvv_ylqnPIgVvOmYQZbHXQ897MCDASRe66rr75dpVE57iv" \
-	"704R4yOn0nuWLDb8Tchz473BqwcRo_9Qb5-93i17j0hE5IvTPzbtiVwbU3JyWfQenfWhWxaGF5w1TU8dF0huRND5QE0JZnkjYwjc" \
+#define TOKEN                                                                                                \
+	"gAAAAABrAuwAwb6cxcG7EE_gVT7hKzRL4HRaRyayAcznKamE6BlegJM7E-9ZsaX-1bEyl_4mNLreNTE_Wm5hec5x_9z-"       \
+	"B6X9jJ66"                                                                                           \
+	"7Xhf64MMTkbtHzEQWYp26UcoBAmLKZqg-CtjO5SdqIIvm4U4kJCOlxmvv_"                                         \
+	"ylqnPIgVvOmYQZbHXQ897MCDASRe66rr75dpVE57iv"                                                         \
+	"704R4yOn0nuWLDb8Tchz473BqwcRo_9Qb5-"                                                                \
+	"93i17j0hE5IvTPzbtiVwbU3JyWfQenfWhWxaGF5w1TU8dF0huRND5QE0JZnkjYwjc"                                  \
 	"ouxTaBSt1xY="
-#define ENTRY \
-	"{\"data\": {\"name\": \"hello\"}, \"timestamp\": 1795353600.25, \"ttl\": 300, \"content_hash\": null, " \
+#define ENTRY                                                                                                \
+	"{\"data\": {\"name\": \"hello\"}, \"timestamp\": 1795353600.25, \"ttl\": 300, \"content_hash\": "   \
+	"null, "                                                                                             \
 	"\"validation_fields\": null}"
 
 static uint8_t group[WIRE_GROUP_KEY_LEN];
