@@ -112,7 +112,8 @@ static bool earn(struct member *m)
 	timer_clear(m->share->loop, &m->info);
 	if (m->reference)
 		return true;
-	/* It reads our peer_info to its end. No reset: py-libp2p 0.8 takes no stream after one. */
+	/* It reads our peer_info to its end. No reset: it answers all the same, and py-libp2p 0.8 takes no
+	 * stream any more when it has written to one that was reset. */
 	if (session_dialled(peer_session(m->peer)) && m->control != NULL)
 		stream_shutdown(m->control);
 	if (!peer_set_kind(m->peer, PEER_REFERENCE))
