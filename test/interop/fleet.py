@@ -74,7 +74,7 @@ class Member:
     """A daemon with P2P on: `peer` is its id, `addr` its full multiaddr, `daemon` answers HTTP."""
 
     def __init__(self, folder, fake, address="127.0.0.1", secret=SECRET, bootstrap=(), port=None, **more):
-        """more: config and discovery (text), env, binary, url, args of serve; `inside`, a command to run it by."""
+        """more: config, discovery (text), env, binary, url, args of serve; `inside`, a command for it."""
         self.folder, self.secret = folder, secret
         folder.mkdir()
         self.ghoard = rig.Ghoard(folder, fake, url=more.get("url"))
