@@ -136,12 +136,13 @@ $(eval $(call flavour,build,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN),$(RELEASE_FLAGS)
 $(eval $(call flavour,build/asan,$(HOST_CC),$(SANE_FLAGS) -Wall -Wextra,$(SANE_FLAGS)))
 $(eval $(call flavour,build/fuzz,$(FUZZ_CC),$(FUZZ_FLAGS) -Wall -Wextra,$(FUZZ_FLAGS)))
 
-# The program with the tests' echo protocol: for test/interop alone.
+# The program with the tests' echo protocol: for test/interop alone.  Two files know of it.
+ECHOES := src/cli/cmd_peers.c src/cli/peering.c
 $(eval $(call flavour,build/echo,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN) -DGHOARD_ECHO -Itest/interop,\
 	$(RELEASE_FLAGS) -g0))
 
-build/ghoard-echo: $(SRC:%.c=build/echo/obj/%.o) build/echo/obj/test/interop/peers/echo.o \
-		$(LIBS:%=build/lib/%.a)
+build/ghoard-echo: $(patsubst %.c,build/obj/%.o,$(filter-out $(ECHOES),$(SRC))) \
+		$(ECHOES:%.c=build/echo/obj/%.o) build/echo/obj/test/interop/peers/echo.o $(LIBS:%=build/lib/%.a)
 	$(call say,LINK,$@)
 	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
 
