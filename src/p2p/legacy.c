@@ -13,7 +13,7 @@ int legacy_is_token(const void *p, size_t n)
 	static const char mark[] = WIRE_FERNET_MARK;
 	size_t have = n < sizeof(mark) - 1 ? n : sizeof(mark) - 1;
 
-	if (memcmp(p, mark, have) != 0)
+	if (n > 0 && memcmp(p, mark, have) != 0)
 		return 0;
 	return have == sizeof(mark) - 1 ? 1 : -2;
 }

@@ -137,6 +137,7 @@ static void test_beginnings(void **state)
 		{ "{\"", 2, 0, 1 }, { "{\1", 2, 0, 0 }, { "x", 1, 0, 0 } };
 
 	(void)state;
+	assert_true(legacy_is_token(NULL, 0) == -2 && legacy_is_plain(NULL, 0) == -2);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const void *p = guard_put(cases[i].text, cases[i].n);
 
