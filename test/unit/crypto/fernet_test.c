@@ -90,7 +90,7 @@ static void test_spec(void **state)
 			buf_clear(&b);
 			assert_int_equal(open_text(&f, span_of(others[i].token), &b, &time_s),
 			    others[i].opens ? 0 : ERR_DAMAGED);
-			assert_string_equal(buf_cstr(&b), others[i].opens ? "hello" : "");
+			assert_int_equal(buf_len(&b), 0);	/* those that open hold nothing */
 			if (others[i].opens)
 				assert_int_equal(time_s, others[i].time_s);
 		}
