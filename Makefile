@@ -15,7 +15,7 @@ export RELEASE
 T            ?=
 PYTEST_FLAGS ?= -n 2
 GH_CURRENT   ?= 1
-PEERS        ?=
+PEERS        ?= 1
 
 # Alpine's own compiler makes musl programs; elsewhere the wrapper does.
 MUSL_CC := $(if $(wildcard /etc/alpine-release),gcc,musl-gcc)
@@ -136,12 +136,13 @@ $(eval $(call flavour,build,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN),$(RELEASE_FLAGS)
 $(eval $(call flavour,build/asan,$(HOST_CC),$(SANE_FLAGS) -Wall -Wextra,$(SANE_FLAGS)))
 $(eval $(call flavour,build/fuzz,$(FUZZ_CC),$(FUZZ_FLAGS) -Wall -Wextra,$(FUZZ_FLAGS)))
 
-# The program with the tests' echo protocol: for test/interop alone.
+# The program with the tests' echo protocol: for test/interop alone.  Two files know of it.
+ECHOES := src/cli/cmd_peers.c src/cli/peering.c
 $(eval $(call flavour,build/echo,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN) -DGHOARD_ECHO -Itest/interop,\
 	$(RELEASE_FLAGS) -g0))
 
-build/ghoard-echo: $(SRC:%.c=build/echo/obj/%.o) build/echo/obj/test/interop/peers/echo.o \
-		$(LIBS:%=build/lib/%.a)
+build/ghoard-echo: $(patsubst %.c,build/obj/%.o,$(filter-out $(ECHOES),$(SRC))) \
+		$(ECHOES:%.c=build/echo/obj/%.o) build/echo/obj/test/interop/peers/echo.o $(LIBS:%=build/lib/%.a)
 	$(call say,LINK,$@)
 	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
 
@@ -253,14 +254,14 @@ build/engines: build/obj/test/bench/engines.o $(PART:%.c=build/obj/%.o) $(LIBS:%
 demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub
 	$(Q)$(PYTHON) test/demo.py $(if $(LIVE),--live)
 
-# The four libp2p nodes take five minutes to build where they are not there yet.
-ifneq (,$(PEERS))
+# The four libp2p nodes take three minutes to build where they are not there yet.
+ifneq (0,$(PEERS))
 interop: build/ghoard-echo
 endif
-interop: all build/deps/interop build/venv/ready ## real clients; PEERS=1: libp2p nodes too
+interop: all build/deps/interop build/venv/ready ## real clients and libp2p nodes; PEERS=0: without nodes
 	$(Q)GH_CURRENT='$(GH_CURRENT)' PEERS='$(PEERS)' $(PYTHON) test/interop/clients.py
 	$(Q)GHOARD=$(CURDIR)/build/ghoard $(PYTHON) -m pytest -p no:cacheprovider $(if $(T),-k '$(T)') \
-		$(if $(PEERS),,--ignore-glob='*/test_peers_*.py') $(PYTEST_FLAGS) test/interop
+		$(if $(filter 0,$(PEERS)),--ignore-glob='*/test_peers_*.py') $(PYTEST_FLAGS) test/interop
 
 reproducible: all ## build twice in two folders and compare
 	$(Q)sh test/reproducible.sh

@@ -36,6 +36,7 @@
 #include "proxy/proxy.h"
 #include "proxy/recent.h"
 #include "proxy/repeat.h"
+#include "p2p/share.h"
 #include "store/gc.h"
 
 #define LISTEN_DEFAULT "127.0.0.1:9014"
@@ -204,6 +205,14 @@ static void write_peers(void *arg, struct buf *b)
 static void forget(void *arg)
 {
 	mem_clear(((struct daemon *)arg)->app.mem);
+}
+
+static void put(void *arg, struct span key)
+{
+	struct daemon *d = arg;
+
+	if (d->peering.share != NULL)
+		share_put_named(d->peering.share, key);
 }
 
 static void stop(void *arg)
@@ -411,6 +420,7 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.peers = write_peers,
 		.cache = write_cache,
 		.forget = forget,
+		.put = put,
 		.stop = stop,
 		.arg = d };
 	if (d->recent == NULL)

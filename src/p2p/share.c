@@ -62,6 +62,7 @@ static void on_refill(struct timer *t)
 		on_control(m, m->control, STREAM_DATAIN);
 	serve_pump(m);
 	ask_pump(m);
+	named_pump(m);
 }
 
 /* ---- writing ---- */
@@ -158,6 +159,7 @@ static void on_info(struct member *m, const struct message *in)
 	if (m->informed)
 		return;
 	m->informed = true;
+	named_on_member(m);
 	m->reader.max = WIRE_HEADER_MAX;
 	timer_clear(s->loop, &m->info);
 	if (!peer_set_kind(m->peer, PEER_MEMBER))
@@ -200,12 +202,30 @@ static bool on_header(struct member *m, struct span json)
 	return session_is_up(peer_session(m->peer));
 }
 
+/* The dialer's first stream begins in the reference's form, or it is not known yet. */
+static bool is_named(struct member *m)
+{
+	int rc;
+
+	if (m->informed || session_dialled(peer_session(m->peer)) || !wire_reader_idle(&m->reader))
+		return false;
+	rc = named_take(m, m->control);
+	if (rc == 1)
+		m->control = NULL;
+	return rc != 0;
+}
+
 static void read_control(struct member *m)
 {
 	struct buf *in = stream_in(m->control);
 	enum wire_event ev;
 	struct span json;
 
+	/* It answers our peer_info in its own words. */
+	if (m->reference && session_dialled(peer_session(m->peer)))
+		stream_consume(m->control, buf_len(in));
+	if (is_named(m))
+		return;
 	while (buf_len(in) > 0 && member_may_read(m)) {
 		ssize_t n = wire_reader_feed(&m->reader, buf_data(in), buf_len(in), &ev, &json);
 
@@ -260,7 +280,7 @@ static void on_silent(struct timer *t)
 
 	if (b != NULL && strncmp(b->agent, "ghoard/", 7) == 0)
 		peer_shun(m->peer, "it calls itself ghoard and does not say who it is");
-	else
+	else if (!named_on_silent(m))
 		peer_set_kind(m->peer, PEER_PLAIN);
 }
 
@@ -315,6 +335,7 @@ static void on_down(void *arg, struct peer *peer)
 	tell_forget(s, m);
 	holders_remove_peer(s->holders, m);
 	serve_forget(m);
+	named_forget(m);
 	ask_forget(m);
 	lose_control(m);
 	wire_reader_free(&m->reader);

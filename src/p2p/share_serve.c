@@ -166,6 +166,18 @@ static void on_request(struct serving *v, struct span json)
 		answer(v, in);
 }
 
+/* It begins in the reference's form, or that is not known yet. */
+static bool is_named(struct serving *v)
+{
+	int rc = named_take(v->member, v->stream);
+
+	if (rc == 1) {
+		v->stream = NULL;
+		end(v, 0);
+	}
+	return rc != 0;
+}
+
 /* true while it may go on reading. */
 static bool read_some(struct serving *v)
 {
@@ -179,6 +191,8 @@ static bool read_some(struct serving *v)
 		stream_consume(v->stream, buf_len(in));
 		return false;
 	}
+	if (wire_reader_idle(&v->reader) && is_named(v))
+		return false;
 	if (buf_len(in) == 0 || !m->informed || !member_may_read(m))
 		return false;
 	n = wire_reader_feed(&v->reader, buf_data(in), buf_len(in), &ev, &json);

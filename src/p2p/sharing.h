@@ -15,6 +15,7 @@
 #include "p2p/message.h"
 #include "p2p/session.h"
 #include "p2p/share.h"
+#include "p2p/share_named.h"
 #include "p2p/swarm.h"
 #include "p2p/wire.h"
 
@@ -35,11 +36,14 @@ struct member {				/* what is kept for a peer */
 	struct wire_reader reader;	/* of the control stream */
 	struct stream *control;
 	bool informed;			/* its peer_info has opened: a member */
+	bool reference;			/* has earned the reference's form, or is named for it */
 	struct timer info, refill;
 	struct bucket messages, bytes;
 	size_t nserving;
 	struct serving *servings;
 	struct leg *legs;
+	size_t nnaming;
+	struct naming *namings;
 	struct peerid knows[MESSAGE_PEERS_MAX];
 	size_t nknows;
 	unsigned busy, unconfirmed, invalidates;
@@ -81,6 +85,7 @@ struct share {
 	int64_t told_at;		/* loop time of the last ones sent */
 	struct fetching fetching[SHARING_FETCHES];
 	uint64_t flight;		/* bytes of bodies on their way */
+	struct share_named named;
 	struct share_stats stats;
 	bool closing;
 };

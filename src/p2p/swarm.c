@@ -118,7 +118,7 @@ static bool make_room(struct swarm *sw, struct peer *p)
 		return true;
 	}
 	for (const struct peer *q = sw->peers; q != NULL; q = q->next)
-		n += q->up && !q->leaving && q->kind != PEER_PLAIN;
+		n += q->up && !q->leaving && q->kind != PEER_PLAIN && q->kind != PEER_REFERENCE;
 	if (n < sw->p.max_peers || p->asked)
 		return true;
 	sw->stats.refused_full++;
