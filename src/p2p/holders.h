@@ -3,7 +3,8 @@
  * in.
  *
  * A row is (key, CID, time) and the peers that announced it. At most HOLDERS_MAX rows, the least recently
- * announced goes first; a peer has at most HOLDERS_PER_PEER of them, so that none can push out the others'.
+ * announced goes first; a peer has at most HOLDERS_PER_PEER of them, and half the bytes, so that none can push
+ * out the others'.
  * A row lives as its TTL says, reckoned from its time, which counts as at most when it came.
  */
 #ifndef P2P_HOLDERS_H
@@ -21,6 +22,7 @@ struct message_entry;
 
 #define HOLDERS_MAX 8192
 #define HOLDERS_PER_PEER 4096
+#define HOLDERS_BYTES_MAX ((size_t)4 << 20)	/* of all rows; one peer's hold half of it */
 #define HOLDERS_PEERS_MAX 8		/* peers remembered for one row */
 #define HOLDERS_AHEAD_US 60000000	/* an announcement from further ahead is dropped */
 #define HOLDERS_HOPS_MAX 2

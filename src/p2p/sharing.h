@@ -80,7 +80,7 @@ struct share {
 	struct timer gather;
 	int64_t told_at;		/* loop time of the last ones sent */
 	struct fetching fetching[SHARING_FETCHES];
-	uint64_t flight;		/* bytes of bodies on their way */
+	uint64_t flight, lent;		/* bytes of bodies on their way: to us, from us */
 	struct share_stats stats;
 	bool closing;
 };
