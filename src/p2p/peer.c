@@ -62,7 +62,7 @@ enum peer_kind peer_kind(const struct peer *p)
 bool peer_set_kind(struct peer *p, enum peer_kind kind)
 {
 	if (kind == PEER_PLAIN && p->kind != PEER_PLAIN &&
-	    swarm_count(p->sw, PEER_PLAIN) >= SWARM_PLAIN_MAX) {
+	    (p->visitor || swarm_count(p->sw, PEER_PLAIN) >= SWARM_PLAIN_MAX)) {
 		p->sw->stats.refused_full++;
 		session_close(p->session, 0);
 		return false;
@@ -79,6 +79,11 @@ void peer_set(struct peer *p, void *state)
 void *peer_get(const struct peer *p)
 {
 	return p->state;
+}
+
+bool peer_is_visitor(const struct peer *p)
+{
+	return p->visitor;
 }
 
 bool peer_is_bootstrap(const struct peer *p)

@@ -160,11 +160,13 @@ static void on_info(struct member *m, const struct message *in)
 	m->informed = true;
 	m->reader.max = WIRE_HEADER_MAX;
 	timer_clear(s->loop, &m->info);
-	if (!peer_set_kind(m->peer, PEER_MEMBER))
-		return;
+	peer_set_kind(m->peer, PEER_MEMBER);
 	if (!session_dialled(peer_session(m->peer)))
 		send_info(m);
-	serve_pump(m);
+	if (peer_is_visitor(m->peer))
+		session_close(peer_session(m->peer), 0);
+	else
+		serve_pump(m);
 }
 
 /* ---- the control stream ---- */

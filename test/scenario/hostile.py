@@ -100,7 +100,7 @@ def is_well(place, seconds=2):
 @functools.cache
 def sanitized():
     """A build with sanitizers needs many times the memory."""
-    return b"AddressSanitizer" in pathlib.Path(rig.BINARY).read_bytes()
+    return b"__asan_init" in pathlib.Path(rig.BINARY).read_bytes()
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ static void test_flood(void **state)
 /* Nor may it hold more memory than all have. */
 static void test_flood_of_long_ones(void **state)
 {
-	char key[HOLDERS_KEY_MAX];
+	char key[HOLDERS_KEY_MAX], number[16];
 	size_t n;
 
 	(void)state;
@@ -146,8 +146,8 @@ static void test_flood_of_long_ones(void **state)
 	memset(key, 'k', sizeof(key) - 1);
 	key[sizeof(key) - 1] = '\0';
 	for (int i = 0; i < HOLDERS_PER_PEER; i++) {
-		snprintf(key, 8, "%07d", i);
-		key[7] = 'k';
+		snprintf(number, sizeof(number), "%07d", i);
+		memcpy(key, number, 7);
 		assert_int_equal(add(&a, key, "c", NOW - SEC), HOLDERS_NEW);
 	}
 	n = holders_count(h);
