@@ -218,6 +218,13 @@ static int64_t life_end(const struct message_entry *e, int64_t now, int64_t ttl_
 	return from + (e->ttl < ttl_max ? e->ttl : ttl_max) * SEC;
 }
 
+bool holders_names(struct holders *h, const void *peer, const struct message_entry *e)
+{
+	const struct row *r = find_row(h, e);
+
+	return r != NULL && names(r, peer);
+}
+
 enum holders_added holders_add(struct holders *h, const void *peer, const struct message_entry *e,
     int64_t now, int64_t ttl_max)
 {

@@ -45,6 +45,8 @@ void holders_free(struct holders *);
  * HOLDERS_KNOWN: another holder of it; HOLDERS_DROPPED: out of bounds. */
 enum holders_added holders_add(struct holders *, const void *peer, const struct message_entry *, int64_t now,
     int64_t ttl_max);
+/* Has this peer announced just this (key, CID, time)? */
+bool holders_names(struct holders *, const void *peer, const struct message_entry *);
 /* Those of this key that live at `now` and are newer than `after` (µs; 0: any), the newest first; with `auth`
  * not empty those of that tag come first. How many. */
 size_t holders_find(struct holders *, struct span key, struct span auth, int64_t after, int64_t now,

@@ -86,6 +86,11 @@ bool peer_is_visitor(const struct peer *p)
 	return p->visitor;
 }
 
+void peer_stays(struct peer *p)
+{
+	p->visitor = false;
+}
+
 bool peer_is_bootstrap(const struct peer *p)
 {
 	return p->bootstrap;

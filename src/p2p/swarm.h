@@ -132,6 +132,7 @@ void peer_set(struct peer *, void *state);		/* the caller's own pointer */
 void *peer_get(const struct peer *);
 /* There is no place for it: the caller tells it whom it may ask instead, and closes. */
 bool peer_is_visitor(const struct peer *);
+void peer_stays(struct peer *);		/* another's place is its now */
 /* From bootstrap_peers: what the caller may trust more. */
 bool peer_is_bootstrap(const struct peer *);
 /* As basic_ping. */
