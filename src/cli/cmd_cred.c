@@ -105,12 +105,12 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 		       XC_USAGE;
 	c = (struct cred){ .g = g, .o = &v, .arg = args->arg + 1, .nargs = args->n - 1 };
 	code = cred_begin(&c, err) != 0 ? cred_exit_code(err) : s->run(&c, err);
+	cred_anchor(&c);
 	cred_end(&c);
 	return code;
 }
 
-const struct command cmd_cred = {
-	.name = "cred",
+const struct command cmd_cred = { .name = "cred",
 	.args = "set|get|ls|rm|rotate|cleanup|inject|exec|rekey|audit|status|doctor ...",
 	.summary = "keep secrets for jobs and hand them out",
 	.text =
@@ -129,14 +129,15 @@ const struct command cmd_cred = {
 	    "  doctor [--repair] [--adopt NAME] [--accept-rollback] [--restart-audit]\n"
 	    "\n"
 	    "Values come from standard input (one newline at the end is dropped), a variable,\n"
-	    "a file or a terminal, never from the command line. Each is sealed with AES-256-GCM\n"
-	    "under the master key and bound to its name, scope and times. One name may stand in\n"
-	    "several scopes; the most specific one that fits the caller wins.\n"
+	    "a file or a terminal (asked twice), never from the command line. Each is sealed with\n"
+	    "AES-256-GCM under the master key and bound to its name, scope and times. One name may\n"
+	    "stand in several scopes; the most specific one that fits the caller wins.\n"
 	    "\n"
 	    "The master key is looked for in the file that GHOARD_MASTER_KEY_FILE names, the\n"
 	    "systemd credential cred-master-key, the kernel's keyring (a cache), the desktop's\n"
 	    "keyring, .master_key in the folder, and behind a passphrase (of the file that\n"
-	    "GHOARD_PASSPHRASE_FILE names, or of a terminal). rekey makes a new one and moves it.\n"
+	    "GHOARD_PASSPHRASE_FILE names, or of a terminal). A key file that others can read is\n"
+	    "refused. rekey makes a new key and moves it.\n"
 	    "\n"
 	    "Before a value leaves, its scope, its lifetime and the token (GH_TOKEN, GITHUB_TOKEN)\n"
 	    "are checked, the last by asking GitHub: a token of an installation must list the\n"
@@ -149,10 +150,11 @@ const struct command cmd_cred = {
 	    "\n"
 	    "inject writes ::add-mask:: lines to standard output, which must be a pipe, then the\n"
 	    "values to GITHUB_ENV, then count and status to GITHUB_OUTPUT: success, partial,\n"
-	    "skipped (nothing was asked for), empty (nothing could be had) or error. An entry of the\n"
-	    "JSON with an empty value is left out, and the rest is partial. exec runs one\n"
-	    "command with the values in its environment, and with none of them if one is refused;\n"
-	    "neither it nor the command of --verify gets GHOARD_MASTER_KEY_FILE,\n"
+	    "skipped (nothing was asked for), empty (nothing could be had) or error; the exit code is\n"
+	    "0 with success and skipped. An entry of the JSON with an empty value is left out with a\n"
+	    "warning, and the rest is partial. exec runs one command\n"
+	    "with the values in its environment, and with none of them if one is refused; neither it nor the "
+	    "command of --verify gets GHOARD_MASTER_KEY_FILE,\n"
 	    "GHOARD_PASSPHRASE_FILE or CREDENTIALS_DIRECTORY. In a step of Actions get writes masks\n"
 	    "to standard error, which must be a pipe then.\n"
 	    "\n"
@@ -169,5 +171,4 @@ const struct command cmd_cred = {
 	    "changed; doctor explains and repairs.",
 	.opts = opts,
 	.values = &v,
-	.run = run
-};
+	.run = run };

@@ -148,6 +148,7 @@ static int take_fingerprint(struct codeql *c, struct err *err)
 	const char *always[1] = { c->cfg.config_file };
 	const char *sha = codeql_env("GITHUB_SHA");
 	struct fingerprint_options o = { .source = c->cfg.source,
+		.root = c->workspace[0] != '\0' ? c->workspace : NULL,
 		.languages = c->cfg.languages,
 		.nlanguages = c->cfg.nlanguages,
 		.built = scancfg_builds(&c->cfg) || scancfg_steers(&c->cfg),
@@ -157,6 +158,7 @@ static int take_fingerprint(struct codeql *c, struct err *err)
 		.nalways = c->cfg.config_file != NULL && c->cfg.config_file[0] != '/' ? 1 : 0,
 		.home = codeql_env("HOME"),
 		.xdg_config = codeql_env("XDG_CONFIG_HOME"),
+		.read_plain = c->o->sarif != NULL,	/* what is stored is what the bytes are */
 		.format = sha != NULL && strlen(sha) == 2 * SHA256_LEN ? OBJID_SHA256 : OBJID_SHA1 };
 	int rc = fingerprint_take(&o, &c->fp, err);
 

@@ -52,6 +52,7 @@ struct codeql {
 	char run[256];			/* "<run id>/<attempt>/<job>", "" outside Actions */
 	char workflow[512];		/* path of the workflow file */
 	char source_root[PATH_MAX];
+	char workspace[PATH_MAX];	/* "": the source is the whole tree, or has .git above it */
 	struct scancfg cfg;
 	struct scancfg_pair *env;
 	char *env_text;

@@ -294,7 +294,6 @@ static int take_result(struct storing *s, struct err *err)
 	}
 	snprintf(s->scan.category, sizeof(s->scan.category), "%s", s->in.sarif.runs[0].category);
 	strcpy(s->scan.cid, s->in.cid);
-	snprintf(s->scan.origin, sizeof(s->scan.origin), "%s", scans_origin(c->scans));
 	s->scan.counts = s->in.counts;
 	s->scan.size = (int64_t)s->in.sarif.size;
 	return 0;

@@ -151,6 +151,20 @@ static void take_workflow(struct codeql *c)
 	c->cfg.job = codeql_env("GITHUB_JOB");
 }
 
+/* Without .git the checkout is the job's workspace, or whatever --source names outside of it. */
+static void take_workspace(struct codeql *c, const char *real)
+{
+	const char *given = codeql_env("GITHUB_WORKSPACE");
+	char root[PATH_MAX];
+	size_t n;
+
+	if (given == NULL || realpath(given, root) == NULL || (n = strlen(root)) < 2 ||
+	    strncmp(real, root, n) != 0 || real[n] != '/')
+		return;
+	strcpy(c->workspace, root);
+	snprintf(c->source_root, sizeof(c->source_root), "%s", real + n + 1);
+}
+
 /* The folder as it stands in its repository: no part of the place of the checkout. */
 static void take_source_root(struct codeql *c)
 {
@@ -159,6 +173,7 @@ static void take_source_root(struct codeql *c)
 	size_t n;
 
 	strcpy(c->source_root, ".");
+	c->workspace[0] = '\0';
 	if (realpath(c->cfg.source, real) == NULL)
 		return;
 	for (n = strlen(real); n > 0;) {
@@ -172,6 +187,7 @@ static void take_source_root(struct codeql *c)
 			n--;
 		while (n > 0 && real[n] != '/');
 	}
+	take_workspace(c, real);
 }
 
 static size_t take_list(const struct opt_list *l, const char **out)

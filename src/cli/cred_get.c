@@ -12,6 +12,8 @@
 #include "cli/cred_sub.h"
 #include "cred/vault.h"
 
+#define NAME_LEN_MAX 256
+
 static bool in_actions(void)
 {
 	const char *actions = getenv("GITHUB_ACTIONS");
@@ -67,6 +69,9 @@ int cred_get_run(struct cred *c, struct err *err)
 	struct grant g = { .name = span_of(c->arg[0]) };
 	int code, rc = check_output(err);
 
+	/* the reference takes any name */
+	if (rc == 0 && g.name.n > NAME_LEN_MAX)
+		rc = err_set(err, ERR_USAGE, "a name has at most %d bytes", NAME_LEN_MAX);
 	if (rc == 0)
 		rc = cred_open(c, false, NULL, err);
 	if (rc == 0)

@@ -26,6 +26,7 @@ struct inject {
 	size_t n, empty;		/* empty: left out, for they had no value */
 	bool asked;			/* for anything at all */
 	struct buf json, text;		/* in c->safe; text: unescaped strings of it */
+	struct buf details[CRED_NAMES_MAX];	/* of the lines of what the JSON brings */
 };
 
 /* A mask that lands in a file or on a screen is the secret itself, and hides nothing. */
@@ -105,10 +106,10 @@ static bool take_ttl(struct inject *j, struct span object, int64_t *seconds)
 }
 
 /* One {name, value[, scope][, ttl|ttl_hours]}. The sentence names the name alone. */
-static int take_one(struct inject *j, struct span object, struct vault_entry *e, struct err *err)
+static int take_one(struct inject *j, struct span object, struct vault_entry *e, int64_t *ttl,
+    struct err *err)
 {
 	struct span v, word;
-	int64_t ttl;
 
 	*e = (struct vault_entry){ .expires = RECORD_NEVER, .filter = { NULL, 0 } };
 	if (object.p[0] != '{' || jscan_member(object, "name", &v) != 1 || !take_str(j, v, &e->name) ||
@@ -126,11 +127,11 @@ static int take_one(struct inject *j, struct span object, struct vault_entry *e,
 			return err_set(err, ERR_USAGE, "%.*s is for a %s, and none is named here",
 			    (int)(e->name.n < 128 ? e->name.n : 128), e->name.p, scope_name(e->scope));
 	}
-	if (!take_ttl(j, object, &ttl))
+	if (!take_ttl(j, object, ttl))
 		return err_set(err, ERR_USAGE, "the lifetime of %.*s is none",
 		    (int)(e->name.n < 128 ? e->name.n : 128), e->name.p);
-	if (ttl > 0)
-		e->expires = clock_wall() + ttl * CLOCK_SEC;
+	if (*ttl > 0)
+		e->expires = clock_wall() + *ttl * CLOCK_SEC;
 	return e->value.n <= VAULT_VALUE_MAX ? 0 : err_set(err, ERR_USAGE, "a value is longer than 64 KiB");
 }
 
@@ -138,7 +139,8 @@ static int put_one(struct inject *j, struct span object, struct err *err)
 {
 	struct vault_entry e;
 	char name[SCOPE_NAME_MAX + 1];
-	int rc = take_one(j, object, &e, err);
+	int64_t ttl;
+	int rc = take_one(j, object, &e, &ttl, err);
 
 	if (rc != 0)
 		return rc;
@@ -158,15 +160,30 @@ static int put_one(struct inject *j, struct span object, struct err *err)
 	j->list[j->n].name = recordset_keep(&j->c->vault->set, e.name);
 	j->list[j->n].scope = e.scope;
 	j->list[j->n].filter = e.filter;
-	j->list[j->n++].own = true;
+	j->list[j->n].own = true;
+	buf_init(&j->details[j->n], AUDIT_LINE_MAX);
+	cred_one_details(&e, ttl, &j->details[j->n++]);
 	return vault_put(j->c->vault, &e, err);
+}
+
+/* A line each, as `set` writes it. */
+static int commit(struct inject *j, struct err *err)
+{
+	static struct audit_event events[CRED_NAMES_MAX];
+	int rc;
+
+	for (size_t i = 0; i < j->n; i++)
+		events[i] = (struct audit_event){ .action = "store", .credential = j->list[i].name,
+			.details = buf_span(&j->details[i]) };
+	rc = vault_commit_all(j->c->vault, events, j->n, err);
+	for (size_t i = 0; i < j->n; i++)
+		buf_free(&j->details[i]);
+	return rc;
 }
 
 static int store_json(struct inject *j, struct err *err)
 {
-	struct audit_event event = { .action = "store", .credential = span_of("") };
 	struct span text = span_trim(buf_span(&j->json)), key, one;
-	char details[64];
 	size_t at = 0;
 	int rc = 0;
 
@@ -187,9 +204,7 @@ static int store_json(struct inject *j, struct err *err)
 			    : err_set(err, ERR_USAGE, "more than %d credentials", CRED_NAMES_MAX);
 	if (rc != 0 || j->n == 0)
 		return rc;
-	snprintf(details, sizeof(details), "\"how\": \"inject\", \"count\": %zu", j->n);
-	event.details = span_of(details);
-	return vault_commit(j->c->vault, &event, err);
+	return commit(j, err);
 }
 
 /* ---- out ---- */
@@ -330,8 +345,6 @@ int cred_inject_run(struct cred *c, struct err *err)
 					   : "success";
 	say_refusals(&j);
 	write_outputs(count, status);
-	if (rc == 0 && c->vault != NULL)
-		cred_anchor(c);
 	if (c->g->json)
 		log_info("%zu credentials injected, status %s", count, status);
 	if (rc != 0)

@@ -39,7 +39,7 @@ static int put_metadata(const struct opt_list *l, struct buf *b, struct err *err
 	return b->failed ? err_set(err, ERR_USAGE, "the metadata is longer than 16 KiB") : 0;
 }
 
-static void put_store(const struct vault_entry *e, int64_t ttl, struct buf *b)
+void cred_one_details(const struct vault_entry *e, int64_t ttl, struct buf *b)
 {
 	audit_detail(b, "scope", span_of(scope_name(e->scope)));
 	audit_detail(b, "scope_filter", e->filter);
@@ -87,7 +87,7 @@ int cred_one_set(struct cred *c, struct err *err)
 	if (rc == 0)
 		rc = vault_put(c->vault, &e, err);
 	safe_buf_clear(&value);
-	put_store(&e, c->o->ttl, &details);
+	cred_one_details(&e, c->o->ttl, &details);
 	if (rc == 0)
 		rc = commit(c, "store", e.name, &details, err);
 	buf_free(&metadata);
@@ -144,6 +144,7 @@ static void prove_child(const char *cmd, const char *pair)
 static int prove(struct cred *c, const char *name, struct span value, struct err *err)
 {
 	struct buf pair;
+	bool pair_failed;
 	int status = -1;
 	pid_t pid;
 
@@ -153,6 +154,7 @@ static int prove(struct cred *c, const char *name, struct span value, struct err
 	buf_addf(&pair, "%s=", name);
 	buf_addspan(&pair, value);
 	buf_cstr(&pair);
+	pair_failed = pair.failed;
 	fflush(stdout);
 	pid = pair.failed ? -1 : fork();
 	if (pid == 0)
@@ -161,7 +163,8 @@ static int prove(struct cred *c, const char *name, struct span value, struct err
 		;
 	safe_buf_clear(&pair);
 	if (pid < 0)
-		return err_sys(err, ERR_IO, "running the command of --verify");
+		return pair_failed ? err_set(err, ERR_LIMIT, "the value is too long for --verify")
+				   : err_sys(err, ERR_IO, "running the command of --verify");
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return err_set(err, ERR_NOTFOUND,
 		    "the command of --verify says no (%s %d) to the new value of %s; nothing was "

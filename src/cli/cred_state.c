@@ -215,7 +215,7 @@ static int fix(struct visit *d, struct err *err)
 		    "the store is older than the log's last write; put back the newer file, or add "
 		    "--accept-rollback; nothing was changed");
 	if (o->restart_audit) {
-		rc = audit_restart(&v->audit, v->master, err);
+		rc = audit_restart(&v->audit, err);
 		v->log_broken = v->log_broken && rc != 0;
 		d->fixed = rc == 0;
 	}

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "actions/summary.h"
@@ -159,40 +158,6 @@ static void drop_newline(struct buf *b)
 		buf_truncate(b, n - 1);
 }
 
-static int read_line(int tty, struct buf *out, struct err *err)
-{
-	char c;
-
-	while (read(tty, &c, 1) == 1 && c != '\n') {
-		buf_addc(out, c);
-		if (out->failed)
-			return err_set(err, ERR_USAGE, "the value is too long");
-	}
-	return 0;
-}
-
-/* At a terminal, without echo. ERR_UNAVAIL: there is none. */
-static int prompt_once(const char *prompt, struct buf *out, struct err *err)
-{
-	struct termios was, quiet;
-	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), rc;
-
-	if (tty < 0 || tcgetattr(tty, &was) != 0) {
-		if (tty >= 0)
-			close(tty);
-		return err_set(err, ERR_UNAVAIL, "there is no terminal to ask at");
-	}
-	quiet = was;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	tcsetattr(tty, TCSAFLUSH, &quiet);
-	dprintf(tty, "%s: ", prompt);
-	rc = read_line(tty, out, err);
-	dprintf(tty, "\n");
-	tcsetattr(tty, TCSAFLUSH, &was);
-	close(tty);
-	return rc;
-}
-
 int cred_read_path(const char *path, struct buf *out, struct err *err)
 {
 	int fd, rc;
@@ -233,7 +198,7 @@ int cred_read_value(struct cred *c, const char *prompt, struct buf *out, struct 
 	} else if (c->o->from_file != NULL && strcmp(c->o->from_file, "-") != 0) {
 		rc = cred_read_path(c->o->from_file, out, err);
 	} else if (isatty(STDIN_FILENO)) {
-		rc = prompt_once(prompt, out, err);
+		rc = cred_prompt(c, prompt, true, out, err);
 	} else {
 		rc = read_fd(STDIN_FILENO, out, err);
 		drop_newline(out);
@@ -247,7 +212,6 @@ int cred_ask_pass(void *arg, bool fresh, struct buf *out, struct err *err)
 {
 	struct cred *c = arg;
 	struct keyring_env env;
-	struct buf again;
 	int rc;
 
 	keyring_read_env(&env);
@@ -256,22 +220,14 @@ int cred_ask_pass(void *arg, bool fresh, struct buf *out, struct err *err)
 		drop_newline(out);
 		return rc;
 	}
-	rc = prompt_once(fresh ? "New passphrase of the credentials" : "Passphrase of the credentials", out,
-	    err);
-	if (rc == ERR_UNAVAIL) {
-		err_init(err);
-		return err_set(err, ERR_USAGE,
-		    "the key needs a passphrase, and there is no terminal to ask at: name its file in "
-		    "GHOARD_PASSPHRASE_FILE");
-	}
-	if (rc != 0 || !fresh)
+	rc = cred_prompt(c, fresh ? "New passphrase of the credentials" : "Passphrase of the credentials",
+	    fresh, out, err);
+	if (rc != ERR_UNAVAIL)
 		return rc;
-	safe_buf(&c->safe, &again, MASTERKEY_PASS_MAX);
-	rc = prompt_once("Once more", &again, err);
-	if (rc == 0 && !span_same(buf_span(out), buf_span(&again)))
-		rc = err_set(err, ERR_USAGE, "these are two different passphrases; nothing was changed");
-	safe_buf_clear(&again);
-	return rc;
+	err_init(err);
+	return err_set(err, ERR_USAGE,
+	    "the key needs a passphrase, and there is no terminal to ask at: name its file in "
+	    "GHOARD_PASSPHRASE_FILE");
 }
 
 /* ---- which one ---- */
@@ -371,7 +327,7 @@ void cred_anchor(const struct cred *c)
 	struct err why;
 	struct buf b;
 
-	if (path == NULL || path[0] == '\0')
+	if (path == NULL || path[0] == '\0' || c->vault == NULL || !c->vault->audit.said)
 		return;
 	err_init(&why);
 	buf_init(&b, 1024);

@@ -29,6 +29,7 @@ struct metrics;
 struct record;
 struct settings;
 struct vault;
+struct vault_entry;
 struct vault_params;
 
 #define CRED_NAMES_MAX 256		/* of one call */
@@ -75,6 +76,9 @@ int cred_exit_code(const struct err *);
 /* A value from --from-env, --from-file, a terminal or standard input (one newline at its end dropped), in
  * memory of c->safe. ERR_USAGE: NUL… is fine; too long is not. */
 int cred_read_value(struct cred *, const char *prompt, struct buf *out, struct err *);
+/* Ask at the terminal, without echo (cred_prompt.c); with `twice`, once more, and both must be the same.
+ * ERR_UNAVAIL: there is none. A signal gives the echo back before it ends the process. */
+int cred_prompt(struct cred *, const char *prompt, bool twice, struct buf *out, struct err *);
 /* All of a file, "-" is standard input, without stdio's copies. ERR_USAGE: longer than the buffer. */
 int cred_read_path(const char *path, struct buf *, struct err *);
 /* A variable ("K=V") that leads to our own keys: no command that we run gets it. */
@@ -90,7 +94,8 @@ const char *cred_time(int64_t us, char room[static 32]);
 /* Add to a counter of the folder ("cred.accessed"); and set cred.active to what there is now. */
 void cred_count(struct cred *, const char *name, uint64_t n);
 void cred_count_active(struct cred *);
-/* The log's head for an anchor, as a line of Markdown into the step's summary, where there is one. */
+/* The log's head for an anchor, as a line of Markdown into the step's summary, where there is one and the log
+ * was written to. Every command does so at its end. */
 void cred_anchor(const struct cred *);
 
 /* ---- who may have what (cred_grant.c) ---- */
@@ -125,6 +130,8 @@ int cred_probe_ask(void *cred, const char *path, struct span token, int64_t unti
 /* ---- the subcommands ---- */
 
 int cred_one_set(struct cred *, struct err *);
+/* The details of a `store` line. `ttl` in seconds, or OPT_UNSET. */
+void cred_one_details(const struct vault_entry *, int64_t ttl, struct buf *);
 int cred_one_rm(struct cred *, struct err *);
 int cred_one_rotate(struct cred *, struct err *);
 int cred_list_ls(struct cred *, struct err *);

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,8 @@ int fingerprint_take(const struct fingerprint_options *opt, struct fingerprint *
 	if (rc < 0)
 		goto out;
 	fp->indexed = repo->gitdir[0] != '\0';
+	if (!fp->indexed && opt->root != NULL)
+		snprintf(repo->root, sizeof(repo->root), "%s", opt->root);
 	fp->format = fp->indexed ? repo->format : opt->format;
 	if (reason == FP_USABLE)
 		label(fp, repo);

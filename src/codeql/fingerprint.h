@@ -60,6 +60,8 @@ struct fingerprint_extra {
 
 struct fingerprint_options {
 	const char *source;			/* --source; NULL: "." */
+	const char *root; /* where there is no repository, the folder above `source` whose
+			     tree counts; NULL: source itself */
 	/* Languages or their aliases; none: no narrow key. An unknown one has an empty deny list. */
 	const struct span *languages;
 	size_t nlanguages;
@@ -78,6 +80,8 @@ struct fingerprint_options {
 	enum objid_format format;		/* of the ids where no repository says it: OBJID_SHA256 if
 						   GITHUB_SHA has 64 digits */
 	bool read_all;				/* believe no stat data: read every file */
+	bool read_plain;			/* read files that nothing converts, too (the others always
+						   are). So does a tree in which HEAD has moved. */
 };
 
 struct fingerprint_counts {

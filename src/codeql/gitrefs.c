@@ -8,6 +8,7 @@
 
 #define SYMREF_DEPTH 5		/* git's own limit */
 #define LOOSE_MAX ((size_t)4096)
+#define REFLOG_MAX ((size_t)65536)	/* a longer one is of a tree that lives long */
 
 static bool is_id(struct span s, enum objid_format f)
 {
@@ -98,4 +99,27 @@ void gitrefs_head(const struct gitrepo *r, struct gitrefs_head *h)
 			break;
 	}
 	buf_free(&text);
+}
+
+/* "OLD NEW who when\tmessage", a line a move. */
+bool gitrefs_moved(const struct gitrepo *r)
+{
+	size_t hex = 2 * objid_len(r->format);
+	struct span first = span_of(""), line, rest;
+	bool moved = true;
+	struct buf text;
+
+	buf_init(&text, REFLOG_MAX);
+	if (r->gitdir[0] != '\0' && read_small(r->gitdir, "logs/HEAD", REFLOG_MAX, &text)) {
+		rest = buf_span(&text);
+		moved = rest.n == 0;
+		while (!moved && rest.n > 0 && span_cut(&rest, '\n', &line)) {
+			struct span id = span_sub(line, hex + 1, hex);
+
+			moved = !is_id(id, r->format) || (first.n > 0 && !span_same(first, id));
+			first = id;
+		}
+	}
+	buf_free(&text);
+	return moved;
 }

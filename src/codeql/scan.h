@@ -47,7 +47,7 @@ struct scan {
 	char incremental[64];
 	char cid[CID_TEXT_LEN + 1];		/* of the SARIF */
 	char manifest[65];			/* the whole-tree fingerprint, the manifest's name; "" none */
-	char origin[33];			/* of the store it was made in, see scans.h */
+	char origin[33];			/* of the file it stands in, see scans.h */
 	enum scan_class class;
 	bool pinned;
 	int64_t started, finished;		/* µs */

@@ -47,42 +47,45 @@ _Static_assert(sizeof(struct birth) == 256, "statx(2) writes 256 bytes");
 #define ASK_BIRTH 0x800u		/* STATX_BTIME */
 #define EMPTY_PATH 0x1000		/* AT_EMPTY_PATH */
 
-/* Where the kernel or the file system knows no time of birth, the boot stands for it. */
-static void add_birth(struct hash_sha256 *h, int fd)
+/* One file or folder, this and no copy of it: its inode and its time of birth. Where the kernel or the file
+ * system knows none, the boot stands for it. */
+static void add_identity(struct hash_sha256 *h, int fd, const char *name)
 {
+	int flags = name[0] == '\0' ? EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
 	struct birth x;
 	struct buf boot;
-	char text[64];
+	struct stat st;
+	char text[96];
 
 	memset(&x, 0, sizeof(x));
-	if (syscall(SYS_statx, fd, "", EMPTY_PATH, ASK_BIRTH, &x) == 0 && (x.mask & ASK_BIRTH)) {
-		snprintf(text, sizeof(text), "%" PRId64 " %" PRIu32, x.sec, x.nsec);
+	memset(&st, 0, sizeof(st));
+	if ((name[0] == '\0' ? fstat(fd, &st) : fstatat(fd, name, &st, flags)) == 0 &&
+	    syscall(SYS_statx, fd, name, flags, ASK_BIRTH, &x) == 0 && (x.mask & ASK_BIRTH)) {
+		snprintf(text, sizeof(text), "%" PRIuMAX " %" PRIuMAX " %" PRId64 " %" PRIu32,
+		    (uintmax_t)st.st_ino, (uintmax_t)st.st_uid, x.sec, x.nsec);
 		hash_sha256_field(h, span_of(text));
 		return;
 	}
+	snprintf(text, sizeof(text), "%" PRIuMAX " %" PRIuMAX, (uintmax_t)st.st_ino, (uintmax_t)st.st_uid);
+	hash_sha256_field(h, span_of(text));
 	buf_init(&boot, 4096);
 	if (file_read("/proc/sys/kernel/random/boot_id", 4096, true, &boot, NULL) == 0)
 		hash_sha256_field(h, buf_span(&boot));
 	buf_free(&boot);
 }
 
-static void set_origin(struct scans *s)
+/* Of the open file `fd`, or of `name` in our folder. */
+static void origin_of(const struct scans *s, int fd, const char *name, char out[static 33])
 {
 	uint8_t digest[SHA256_LEN];
 	struct hash_sha256 h;
-	struct stat st;
-	char text[64];
 
 	hash_sha256_init(&h);
-	hash_sha256_field(&h, span_of("ghoard scan store 1"));
-	if (fstat(store_dirfd(s->store), &st) == 0) {
-		snprintf(text, sizeof(text), "%" PRIuMAX " %" PRIuMAX, (uintmax_t)st.st_ino,
-		    (uintmax_t)st.st_uid);
-		hash_sha256_field(&h, span_of(text));
-	}
-	add_birth(&h, store_dirfd(s->store));
+	hash_sha256_field(&h, span_of("ghoard scan store 2"));
+	add_identity(&h, store_dirfd(s->store), "");
+	add_identity(&h, fd, name);
 	hash_sha256_out(&h, digest);
-	hex_encode(s->origin, digest, 16);
+	hex_encode(out, digest, 16);
 }
 
 int scans_open(const struct scans_params *p, struct scans **out, struct err *err)
@@ -113,7 +116,6 @@ int scans_open(const struct scans_params *p, struct scans **out, struct err *err
 		scans_free(s);
 		return rc;
 	}
-	set_origin(s);
 	*out = s;
 	return rc;
 }
@@ -129,11 +131,6 @@ void scans_free(struct scans *s)
 	store_free(s->store);
 	free(s->dir);
 	free(s);
-}
-
-const char *scans_origin(const struct scans *s)
-{
-	return s->origin;
 }
 
 bool scans_is_read_only(const struct scans *s)
@@ -154,15 +151,20 @@ void scans_sarif_path(const struct scans *s, const char *cid, char out[static PA
 
 /* ---- evidence ---- */
 
-static enum scan_answer judge(const struct scans *s, const struct entry *e, const struct scan *scan, bool own,
-    bool *is_signed)
+/* `name`: of the file it was read from; NULL: it came from a peer. */
+static enum scan_answer judge(const struct scans *s, const struct entry *e, const struct scan *scan,
+    const char *name, bool *is_signed)
 {
+	char origin[33] = "";
+
 	*is_signed = s->p.ntrusted > 0 && scan_signed_by(e, s->p.trusted, s->p.ntrusted);
 	if (*is_signed)
 		return SCANS_FOUND;
 	if (s->p.ntrusted > 0)
 		return e->sig.n > 0 ? SCANS_UNTRUSTED : SCANS_UNSIGNED;
-	return own && strcmp(scan->origin, s->origin) == 0 ? SCANS_FOUND : SCANS_UNSIGNED;
+	if (name != NULL)
+		origin_of(s, store_dirfd(s->store), name, origin);
+	return name != NULL && strcmp(scan->origin, origin) == 0 ? SCANS_FOUND : SCANS_UNSIGNED;
 }
 
 static enum scan_answer judge_age(const struct entry *e, int64_t now, int64_t max_age, int64_t *age)
@@ -208,8 +210,8 @@ static int load(struct scans *s, const char *name, struct entry **out)
 }
 
 /* What an entry that was read is to the asker; moves it into *f if that tells more than what is there. */
-static void weigh(struct scans *s, const struct scan_ask *ask, struct span key, struct entry *e, bool own,
-    struct scan_found *f)
+static void weigh(struct scans *s, const struct scan_ask *ask, struct span key, struct entry *e,
+    const char *name, struct scan_found *f)
 {
 	struct scan scan = { .pinned = false };
 	enum scan_answer answer = SCANS_UNSIGNED, aged;
@@ -219,7 +221,7 @@ static void weigh(struct scans *s, const struct scan_ask *ask, struct span key, 
 	if (!span_same(e->key, key))
 		answer = SCANS_NONE;
 	else if (scan_parse(e, &scan)) {
-		answer = judge(s, e, &scan, own, &is_signed);
+		answer = judge(s, e, &scan, name, &is_signed);
 		aged = judge_age(e, ask->now, ask->max_age, &age);
 		if (answer == SCANS_FOUND)
 			answer = scan.class == SCAN_PARTIAL ? SCANS_PARTIAL : aged;
@@ -233,7 +235,7 @@ static void weigh(struct scans *s, const struct scan_ask *ask, struct span key, 
 	f->answer = answer;
 	f->scan = scan;
 	f->is_signed = is_signed;
-	f->from_peer = !own;
+	f->from_peer = name == NULL;
 	f->age = age;
 	scans_sarif_path(s, scan.cid, f->sarif);
 }
@@ -248,7 +250,7 @@ static void find_on_disk(struct scans *s, const struct scan_ask *ask, const stru
 		return;
 	switch (load(s, name, &e)) {
 	case 1:
-		weigh(s, ask, span_of(key), e, true, f);
+		weigh(s, ask, span_of(key), e, name, f);
 		break;
 	case ERR_DAMAGED:
 		store_set_aside(s->store, name, NULL);
@@ -285,7 +287,7 @@ static void find_at_peers(struct scans *s, const struct scan_ask *ask, const str
 	if (peers->entry(peers->arg, span_of(key), span_of(tag), &file) == 1 &&
 	    entry_parse(&file, &e, NULL) == 0) {
 		struct entry *kept = entry_ref(e);
-		weigh(s, ask, span_of(key), e, false, f);
+		weigh(s, ask, span_of(key), e, NULL, f);
 		if (f->entry == kept && f->answer == SCANS_FOUND &&
 		    (peers->sarif(peers->arg, f->scan.cid, &sarif) != 1 ||
 			keep_sarif(s, f->scan.cid, buf_span(&sarif)) != 0))
@@ -342,10 +344,28 @@ void scans_set_aside(struct scans *s, const struct scan_found *f)
 
 /* ---- writing ---- */
 
-static int put_entry(struct scans *s, const struct entry *e, const char *name, struct err *err)
+/* The file is there before its entry is made, which says whose file it is. */
+static int put_entry(struct scans *s, const struct scan *scan, bool label, int64_t ttl, const char *name,
+    struct err *err)
 {
-	return file_write(store_dirfd(s->store), name, 0600, true, buf_data(&e->image), buf_len(&e->image),
-	    err);
+	struct scan own = *scan;
+	struct entry *e = NULL;
+	struct file_hold h;
+	char path[PATH_MAX];
+	int rc = file_hold(&h, store_dirfd(s->store), name, err);
+
+	if (rc != 0)
+		return rc;
+	scans_sarif_path(s, scan->cid, path);
+	origin_of(s, h.fd, "", own.origin);
+	rc = scan_entry(&own, label, ttl, path, s->p.key, &e, err);
+	if (rc == 0)
+		rc = file_hold_write(&h, buf_data(&e->image), buf_len(&e->image), err);
+	entry_unref(e);
+	if (rc == 0)
+		return file_commit(&h, name, 0600, true, err);
+	file_rollback(&h);
+	return rc;
 }
 
 static bool stays(struct scans *s, const char *name)
@@ -362,8 +382,7 @@ static bool stays(struct scans *s, const char *name)
 
 int scans_put(struct scans *s, const struct scan *scan, int64_t ttl, struct err *err)
 {
-	char key[SCAN_KEY_MAX], tag[32], name[STORE_NAME_MAX + 1], path[PATH_MAX];
-	struct entry *e = NULL, *label = NULL;
+	char key[SCAN_KEY_MAX], tag[32], name[STORE_NAME_MAX + 1];
 	int rc;
 
 	if (store_is_read_only(s->store))
@@ -372,17 +391,11 @@ int scans_put(struct scans *s, const struct scan *scan, int64_t ttl, struct err 
 		return err_set(err, ERR_LIMIT, "the key '%.60s…' is too long", key);
 	if (stays(s, name))
 		return 1;
-	scans_sarif_path(s, scan->cid, path);
-	rc = scan_entry(scan, false, ttl, path, s->p.key, &e, err);
-	if (rc == 0)
-		rc = put_entry(s, e, name, err);
+	rc = put_entry(s, scan, false, ttl, name, err);
 	/* The label only says which commit was scanned: where its name is too long there is none. */
 	scan_key(scan, true, key);
-	if (rc == 0 && scan->commit[0] != '\0' && store_name(name, span_of(key), span_of("")) &&
-	    scan_entry(scan, true, ttl, path, s->p.key, &label, NULL) == 0)
-		put_entry(s, label, name, NULL);
-	entry_unref(e);
-	entry_unref(label);
+	if (rc == 0 && scan->commit[0] != '\0' && store_name(name, span_of(key), span_of("")))
+		put_entry(s, scan, true, ttl, name, NULL);
 	if (rc != 0)
 		err_prefix(err, "keeping a scan in %s", s->dir);
 	return rc;
@@ -447,7 +460,7 @@ static int each_entry(void *arg, const char *name, struct entry *e)
 		row.label = span_starts(e->key, SCAN_LABEL_OP);
 		if (scan_parse(e, &scan)) {
 			row.scan = &scan;
-			row.answer = judge(each->s, e, &scan, true, &row.is_signed);
+			row.answer = judge(each->s, e, &scan, name, &row.is_signed);
 			enum scan_answer aged = judge_age(e, each->now, each->max_age, &age);
 			if (row.answer == SCANS_FOUND)
 				row.answer = scan.class == SCAN_PARTIAL ? SCANS_PARTIAL : aged;

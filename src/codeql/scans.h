@@ -3,9 +3,9 @@
  * their trees (trees/). Which of them is evidence.
  *
  * Evidence is an entry that a trusted key has signed. Only where no key is configured does an unsigned one
- * count, and then only in the very folder it was made in: `origin` is a hash of the folder's inode and time
- * of birth, which neither an archive nor a restored cache brings along. What is no evidence is listed, and
- * never answers. A folder that another user owns or can write is not used (store/store.h).
+ * count, and then only in the very file and folder it was written to: `origin` is a hash of the inodes and
+ * times of birth of both, which neither an archive nor a restored cache brings along. What is no evidence is
+ * listed, and never answers. A folder that another user owns or can write is not used (store/store.h).
  */
 #ifndef CODEQL_SCANS_H
 #define CODEQL_SCANS_H
@@ -43,7 +43,6 @@ struct scans_params {
  * read. */
 int scans_open(const struct scans_params *, struct scans **, struct err *);
 void scans_free(struct scans *);
-const char *scans_origin(const struct scans *);
 bool scans_is_read_only(const struct scans *);
 
 enum scan_answer {			/* what was found, the most telling last */

@@ -13,7 +13,6 @@ struct scans {
 	struct store *store;
 	char *dir;
 	int sarif, trees, counted;	/* descriptors of the folders; -1: not there */
-	char origin[33];
 };
 
 #endif

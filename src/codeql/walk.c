@@ -153,6 +153,9 @@ int walk_take_file(struct walk *w, struct level *l, struct subject *s, size_t fo
 		fresh = !w->opt->read_all && indexfile_fresh(l->part->file, s->entry, &s->st);
 		if (!link)
 			find_conversion(l, w, s);
+		/* The bytes may be what attributes made of them that are gone. */
+		if (!s->convert.any && l->part->read_plain)
+			fresh = false;
 	}
 	if (s->convert.any)
 		flags |= MANIFEST_BYTES;

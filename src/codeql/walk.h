@@ -41,6 +41,7 @@ struct part {
 	const struct gitindex *index;	/* NULL: none */
 	const struct indexfile *file;
 	size_t at;			/* in walk.path: where its root's names begin */
+	bool read_plain;		/* stat data do not say what the bytes are */
 	struct gitattr_file *system, *user, *info;
 };
 

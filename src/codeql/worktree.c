@@ -171,6 +171,7 @@ static int walk_part(struct walk *w, struct part *p, int fd)
 	int rc;
 
 	p->at = w->len;
+	p->read_plain = w->opt->read_plain || gitrefs_moved(p->repo);
 	if (part_open(p) < 0) {
 		close(fd);
 		rc = walk_no_memory(w);

@@ -18,106 +18,69 @@
 #include "base/rand.h"
 #include "base/wipe.h"
 #include "cred/audit.h"
-#include "crypto/aead.h"
+#include "cred/audit_key.h"
 #include "crypto/hmac.h"
-#include "crypto/kdf.h"
 
 #define LOG "audit.log"
 #define LOCK ".audit_lock"
-#define KEY ".audit_key"
-#define KEY_NEXT ".audit_key.next"
-#define SEALED_LEN (AEAD_NONCE_LEN + AUDIT_KEY_LEN + AEAD_TAG_LEN)
 #define DETAIL_MAX 256
 #define TAIL ((size_t)4 * AUDIT_LINE_MAX)
 #define READ_MAX ((size_t)64 << 20)	/* of one file: the reference never rotates its own */
 
 static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/* ---- the sealed key ---- */
+/* ---- the key ---- */
 
-static void sealing_key(struct aead *a, const uint8_t *master)
+static void numbered(char out[static AUDIT_NAME_LEN], size_t n)
 {
-	uint8_t key[AEAD_KEY_LEN];
-
-	kdf_hkdf(key, sizeof(key), span_make(master, 32), span_make("", 0), "ghoard audit key 1");
-	aead_init(a, key);
-	wipe(key, sizeof(key));
+	snprintf(out, AUDIT_NAME_LEN, "%s.%zu", LOG, n);
 }
 
-static int write_key(const struct audit *a, const uint8_t *master, const char *name, struct err *err)
+/* Numbers begin at 1 and have no gaps. */
+static size_t newest_number(int dirfd)
 {
-	uint8_t sealed[SEALED_LEN];
-	struct aead aead;
-	int rc = rand_bytes(sealed, AEAD_NONCE_LEN, err);
+	char name[AUDIT_NAME_LEN];
+	size_t n = 0;
 
-	if (rc != 0)
-		return rc;
-	memcpy(sealed + AEAD_NONCE_LEN, a->key, AUDIT_KEY_LEN);
-	sealing_key(&aead, master);
-	aead_seal(&aead, sealed, span_make("", 0), sealed + AEAD_NONCE_LEN, AUDIT_KEY_LEN,
-	    sealed + AEAD_NONCE_LEN + AUDIT_KEY_LEN);
-	aead_wipe(&aead);
-	return file_write(a->dirfd, name, 0600, true, sealed, sizeof(sealed), err);
-}
-
-static int read_key(int dirfd, const uint8_t *master, const char *name, uint8_t key[static AUDIT_KEY_LEN])
-{
-	struct aead aead;
-	struct stat st;
-	struct buf b;
-	int rc;
-
-	buf_init(&b, SEALED_LEN);
-	rc = file_read_at(dirfd, name, SEALED_LEN, &b, &st, NULL);
-	if (rc == 0) {
-		rc = ERR_DAMAGED;
-		sealing_key(&aead, master);
-		if (buf_len(&b) == SEALED_LEN)
-			rc = aead_open(&aead, buf_data(&b), span_make("", 0), buf_data(&b) + AEAD_NONCE_LEN,
-			    AUDIT_KEY_LEN, buf_data(&b) + SEALED_LEN - AEAD_TAG_LEN);
-		aead_wipe(&aead);
+	for (size_t i = 1; i < AUDIT_FILES_MAX; i++) {
+		numbered(name, i);
+		if (faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+			break;
+		n = i;
 	}
-	if (rc == 0)
-		memcpy(key, buf_data(&b) + AEAD_NONCE_LEN, AUDIT_KEY_LEN);
-	buf_wipe(&b);
-	return rc == ERR_LIMIT ? ERR_DAMAGED : rc;
+	return n;
 }
 
-int audit_reseal(const struct audit *a, const uint8_t master[static 32], struct err *err)
-{
-	return write_key(a, master, KEY_NEXT, err);
-}
-
-int audit_settle(int dirfd, const uint8_t master[static 32], struct err *err)
-{
-	uint8_t key[AUDIT_KEY_LEN];
-	int rc;
-
-	/* Of a rekey that did not get as far as the store: in the way of nothing. */
-	if (read_key(dirfd, master, KEY_NEXT, key) != 0)
-		rc = file_remove(dirfd, KEY_NEXT, true, err);
-	else
-		rc = file_replace(dirfd, KEY_NEXT, KEY, err);
-	wipe(key, sizeof(key));
-	return rc;
-}
-
+/* Any of the chain, in any of the files. */
 static bool has_lines(int dirfd)
 {
+	char name[AUDIT_NAME_LEN];
 	struct buf b;
 	struct span rest, line;
 	struct audit_line l;
-	struct stat st;
 	bool found = false;
 
 	buf_init(&b, READ_MAX);
-	if (file_read_at(dirfd, LOG, READ_MAX, &b, &st, NULL) == 0) {
+	for (size_t i = 0; !found && audit_read_file(dirfd, i, name, &b, NULL) == 0; i++) {
 		rest = buf_span(&b);
 		while (!found && span_cut(&rest, '\n', &line))
 			found = audit_parse(line, &l) && l.chained;
+		buf_clear(&b);
 	}
 	buf_free(&b);
 	return found;
+}
+
+/* The one on its way is the one where the other is under the old master key, or was not put in place yet. */
+static int find_key(struct audit *a)
+{
+	int rc = audit_key_read(a->dirfd, AUDIT_KEY_FILE, a->master, a->key);
+
+	if (rc != 0 && (rc != ERR_NOTFOUND || has_lines(a->dirfd)) &&
+	    audit_key_read(a->dirfd, AUDIT_KEY_NEXT, a->master, a->key) == 0)
+		return 0;
+	/* another process may have begun the log since */
+	return rc == ERR_NOTFOUND ? audit_key_read(a->dirfd, AUDIT_KEY_FILE, a->master, a->key) : rc;
 }
 
 int audit_open(struct audit *a, int dirfd, const uint8_t master[static 32], bool make, struct err *err)
@@ -126,29 +89,43 @@ int audit_open(struct audit *a, int dirfd, const uint8_t master[static 32], bool
 
 	memset(a, 0, sizeof(*a));
 	a->dirfd = dirfd;
+	a->master = master;
 	memcpy(a->head, zeros, sizeof(a->head));
-	rc = read_key(dirfd, master, KEY, a->key);
-	if (rc != 0 && read_key(dirfd, master, KEY_NEXT, a->key) == 0)
-		rc = 0;
+	rc = find_key(a);
 	if (rc == ERR_NOTFOUND && !has_lines(dirfd)) {
-		if (!make)
-			return 0;
-		rc = rand_bytes(a->key, sizeof(a->key), err);
-		if (rc == 0)
-			rc = write_key(a, master, KEY, err);
-	} else if (rc != 0) {
-		rc = err_set(err, ERR_DAMAGED,
+		rc = make ? rand_bytes(a->key, sizeof(a->key), err) : 0;
+		a->fresh = a->has_key = make && rc == 0;
+		return rc;
+	}
+	if (rc != 0)
+		return err_set(err, ERR_DAMAGED,
 		    "the key of the audit log (%s) is %s, and nothing can be noted; 'ghoard cred "
 		    "doctor --restart-audit' puts the log aside and begins another",
-		    KEY, rc == ERR_NOTFOUND ? "gone" : "damaged or of another master key");
-	}
-	a->has_key = rc == 0;
-	return rc;
+		    AUDIT_KEY_FILE, rc == ERR_NOTFOUND ? "gone" : "damaged or of another master key");
+	a->has_key = true;
+	return 0;
 }
 
 void audit_wipe(struct audit *a)
 {
 	wipe(a, sizeof(*a));
+}
+
+int audit_reseal(const struct audit *a, const uint8_t master[static 32], struct err *err)
+{
+	return audit_key_write(a->dirfd, AUDIT_KEY_NEXT, master, a->key, err);
+}
+
+int audit_settle(int dirfd, const uint8_t master[static 32], struct err *err)
+{
+	uint8_t key[AUDIT_KEY_LEN];
+	bool counts = audit_key_read(dirfd, AUDIT_KEY_NEXT, master, key) == 0 &&
+	    (audit_key_is_there(dirfd, AUDIT_KEY_FILE) || has_lines(dirfd));
+
+	wipe(key, sizeof(key));
+	/* Of a rekey that did not get as far as the store, or a log without a line: in the way of nothing. */
+	return counts ? file_replace(dirfd, AUDIT_KEY_NEXT, AUDIT_KEY_FILE, err)
+		      : file_remove(dirfd, AUDIT_KEY_NEXT, true, err);
 }
 
 /* ---- lines ---- */
@@ -330,18 +307,21 @@ static int take_tail(struct audit *a, struct span rest, struct err *err)
 	return 0;
 }
 
-/* The end of the file, `*whole` if that is all of it; a file that is not there is empty. */
-static int read_end(const struct audit *a, size_t most, struct buf *text, size_t *size, struct err *err)
+/* At most `most` bytes of the file's end; one that is not there is empty. */
+static int read_end(const struct audit *a, const char *name, size_t most, struct buf *text, size_t *size,
+    struct err *err)
 {
-	int fd = openat(a->dirfd, LOG, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc = 0;
+	int fd = openat(a->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc = 0;
 	struct stat st;
 	ssize_t n = 0;
 
 	*size = 0;
 	if (fd < 0 && errno == ENOENT)
 		return 0;
-	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+	if (fd < 0 || fstat(fd, &st) != 0) {
 		rc = err_sys(err, ERR_IO, "reading the audit log");
+	} else if (!S_ISREG(st.st_mode)) {
+		rc = err_set(err, ERR_IO, "reading the audit log: %s is not a regular file", name);
 	} else {
 		*size = (size_t)st.st_size;
 		if (most > *size)
@@ -361,53 +341,56 @@ static int read_end(const struct audit *a, size_t most, struct buf *text, size_t
 }
 
 /* A line of ours says all there is to know, and is near the end unless others wrote behind it. */
-static int read_tail(struct audit *a, struct buf *text, size_t *size, struct err *err)
+static int read_tail(struct audit *a, const char *name, struct buf *text, size_t *size, struct err *err)
 {
-	int rc = read_end(a, TAIL, text, size, err);
+	int rc = read_end(a, name, TAIL, text, size, err);
 
 	if (rc == 0)
 		rc = take_tail(a, buf_span(text), err);
 	if (rc != 0 || a->seq > 0 || *size <= TAIL)
 		return rc;
 	buf_clear(text);
-	rc = read_end(a, READ_MAX, text, size, err);
+	rc = read_end(a, name, READ_MAX, text, size, err);
 	return rc != 0 ? rc : take_tail(a, buf_span(text), err);
+}
+
+/* A rotation that was cut off leaves the newest line in the newest of the numbered files. `anew`: there need
+ * be none at all. `text` and `size` are of audit.log. */
+static int read_newest(struct audit *a, bool anew, struct buf *text, size_t *size, struct err *err)
+{
+	char name[AUDIT_NAME_LEN];
+	struct buf old;
+	size_t ignored;
+	int rc = read_tail(a, LOG, text, size, err);
+
+	buf_init(&old, READ_MAX);
+	for (size_t n = newest_number(a->dirfd); rc == 0 && a->seq == 0 && n > 0; n--) {
+		numbered(name, n);
+		buf_clear(&old);
+		rc = read_tail(a, name, &old, &ignored, err);
+	}
+	buf_free(&old);
+	if (rc == 0 && a->seq == 0 && !anew)
+		rc = err_set(err, ERR_DAMAGED,
+		    "the audit log is gone, though its key is there, and an older store could not be told "
+		    "from the newest: put %s back, or 'ghoard cred doctor --restart-audit' begins another",
+		    LOG);
+	return rc;
 }
 
 int audit_tail(struct audit *a, struct err *err)
 {
 	struct buf text;
+	size_t size;
 	int rc;
 
-	size_t size;
-
 	buf_init(&text, READ_MAX);
-	rc = read_tail(a, &text, &size, err);
+	rc = read_newest(a, a->fresh, &text, &size, err);
 	buf_free(&text);
 	return rc;
 }
 
 /* ---- files ---- */
-
-static void numbered(char out[static AUDIT_NAME_LEN], size_t n)
-{
-	snprintf(out, AUDIT_NAME_LEN, "%s.%zu", LOG, n);
-}
-
-/* Numbers begin at 1 and have no gaps. */
-static size_t newest_number(int dirfd)
-{
-	char name[AUDIT_NAME_LEN];
-	size_t n = 0;
-
-	for (size_t i = 1; i < AUDIT_FILES_MAX; i++) {
-		numbered(name, i);
-		if (faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
-			break;
-		n = i;
-	}
-	return n;
-}
 
 int audit_read_file(int dirfd, size_t i, char name[static AUDIT_NAME_LEN], struct buf *out, struct err *err)
 {
@@ -460,15 +443,25 @@ static int open_log(const struct audit *a, bool torn, struct err *err)
 	return ERR_IO;
 }
 
+/* A disk that is full takes some of it: those lines tell of what did not happen. */
+static int take_back(int fd, ssize_t n, struct err *err)
+{
+	if (n >= 0 && ftruncate(fd, lseek(fd, 0, SEEK_END) - n) == 0)
+		errno = ENOSPC;
+	return err_sys(err, ERR_IO, "writing the audit log");
+}
+
 static int write_lines(const struct audit *a, struct span lines, bool torn, struct err *err)
 {
 	int fd = open_log(a, torn, err), rc = 0;
+	ssize_t n;
 
 	if (fd < 0)
 		return fd;
 	file_fault();
-	if (write(fd, lines.p, lines.n) != (ssize_t)lines.n)
-		rc = err_sys(err, ERR_IO, "writing the audit log");
+	n = write(fd, lines.p, lines.n);
+	if (n != (ssize_t)lines.n)
+		rc = take_back(fd, n, err);
 	file_fault();
 	if (rc == 0 && fdatasync(fd) != 0)
 		rc = err_sys(err, ERR_IO, "writing the audit log to the disk");
@@ -476,7 +469,8 @@ static int write_lines(const struct audit *a, struct span lines, bool torn, stru
 	return rc;
 }
 
-static int append_locked(struct audit *a, const struct audit_event *events, size_t n, struct err *err)
+static int append_locked(struct audit *a, const struct audit_event *events, size_t n, bool anew,
+    struct err *err)
 {
 	struct buf text, lines, line;
 	size_t size;
@@ -485,7 +479,7 @@ static int append_locked(struct audit *a, const struct audit_event *events, size
 
 	buf_init(&text, READ_MAX);
 	buf_init(&lines, (n + 1) * AUDIT_LINE_MAX);
-	rc = read_tail(a, &text, &size, err);
+	rc = read_newest(a, anew, &text, &size, err);
 	torn = buf_len(&text) > 0 && buf_data(&text)[buf_len(&text) - 1] != '\n';
 	if (rc == 0 && size > AUDIT_FILE_MAX) {
 		rc = rotate(a, &lines, err);
@@ -522,20 +516,52 @@ static int lock(int dirfd, struct err *err)
 	return fd;
 }
 
-int audit_append(struct audit *a, const struct audit_event *events, size_t n, struct err *err)
+/* Another process may have begun the log since audit_open. */
+static int begin(struct audit *a, bool *anew, struct err *err)
 {
-	int fd, rc;
+	int rc = find_key(a);
 
-	if (!a->has_key)
-		return err_set(err, ERR_INTERNAL, "the audit log has no key");
-	if (n == 0)
-		return 0;
-	fd = lock(a->dirfd, err);
+	*anew = rc == ERR_NOTFOUND && !has_lines(a->dirfd);
+	if (*anew)
+		return audit_key_write(a->dirfd, AUDIT_KEY_NEXT, a->master, a->key, err);
+	a->fresh = false;
+	return rc == 0 ? 0 : err_set(err, ERR_DAMAGED, "the audit log changed under way; try again");
+}
+
+/* A new log: its key under a passing name, its first line, then the key's name. So a key without a line, or
+ * the other way round, is nothing that a crash leaves. */
+static int append(struct audit *a, const struct audit_event *events, size_t n, bool anew, struct err *err)
+{
+	int fd = lock(a->dirfd, err), rc = 0;
+
 	if (fd < 0)
 		return fd;
-	rc = append_locked(a, events, n, err);
+	if (anew)
+		rc = audit_key_write(a->dirfd, AUDIT_KEY_NEXT, a->master, a->key, err);
+	else if (a->fresh)
+		rc = begin(a, &anew, err);
+	if (rc == 0)
+		rc = append_locked(a, events, n, anew, err);
+	if (rc == 0 && (anew || !audit_key_is_there(a->dirfd, AUDIT_KEY_FILE)))
+		rc = file_replace(a->dirfd, AUDIT_KEY_NEXT, AUDIT_KEY_FILE, err);
+	a->fresh = a->fresh && rc != 0;
+	a->said = a->said || rc == 0;
 	close(fd);
 	return rc;
+}
+
+int audit_append(struct audit *a, const struct audit_event *events, size_t n, struct err *err)
+{
+	if (!a->has_key)
+		return err_set(err, ERR_INTERNAL, "the audit log has no key");
+	return n > 0 ? append(a, events, n, false, err) : 0;
+}
+
+int audit_begin(struct audit *a, struct err *err)
+{
+	const struct audit_event e = { .action = "log_started", .credential = span_of("") };
+
+	return a->fresh ? audit_append(a, &e, 1, err) : 0;
 }
 
 /* One file aside, under a name that nobody numbers. */
@@ -551,21 +577,23 @@ static int put_aside(const struct audit *a, const char *name, int64_t now, struc
 	return rc == 0 || rc == ERR_NOTFOUND ? 0 : err_set(err, rc, "%s", why.msg);
 }
 
-int audit_restart(struct audit *a, const uint8_t master[static 32], struct err *err)
+int audit_restart(struct audit *a, struct err *err)
 {
 	const struct audit_event e = { .action = "chain_restarted", .credential = span_of("") };
 	int64_t now = clock_wall();
 	char name[AUDIT_NAME_LEN];
-	int rc = put_aside(a, LOG, now, err);
+	int rc = 0;
 
+	/* the newest last: cut off in between, it is still broken */
 	for (size_t n = newest_number(a->dirfd); rc == 0 && n > 0; n--) {
 		numbered(name, n);
 		rc = put_aside(a, name, now, err);
 	}
 	if (rc == 0)
-		rc = rand_bytes(a->key, sizeof(a->key), err);
+		rc = put_aside(a, LOG, now, err);
 	if (rc == 0)
-		rc = write_key(a, master, KEY, err);
+		rc = rand_bytes(a->key, sizeof(a->key), err);
 	a->has_key = rc == 0;
-	return rc == 0 ? audit_append(a, &e, 1, err) : rc;
+	a->fresh = false;
+	return rc == 0 ? append(a, &e, 1, true, err) : rc;
 }

@@ -3,11 +3,10 @@
  * action, credential, details), and seq, prev, mac.
  *
  * mac = HMAC(audit key, prev ‖ the line up to its mac), prev = the mac of the line before: an edit, a removal
- * and another order show; a cut tail shows against an anchor (a mac kept elsewhere). The audit key is 32
- * random bytes in
- * `.audit_key`, sealed under HKDF(master key, "ghoard audit key 1"). Lines without seq are the reference's:
- * counted, no proof of anything. A file above 1 MiB becomes audit.log.N, the greatest N the newest, and the
- * chain goes on.
+ * and another order show; a cut tail shows against an anchor (a mac kept elsewhere). The key is in
+ * cred/audit_key.h; a key without a line, or the other way round, is damage. Lines without seq are the
+ * reference's: counted, no proof of anything. A file above 1 MiB becomes audit.log.N, the greatest N the
+ * newest, and the chain goes on; cut off there, it goes on from that file's last line.
  *
  * A write's line has the store's generation in its details, any other carries the last one's on ("store"), so
  * that the newest line says it all.
@@ -24,11 +23,11 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "cred/audit_key.h"
 
 struct buf;
 struct err;
 
-#define AUDIT_KEY_LEN 32
 #define AUDIT_MAC_HEX 64
 #define AUDIT_LINE_MAX 4096
 #define AUDIT_FILE_MAX ((size_t)1 << 20)
@@ -37,8 +36,11 @@ struct err;
 
 struct audit {
 	int dirfd;				/* borrowed */
+	const uint8_t *master;			/* borrowed, 32 bytes */
 	uint8_t key[AUDIT_KEY_LEN];
 	bool has_key;
+	bool fresh;				/* there is no log yet: the first append begins it */
+	bool said;				/* something was appended */
 	/* The newest lines, as of audit_tail or the last append. */
 	uint64_t seq;				/* 0: no line of ours */
 	char head[AUDIT_MAC_HEX + 1];		/* its mac: the anchor */
@@ -57,20 +59,22 @@ struct audit_event {
  */
 void audit_detail(struct buf *, const char *name, struct span text);
 
-/* Read the sealed key; with `make`, make one where there are neither key nor lines. 0, ERR_DAMAGED (it does
- * not open, or is gone though lines are there), ERR_IO. */
+/* Read the sealed key; with `make`, be ready to begin a log where there are neither key nor lines. 0,
+ * ERR_DAMAGED (it does not open, or is gone though lines are there), ERR_IO. */
 int audit_open(struct audit *, int dirfd, const uint8_t master[static 32], bool make, struct err *);
 void audit_wipe(struct audit *);
+/* Begin it now, with a line that says so, unless there is one: before the first write of a store. */
+int audit_begin(struct audit *, struct err *);
 /* Seal the key under another master key, as `.audit_key.next`, and put that in place. */
 int audit_reseal(const struct audit *, const uint8_t master[static 32], struct err *);
 int audit_settle(int dirfd, const uint8_t master[static 32], struct err *);
 
-/* Read the newest lines. ERR_DAMAGED: the last of ours does not fit its mac. */
+/* Read the newest lines. ERR_DAMAGED: the last of ours does not fit its mac, or there is none. */
 int audit_tail(struct audit *, struct err *);
 /* Append, to the disk. Nothing of it counts unless 0. */
 int audit_append(struct audit *, const struct audit_event *, size_t n, struct err *);
 /* Put the files aside (audit.log.broken-<time>) and begin a new chain with a line that says so. */
-int audit_restart(struct audit *, const uint8_t master[static 32], struct err *);
+int audit_restart(struct audit *, struct err *);
 
 /* ---- reading ---- */
 

@@ -17,7 +17,7 @@ struct buf;
 struct err;
 
 #define KEYRING_NAME "credential_master_key"
-#define KEYRING_NEXT "credential_master_key.next"	/* a rekey that is under way */
+#define KEYRING_NEXT "credential_master_key.next" /* and ".<id>": a rekey of one store that is under way */
 
 struct keyring_env {
 	const char *key_file;		/* GHOARD_MASTER_KEY_FILE; NULL: not set */

@@ -24,6 +24,9 @@
 #define SALT_LEN 16
 #define CHECK_LEN 16
 #define SYSTEMD_NAME "cred-master-key"
+#define RING_MARK ".keyring.next"
+#define RING_ID_LEN 16
+#define RING_NAME_MAX 64
 
 static const struct {
 	const char *name, *file;	/* below the folder */
@@ -58,7 +61,8 @@ static int check_file(const struct stat *st, const char *path, bool own, struct 
 		return refuse(err, path, "belongs to another user");
 	if (st->st_nlink != 1)
 		return refuse(err, path, "has a second name (a hard link)");
-	if (own && (st->st_mode & 077) != 0)
+	/* systemd gives a service its credentials as root's, readable by a group */
+	if ((st->st_mode & (own || st->st_uid != 0 ? 077 : 037)) != 0)
 		return err_set(err, ERR_DAMAGED,
 		    "the key file %s can be read by others (mode %03o); chmod 600 it if they "
 		    "have not, else make a new key with 'ghoard cred rekey'",
@@ -186,14 +190,46 @@ static int from_cache(const struct masterkey_place *p, uint8_t *key)
 	return kernring_get(name, key, MASTERKEY_LEN) ? 0 : ERR_NOTFOUND;
 }
 
-/* Locked, slow or no bus: not there. Something else than a key: damaged. */
-static int from_ring(const char *name, uint8_t *key, struct err *err)
+/* The keyring is a user's, who may have several stores: the passing entry is this folder's alone, as a file
+ * in it says. false: there is none. */
+static bool ring_entry(const struct masterkey_place *p, enum masterkey_source s,
+    char out[static RING_NAME_MAX])
 {
+	struct stat st;
+	struct buf b;
+	bool ok = s == MASTERKEY_RING;
+
+	buf_init(&b, RING_ID_LEN);
+	if (ok)
+		snprintf(out, RING_NAME_MAX, "%s", KEYRING_NAME);
+	else if (file_read_at(p->dirfd, RING_MARK, RING_ID_LEN, &b, &st, NULL) == 0 &&
+	    buf_len(&b) == RING_ID_LEN && hex_is(buf_span(&b), false)) {
+		snprintf(out, RING_NAME_MAX, "%s.%.*s", KEYRING_NEXT, RING_ID_LEN, (char *)buf_data(&b));
+		ok = true;
+	}
+	buf_free(&b);
+	return ok;
+}
+
+static int mark_ring(const struct masterkey_place *p, struct err *err)
+{
+	uint8_t id[RING_ID_LEN / 2];
+	char hex[RING_ID_LEN + 1];
+	int rc = rand_bytes(id, sizeof(id), err);
+
+	hex_encode(hex, id, sizeof(id));
+	return rc != 0 ? rc : file_write(p->dirfd, RING_MARK, 0600, true, hex, RING_ID_LEN, err);
+}
+
+/* Locked, slow or no bus: not there. Something else than a key: damaged. */
+static int from_ring(const struct masterkey_place *p, enum masterkey_source s, uint8_t *key, struct err *err)
+{
+	char name[RING_NAME_MAX];
 	struct buf text;
 	struct err why;
 	int rc;
 
-	if (!keyring_is_here())
+	if (!ring_entry(p, s, name) || !keyring_is_here())
 		return ERR_NOTFOUND;
 	err_init(&why);
 	buf_init(&text, TEXT_MAX);
@@ -270,6 +306,10 @@ static int from_pass(const struct masterkey_place *p, const char *file, uint8_t 
 	if (mem_same_ct(check, pass.check, CHECK_LEN))
 		return 0;
 	wipe(key, MASTERKEY_LEN);
+	/* cut off on the way from one passphrase to another, the words may be the other's */
+	if (strcmp(file, sources[MASTERKEY_PASS].file) == 0 &&
+	    faccessat(p->dirfd, sources[MASTERKEY_PASS_NEXT].file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return ERR_NOTFOUND;
 	return err_set(err, ERR_DAMAGED, "the passphrase is not the one of %s/%s; nothing was changed",
 	    p->dir, file);
 }
@@ -279,7 +319,7 @@ int masterkey_make_pass(const struct masterkey_place *p, enum masterkey_source s
 {
 	char text[TEXT_MAX], salt[2 * SALT_LEN + 1], check_hex[2 * CHECK_LEN + 1];
 	uint8_t check[CHECK_LEN];
-	struct pass pass = { .rounds = MASTERKEY_ROUNDS };
+	struct pass pass = { .rounds = p->rounds != 0 ? p->rounds : MASTERKEY_ROUNDS };
 	struct buf words;
 	int n, rc = rand_bytes(pass.salt, SALT_LEN, err);
 
@@ -315,9 +355,8 @@ int masterkey_read(const struct masterkey_place *p, enum masterkey_source s,
 	case MASTERKEY_CACHE:
 		return from_cache(p, key);
 	case MASTERKEY_RING:
-		return from_ring(KEYRING_NAME, key, err);
 	case MASTERKEY_RING_NEXT:
-		return from_ring(KEYRING_NEXT, key, err);
+		return from_ring(p, s, key, err);
 	case MASTERKEY_FILE:
 	case MASTERKEY_FILE_NEXT:
 		return key_from_file(p->dirfd, sources[s].file, true, false, key, err);
@@ -374,9 +413,9 @@ int masterkey_find(const struct masterkey_place *p, bool (*opens)(void *arg, con
 	}
 	if (seen[0] != '\0')
 		return err_set(err, ERR_DAMAGED,
-		    "no key opens %s/credentials.json.enc (tried: %s): it is damaged or under another key; "
-		    "nothing was "
-		    "changed, see 'ghoard cred doctor'",
+		    "no key opens %s/credentials.json.enc (tried: %s): it is under another key, which is to "
+		    "be put "
+		    "back, or damaged, which 'ghoard cred doctor --repair' mends; nothing was changed",
 		    p->dir, seen);
 	return err_set(err, ERR_NOTFOUND, "there is no master key");
 }
@@ -384,15 +423,19 @@ int masterkey_find(const struct masterkey_place *p, bool (*opens)(void *arg, con
 int masterkey_write(const struct masterkey_place *p, enum masterkey_source s,
     const uint8_t key[static MASTERKEY_LEN], struct err *err)
 {
+	char name[RING_NAME_MAX];
 	struct buf text;
-	int rc;
+	int rc = s == MASTERKEY_RING_NEXT ? mark_ring(p, err) : 0;
 
+	if (rc != 0)
+		return rc;
 	safe_buf(p->safe, &text, 64);
 	b64_encode(&text, key, MASTERKEY_LEN);
 	if (text.failed)
 		return err_set(err, ERR_INTERNAL, "no memory for a key");
 	if (s == MASTERKEY_RING || s == MASTERKEY_RING_NEXT)
-		rc = keyring_set(s == MASTERKEY_RING ? KEYRING_NAME : KEYRING_NEXT, buf_span(&text), err);
+		rc = ring_entry(p, s, name) ? keyring_set(name, buf_span(&text), err)
+					    : err_set(err, ERR_IO, "%s/%s cannot be read", p->dir, RING_MARK);
 	else
 		rc = file_write(p->dirfd, sources[s].file, 0600, true, buf_data(&text), buf_len(&text), err);
 	safe_buf_clear(&text);
@@ -401,15 +444,34 @@ int masterkey_write(const struct masterkey_place *p, enum masterkey_source s,
 
 int masterkey_drop(const struct masterkey_place *p, enum masterkey_source s, struct err *err)
 {
-	if (s == MASTERKEY_RING || s == MASTERKEY_RING_NEXT) {
-		struct err why;
+	char name[RING_NAME_MAX];
+	struct err why;
 
+	if (s == MASTERKEY_RING || s == MASTERKEY_RING_NEXT) {
+		/* where the keyring is not, the mark stays and tells the next one */
+		if (!ring_entry(p, s, name) || !keyring_is_here())
+			return 0;
 		err_init(&why);
-		if (keyring_is_here())
-			keyring_drop(s == MASTERKEY_RING ? KEYRING_NAME : KEYRING_NEXT, &why);
-		return 0;
+		keyring_drop(name, &why);
+		return s == MASTERKEY_RING ? 0 : file_remove(p->dirfd, RING_MARK, false, err);
 	}
 	return sources[s].file != NULL ? file_remove(p->dirfd, sources[s].file, true, err) : 0;
+}
+
+bool masterkey_ring_taken(const struct masterkey_place *p, const uint8_t *key)
+{
+	uint8_t *room = safe_take(p->safe, MASTERKEY_LEN);
+	struct err why;
+	bool taken;
+	int rc;
+
+	if (room == NULL)
+		return true;
+	err_init(&why);
+	rc = from_ring(p, MASTERKEY_RING, room, &why);
+	taken = rc == 0 ? !mem_same_ct(room, key, MASTERKEY_LEN) : rc != ERR_NOTFOUND;
+	wipe(room, MASTERKEY_LEN);
+	return taken;
 }
 
 int masterkey_settle(const struct masterkey_place *p, enum masterkey_source next, const uint8_t *key,
@@ -419,6 +481,9 @@ int masterkey_settle(const struct masterkey_place *p, enum masterkey_source next
 	int rc;
 
 	if (next == MASTERKEY_RING_NEXT) {
+		/* another store's key may have come there since: ours is found where it is, too */
+		if (masterkey_ring_taken(p, key))
+			return 0;
 		rc = masterkey_write(p, to, key, err);
 		return rc != 0 ? rc : masterkey_drop(p, next, err);
 	}

@@ -6,7 +6,8 @@
  * `.master_key` in the folder, a passphrase (PBKDF2-HMAC-SHA256; count, salt and a check value in
  * `.passphrase`). Beside the last three stands the key of a rekey that was interrupted (`….next`). The first
  * that opens the store is taken. A source that is there and cannot be read ends the search: nothing is
- * generated beside it.
+ * generated beside it. A key file must be ours or root's, with one name, and readable by no one else (root's
+ * by a group: so systemd hands credentials out).
  *
  * Keys are written into memory that the caller gives (base/safe).
  */
@@ -49,6 +50,7 @@ struct masterkey_place {
 	const char *dir;		/* its name, for sentences and the cache's */
 	struct keyring_env env;
 	unsigned cache_s;		/* of the kernel's keyring; 0: no cache */
+	uint32_t rounds;		/* of a new passphrase; 0: MASTERKEY_ROUNDS */
 	struct safe *safe;
 	/* Ask for the passphrase (twice if `fresh`); NULL: nobody is there. 0, ERR_USAGE… */
 	int (*ask)(void *arg, bool fresh, struct buf *, struct err *);
@@ -76,6 +78,9 @@ int masterkey_make_pass(const struct masterkey_place *, enum masterkey_source,
 int masterkey_drop(const struct masterkey_place *, enum masterkey_source, struct err *);
 int masterkey_settle(const struct masterkey_place *, enum masterkey_source next, const uint8_t *key,
     struct err *);
+/* Does the keyring's entry hold another key than this one? There is one entry a user, as Python's keyring
+ * has it. */
+bool masterkey_ring_taken(const struct masterkey_place *, const uint8_t *key);
 void masterkey_uncache(const struct masterkey_place *);
 
 #endif

@@ -41,7 +41,7 @@ static int reseal_all(struct vault *v, const uint8_t *old, const uint8_t *fresh,
 {
 	struct buf value;
 
-	safe_buf(v->p.safe, &value, VAULT_VALUE_MAX);
+	safe_buf(v->p.safe, &value, VAULT_VALUE_MAX + VAULT_SEAL_EXTRA + 8);
 	for (size_t i = 0; i < v->set.n; i++) {
 		struct record *r = &v->set.list[i];
 		int rc = reseal_one(v, &r->value, old, fresh, &value, err);
@@ -59,22 +59,15 @@ static int reseal_all(struct vault *v, const uint8_t *old, const uint8_t *fresh,
 }
 
 /* The keyring has one entry a user: another folder's key must not be lost. */
-static int check_ring(const struct vault *v, uint8_t *room, struct err *err)
+static int check_ring(const struct vault *v, struct err *err)
 {
-	struct err why;
-	int rc;
-
 	if (!keyring_is_here())
 		return err_set(err, ERR_UNAVAIL,
 		    "there is no keyring here: no session bus, or no /usr/bin/secret-tool");
-	err_init(&why);
-	rc = masterkey_read(&v->p.place, MASTERKEY_RING, room, &why);
-	if (rc == 0 && !mem_same_ct(room, v->master, MASTERKEY_LEN))
-		rc = err_set(err, ERR_USAGE,
-		    "the keyring's entry is the key of another store; use --to file or --to "
-		    "passphrase here");
-	wipe(room, MASTERKEY_LEN);
-	return rc == ERR_NOTFOUND ? 0 : rc;
+	return masterkey_ring_taken(&v->p.place, v->master)
+	    ? err_set(err, ERR_USAGE,
+		  "the keyring's entry is the key of another store; use --to file or --to passphrase here")
+	    : 0;
 }
 
 static int make_key(struct vault *v, enum masterkey_source next, uint8_t *key, struct err *err)
@@ -124,6 +117,8 @@ static int finish(struct vault *v, enum masterkey_source to, const uint8_t *old,
 		rc = masterkey_settle(&v->p.place, (enum masterkey_source)(to + 1), v->master, err);
 	if (rc == 0)
 		rc = drop_old(v, to, old, room, err);
+	if (rc == 0 && to != MASTERKEY_RING)
+		rc = masterkey_drop(&v->p.place, MASTERKEY_RING_NEXT, err);
 	v->source = to;
 	return rc;
 }
@@ -143,7 +138,7 @@ int rekey_to(struct vault *v, enum masterkey_source to, struct err *err)
 		    "see 'ghoard cred doctor'",
 		    recordset_bad(&v->set));
 	if (to == MASTERKEY_RING)
-		rc = check_ring(v, room, err);
+		rc = check_ring(v, err);
 	memcpy(old, v->master, MASTERKEY_LEN);
 	if (rc == 0)
 		rc = make_key(v, next, fresh, err);
@@ -151,6 +146,8 @@ int rekey_to(struct vault *v, enum masterkey_source to, struct err *err)
 		vault_mac_key(fresh, mac);
 		rc = reseal_all(v, old, fresh, mac, err);
 	}
+	if (rc == 0)
+		rc = audit_begin(&v->audit, err);
 	if (rc == 0)
 		rc = audit_reseal(&v->audit, fresh, err);
 	if (rc == 0)
@@ -177,7 +174,7 @@ static int drop_next(struct vault *v, struct err *err)
 	/* old keys on their way out */
 	static const char *const gone[] = { ".master_key.gone", ".passphrase.gone", ".audit_key.next.gone",
 		".master_key.next.gone", ".passphrase.next.gone" };
-	int rc = 0;
+	int rc = masterkey_drop(&v->p.place, MASTERKEY_RING_NEXT, err);
 
 	for (size_t i = 0; rc == 0 && i < sizeof(left) / sizeof(left[0]); i++)
 		if (is_there(v, left[i].file))

@@ -55,10 +55,11 @@ static int seal(const uint8_t *key, uint8_t *p, size_t n, struct err *err)
 	return 0;
 }
 
+/* Decoded and opened where it is wanted, which is memory for secrets. */
 int vault_value(const struct vault *v, struct span sealed, struct buf *out, struct err *err)
 {
-	size_t room = sealed.n / 4 * 3 + 3;
-	uint8_t *p = room <= VAULT_VALUE_MAX + VAULT_SEAL_EXTRA + 8 ? malloc(room) : NULL;
+	size_t room = sealed.n / 4 * 3 + 3, kept;
+	uint8_t *p = room <= VAULT_VALUE_MAX + VAULT_SEAL_EXTRA + 8 ? buf_reserve(out, room) : NULL;
 	ssize_t n;
 	int rc;
 
@@ -66,14 +67,13 @@ int vault_value(const struct vault *v, struct span sealed, struct buf *out, stru
 		return err_set(err, ERR_LIMIT, "a value is longer than %zu KiB", VAULT_VALUE_MAX >> 10);
 	n = b64_decode(p, room, sealed);
 	rc = n < 0 ? ERR_DAMAGED : vault_unseal(v->master, p, (size_t)n);
+	kept = rc == 0 ? (size_t)n - VAULT_SEAL_EXTRA : 0;
 	if (rc == 0)
-		buf_add(out, p + AEAD_NONCE_LEN, (size_t)n - VAULT_SEAL_EXTRA);
+		memmove(p, p + AEAD_NONCE_LEN, kept);
 	else
 		err_set(err, rc, "its value does not open under the master key");
-	wipe(p, room);
-	free(p);
-	if (rc == 0 && out->failed)
-		rc = err_set(err, ERR_LIMIT, "there is no room for the value");
+	wipe(p + kept, room - kept);
+	buf_commit(out, kept);
 	safe_scrub_stack();
 	return rc;
 }
@@ -81,26 +81,26 @@ int vault_value(const struct vault *v, struct span sealed, struct buf *out, stru
 struct span vault_seal(struct vault *v, struct span value, struct err *err)
 {
 	size_t n = value.n + VAULT_SEAL_EXTRA;
-	uint8_t *p = malloc(n);
 	struct span kept = { NULL, 0 };
 	struct buf text;
 
-	if (p == NULL) {
+	if (v->scratch == NULL)
+		v->scratch = safe_take(v->p.safe, VAULT_VALUE_MAX + VAULT_SEAL_EXTRA);
+	if (v->scratch == NULL || value.n > VAULT_VALUE_MAX) {
 		err_set(err, ERR_INTERNAL, "no memory for a value");
 		return kept;
 	}
 	if (value.n > 0)
-		memcpy(p + AEAD_NONCE_LEN, value.p, value.n);
+		memcpy(v->scratch + AEAD_NONCE_LEN, value.p, value.n);
 	buf_init(&text, 2 * n + 8);
-	if (seal(v->master, p, n, err) == 0) {
-		b64_encode(&text, p, n);
+	if (seal(v->master, v->scratch, n, err) == 0) {
+		b64_encode(&text, v->scratch, n);
 		kept = recordset_keep(&v->set, buf_span(&text));
 		if (kept.p == NULL)
 			err_set(err, ERR_INTERNAL, "no memory for a value");
 	}
 	buf_free(&text);
-	wipe(p, n);
-	free(p);
+	wipe(v->scratch, n);
 	safe_scrub_stack();
 	return kept;
 }
@@ -130,20 +130,29 @@ void vault_sha(struct vault *v, struct span image)
 	hex_encode(v->sha, hash, SHA256_LEN);
 }
 
-int vault_note(struct vault *v, const struct audit_event *event, struct err *err)
+static int note_all(struct vault *v, const struct audit_event *events, size_t n, struct err *err)
 {
-	struct audit_event e = *event;
+	struct audit_event *list = calloc(n, sizeof(*list));
 	struct buf details;
 	int rc;
 
+	if (list == NULL)
+		return err_set(err, ERR_INTERNAL, "no memory for the audit log");
+	memcpy(list, events, n * sizeof(*list));
 	buf_init(&details, AUDIT_LINE_MAX);
-	buf_addspan(&details, event->details);
+	buf_addspan(&details, events[n - 1].details);
 	buf_addf(&details, "%s\"gen\": %" PRIu64 ", \"high\": %" PRIu64 ", \"sha256\": \"%s\"",
 	    buf_len(&details) > 0 ? ", " : "", recordset_gen(&v->set), v->high, v->sha);
-	e.details = buf_span(&details);
-	rc = audit_append(&v->audit, &e, 1, err);
+	list[n - 1].details = buf_span(&details);
+	rc = audit_append(&v->audit, list, n, err);
 	buf_free(&details);
+	free(list);
 	return rc;
+}
+
+int vault_note(struct vault *v, const struct audit_event *event, struct err *err)
+{
+	return note_all(v, event, 1, err);
 }
 
 void vault_free(struct vault *v)
@@ -315,6 +324,24 @@ int vault_write(struct vault *v, const uint8_t *key, struct err *err)
 	return rc;
 }
 
+int vault_renew_good(const struct vault *v, struct err *err)
+{
+	struct buf store, good;
+	struct stat st;
+	int rc;
+
+	buf_init(&store, VAULT_FILE_MAX);
+	buf_init(&good, VAULT_FILE_MAX);
+	rc = file_read_at(v->dirfd, VAULT_STORE, VAULT_FILE_MAX, &store, &st, err);
+	if (rc == 0 &&
+	    (file_read_at(v->dirfd, VAULT_GOOD, VAULT_FILE_MAX, &good, &st, NULL) != 0 ||
+		!span_same(buf_span(&store), buf_span(&good))))
+		rc = file_write(v->dirfd, VAULT_GOOD, 0600, true, buf_data(&store), buf_len(&store), err);
+	buf_free(&store);
+	buf_free(&good);
+	return rc;
+}
+
 static void bind_new(struct vault *v)
 {
 	uint64_t gen = v->high + 1;
@@ -327,6 +354,11 @@ static void bind_new(struct vault *v)
 
 int vault_commit(struct vault *v, const struct audit_event *event, struct err *err)
 {
+	return vault_commit_all(v, event, 1, err);
+}
+
+int vault_commit_all(struct vault *v, const struct audit_event *events, size_t n, struct err *err)
+{
 	size_t bad = recordset_bad(&v->set);
 	int rc;
 
@@ -338,6 +370,8 @@ int vault_commit(struct vault *v, const struct audit_event *event, struct err *e
 		    bad, v->set.n);
 	fold_accesses(v);
 	bind_new(v);
-	rc = vault_write(v, NULL, err);
-	return rc == 0 ? vault_note(v, event, err) : rc;
+	rc = audit_begin(&v->audit, err);
+	if (rc == 0)
+		rc = vault_write(v, NULL, err);
+	return rc == 0 ? note_all(v, events, n, err) : rc;
 }

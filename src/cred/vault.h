@@ -51,6 +51,7 @@ struct vault {
 	/* With p.repair, what would have been a failure: the store could not be read (`set` is empty), is
 	 * older than the log's last write, the log cannot be gone on with. */
 	bool damaged, rolled_back, log_broken;
+	uint8_t *scratch;		/* in p.safe: a value that is being sealed */
 	struct recordset set;
 	char sha[65];			/* of the file */
 	uint64_t high;			/* the highest generation there ever was */
@@ -92,6 +93,8 @@ void vault_cleanup(struct vault *, int64_t now, size_t *expired, size_t *previou
 /* Bind what is new, fold in the accesses of the log, write, read back, renew the good copy, note. The event's
  * details get generation and hash. ERR_DAMAGED: a bad record is in the way, and nothing was written. */
 int vault_commit(struct vault *, const struct audit_event *, struct err *);
+/* The same with a line for each of several, of which the last has generation and hash. n > 0. */
+int vault_commit_all(struct vault *, const struct audit_event *, size_t n, struct err *);
 
 /* ---- for doctor, rekey, and among vault.c and vault_open.c ---- */
 
@@ -104,6 +107,8 @@ int vault_open_file(const struct vault *, const char *name, const uint8_t *key, 
     struct err *);
 /* Write the set as it stands, under another key (NULL: the vault's), and the good copy. */
 int vault_write(struct vault *, const uint8_t *key, struct err *);
+/* Make the good copy the store's again, where a write was cut off between the two. */
+int vault_renew_good(const struct vault *, struct err *);
 /* Note an event with the store's generation and hash: after vault_write. */
 int vault_note(struct vault *, const struct audit_event *, struct err *);
 /* Both 32 bytes. */

@@ -14,6 +14,7 @@
 #include "base/rand.h"
 #include "base/safe.h"
 #include "cred/rekey.h"
+#include "cred/sweep.h"
 #include "cred/vault.h"
 #include "crypto/aead.h"
 
@@ -130,6 +131,15 @@ static int find_key(struct vault *v, struct buf *image, bool *open, struct err *
 	return rc != 0 ? rc : masterkey_write(&v->p.place, MASTERKEY_MADE, v->master, err);
 }
 
+/* Is something in its place that cannot be one? */
+static bool is_no_store(const struct vault *v)
+{
+	struct stat st;
+
+	return fstatat(v->dirfd, VAULT_STORE, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (!S_ISREG(st.st_mode) || (size_t)st.st_size > VAULT_FILE_MAX);
+}
+
 static int read_store(struct vault *v, struct buf *image, struct err *err)
 {
 	struct stat st;
@@ -143,6 +153,13 @@ static int read_store(struct vault *v, struct buf *image, struct err *err)
 	}
 	if (rc == ERR_LIMIT || (rc == ERR_IO && err != NULL))
 		err->cls = rc = ERR_DAMAGED;
+	/* to be put aside, as a store that does not open is; a disk that fails now is another matter */
+	if (rc == ERR_DAMAGED && v->p.repair && is_no_store(v)) {
+		v->exists = true;
+		buf_clear(image);
+		err_init(err);
+		rc = 0;
+	}
 	vault_sha(v, buf_span(image));
 	return rc;
 }
@@ -152,6 +169,8 @@ static int parse_store(struct vault *v, struct buf *image, bool open, struct err
 	struct err why;
 	int rc;
 
+	/* only its good copy is there: find_key has refused that but to repair it */
+	v->damaged = !v->exists && is_there(v, VAULT_GOOD);
 	if (!v->exists)
 		return 0;
 	err_init(&why);
@@ -202,6 +221,12 @@ static int compare_log(struct vault *v, struct err *err)
 	uint64_t gen = recordset_gen(&v->set);
 	int rc = v->audit.has_key ? audit_tail(&v->audit, err) : 0;
 
+	/* what we write has a generation, and a log that was begun before */
+	if (rc == 0 && (gen > 0 || v->damaged) && (v->audit.fresh || !v->audit.has_key))
+		rc = err_set(err, ERR_DAMAGED,
+		    "the audit log of %s and its key are gone, and an older store could not be told from the "
+		    "newest: put them back, or 'ghoard cred doctor --restart-audit' begins another",
+		    v->p.dir);
 	v->high = v->audit.high > gen ? v->audit.high : gen;
 	if (rc == ERR_DAMAGED && v->p.repair) {
 		v->log_broken = true;
@@ -214,14 +239,19 @@ static int compare_log(struct vault *v, struct err *err)
 	 * last write's and the highest ever lies only what was written before */
 	if (gen < v->audit.gen || (gen > v->audit.gen && gen <= v->audit.high))
 		return on_rollback(v, gen, err);
-	if (v->exists && strcmp(v->sha, v->audit.sha) != 0) {
+	if (!v->exists)
+		return 0;
+	if (strcmp(v->sha, v->audit.sha) != 0) {
 		say(v,
 		    gen == v->audit.gen
 			? "the store was written by another program since (the Python reference?); noted"
 			: "the store's last write did not get as far as the log; noted");
-		return note_change(v, gen == v->audit.gen ? "foreign_write" : "unlogged_write", err);
+		rc = note_change(v, gen == v->audit.gen ? "foreign_write" : "unlogged_write", err);
+		if (rc != 0 || gen == v->audit.gen)
+			return rc;
 	}
-	return 0;
+	/* cut off between the two, a write of ours left a value in the copy that it took from the store */
+	return v->p.write && recordset_bad(&v->set) == 0 ? vault_renew_good(v, err) : 0;
 }
 
 static void tell_records(const struct vault *v)
@@ -241,6 +271,18 @@ static void tell_records(const struct vault *v)
 	}
 }
 
+/* The line is the price of a read: without a key for it there is none. */
+static int open_log(struct vault *v, struct err *err)
+{
+	int rc = audit_open(&v->audit, v->dirfd, v->master, v->exists || v->p.write, err);
+
+	if (rc != ERR_DAMAGED || !v->p.repair)
+		return rc;
+	err_init(err);
+	v->log_broken = true;
+	return 0;
+}
+
 static int open_steps(struct vault *v, struct err *err)
 {
 	struct buf image;
@@ -253,6 +295,8 @@ static int open_steps(struct vault *v, struct err *err)
 	rc = v->mac == NULL ? err_set(err, ERR_INTERNAL, "no memory for a key") : open_dir(v, err);
 	if (rc == 0)
 		rc = take_lock(v, err);
+	if (rc == 0 && v->p.write)
+		sweep_folder(v->dirfd);
 	v->p.place.dirfd = v->dirfd;
 	v->p.place.dir = v->p.dir;
 	v->p.place.safe = v->p.safe;
@@ -266,15 +310,8 @@ static int open_steps(struct vault *v, struct err *err)
 	}
 	if (rc == 0 && v->p.write)
 		rc = rekey_settle(v, err);
-	/* the line is the price of a read: without a key for it there is none */
 	if (rc == 0)
-		rc = audit_open(&v->audit, v->dirfd, v->master, v->exists || v->p.write, err);
-	if (rc == ERR_DAMAGED && v->p.repair) {
-		err_init(err);
-		v->audit.dirfd = v->dirfd;
-		v->log_broken = true;
-		rc = 0;
-	}
+		rc = open_log(v, err);
 	if (rc == 0)
 		rc = compare_log(v, err);
 	if (rc == 0)

@@ -581,6 +581,16 @@ def test_a_restored_cache_needs_a_signature(job, tmp_path):
     assert job.check(rc=1)["reason"] == "unsigned"
 
 
+def test_files_restored_into_the_same_folder_need_a_signature(job, tmp_path):
+    job.scan()
+    assert job.check(rc=0)["trust"] == "local"
+    for path in job.entries():
+        shutil.copy2(path, tmp_path / path.name)
+        path.unlink()
+        shutil.copy2(tmp_path / path.name, path)
+    assert job.check(rc=1)["reason"] == "unsigned"
+
+
 def test_a_restored_cache_with_a_signature(job, tmp_path):
     private, _ = keys(tmp_path)
     job.scan(GHOARD_CODEQL_KEY=private)

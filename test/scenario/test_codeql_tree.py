@@ -260,3 +260,32 @@ def test_a_repository_of_sha256(job, tmp_path):
     shutil.move(tmp_path / "aside", job.tree / ".git")
     run(job, "printf x >>app.py")
     assert job.check(rc=1)["reason"] == "miss-sources"
+
+
+def test_without_git_the_whole_workspace_counts(job):
+    shutil.rmtree(job.tree / ".git")
+    job.env = {"GITHUB_WORKSPACE": job.tree}
+    job.key = (*job.key, "--source", job.tree / "lib")
+    job.check(rc=1)
+    job.store()
+    assert job.check(rc=0)["skip"]
+    (job.tree / "app.py").write_text("print(2)\n")
+    assert job.check(rc=1)["reason"] == "miss-sources"
+    (job.tree / "app.py").write_text("import os, sys\nos.system(sys.argv[1])\nprint(1)\n")
+    assert job.check(rc=0)["skip"]
+    job.env = {"GITHUB_WORKSPACE": job.temp}
+    assert not job.check(rc=1)["skip"], "a folder outside of the workspace is a tree of its own"
+
+
+def test_bytes_that_an_older_commit_left(job):
+    """git leaves a file as attributes made it that are gone; a new clone of that commit has other bytes."""
+    run(job, "printf '*.py eol=crlf\\n' >.gitattributes; git add .; git commit -qm crlf; rm app.py")
+    run(job, "git checkout -q .; touch -d 2026-01-01 app.py; git update-index -q --refresh")
+    run(job, "git rm -q .gitattributes; git commit -qm plain; sleep 0.05; touch .git/index")
+    run(job, '[ -z "$(git status --porcelain)" ]; grep -q "1..$" app.py')
+    fresh = Job(job.ghoard, job.folder / "fresh", job)
+    fresh.scan()
+    assert fresh.check(rc=0)["skip"]
+    assert not job.check(rc=1)["skip"]
+    run(job, "rm app.py; git checkout -q .")
+    assert job.check(rc=0)["skip"]

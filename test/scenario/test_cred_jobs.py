@@ -455,3 +455,78 @@ def test_exec_says_that_its_output_is_lost(vault):
         command = [BINARY, "cred", "exec", "--access", "off", "--names", "A", "--redact", "--", "echo", "x"]
         run = subprocess.run(command, env=env, stdout=full, stderr=subprocess.PIPE)
     assert run.returncode == 6 and b"output" in run.stderr
+
+
+def test_json_stores_leave_a_line_each(vault):
+    given = [
+        {"name": "A", "value": "alpha-secret", "scope": "repo", "ttl_hours": 2},
+        {"name": "B", "value": "beta-secret"},
+        {"name": "C", "value": ""},
+    ]
+    vault.step(
+        "--from-json-env", "INPUT", env={"GITHUB_REPOSITORY": "o/r", "INPUT": json.dumps(given)}, rc=1
+    )
+    stored = vault.audit(action="store")
+    assert [e["credential"] for e in stored] == ["A", "B"]
+    assert stored[0]["details"]["scope"] == "repo" and stored[0]["details"]["scope_filter"] == "o/r"
+    assert stored[0]["details"]["ttl_hours"] == 2 and stored[1]["details"]["ttl_hours"] is None
+    assert [e["credential"] for e in vault.audit(action="access_granted")] == ["A", "B"]
+    log = (vault.folder / "audit.log").read_text()
+    assert "alpha-secret" not in log and "beta-secret" not in log
+    vault("audit", "verify", rc=0)
+    assert "another program" not in vault("get", "B", rc=0).err
+
+
+def test_each_line_has_its_anchor_in_the_summary(vault, tmp_path):
+    summary = tmp_path / "summary"
+    env = {"GITHUB_STEP_SUMMARY": summary}
+    for args, given, rc in (
+        (("set", "A"), b"value", 0),
+        (("get", "A"), None, 0),
+        (("get", "NONE"), None, 1),
+        (("rotate", "A"), b"other", 0),
+        (("exec", "--names", "A", "--", "/bin/true"), None, 0),
+        (("exec", "--names", "A,NONE", "--", "/bin/true"), None, 1),
+        (("rekey",), None, 0),
+        (("set", "S", "--ttl", "1s"), b"short", 0),
+        (("rm", "A"), None, 0),
+    ):
+        summary.write_text("")
+        vault(*args, input=given, env=env, rc=rc)
+        head = vault("audit", "verify", "--json", rc=0).json["head"]
+        assert f"`{head}`" in summary.read_text(), args
+    time.sleep(1.1)
+    summary.write_text("")
+    vault("cleanup", env=env, rc=0)
+    assert vault("audit", "verify", "--json", rc=0).json["head"] in summary.read_text()
+    # what writes no line prints none
+    summary.write_text("")
+    for args in (("ls",), ("status",), ("audit", "verify"), ("cleanup",), ("doctor",)):
+        vault(*args, env=env, rc=0)
+    assert summary.read_text() == ""
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root may read another process's memory here; that it is so is the point"
+)
+@pytest.mark.parametrize("command", [("set", "A"), ("rotate", "A"), ("get", "A")])
+def test_nothing_stays_in_memory_of_others(vault, tmp_path, command):
+    """At the end of a command, which waits for the reader of the summary, its value is nowhere."""
+    needle = "needle-" + os.urandom(12).hex()
+    value = "".join(f"{needle}-{i:05d}." for i in range(1500)).encode()
+    vault.set("A", value if command[0] == "get" else "old")
+    os.mkfifo(tmp_path / "summary")
+    (tmp_path / "value").write_bytes(value)
+    env = vault.ghoard.environment(more=vault.env | {"GITHUB_STEP_SUMMARY": tmp_path / "summary"})
+    flags = ["--from-file", tmp_path / "value"] if command[0] != "get" else ["--access", "off"]
+    with open(tmp_path / "out", "wb") as out:
+        process = subprocess.Popen([BINARY, "cred", *command, *flags], env=env, stdout=out)
+    wait_for(lambda: asleep_in(process.pid, 2, 257))
+    found = memory_has(process.pid, needle.encode())
+    # the search itself works: the terminal's text of the command is there
+    assert memory_has(process.pid, str(tmp_path / "summary").encode())
+    with open(tmp_path / "summary") as reader:
+        reader.read()
+    assert process.wait(10) == 0
+    assert vault("get", "A", rc=0).out == value
+    assert not found

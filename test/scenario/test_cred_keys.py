@@ -215,3 +215,67 @@ def test_a_new_store_begins_with_no_passing_key(vault):
         left.unlink()
     assert (vault.folder / ".master_key").read_bytes() and vault("get", "A", rc=0).out == b"value"
     assert vault("status", "--json", rc=0).json["key"] == ".master_key"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o660])
+def test_a_named_file_that_others_can_read(vault, tmp_path, mode):
+    key = tmp_path / "key"
+    key.write_bytes(base64.b64encode(os.urandom(32)))
+    key.chmod(0o600)
+    vault.env["GHOARD_MASTER_KEY_FILE"] = key
+    vault.set("A", "value")
+    key.chmod(mode)
+    for args in (("get", "A"), ("set", "B"), ("status",)):
+        run = vault(*args, input=b"x", rc=5)
+        assert str(key) in run.err and not run.out
+    key.chmod(0o400)
+    assert vault("get", "A", rc=0).out == b"value"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_named_file_of_somebody_else(vault, tmp_path):
+    key = tmp_path / "key"
+    key.write_bytes(base64.b64encode(os.urandom(32)))
+    key.chmod(0o600)
+    os.chown(key, 12345, 12345)
+    vault.env["GHOARD_MASTER_KEY_FILE"] = key
+    assert "another user" in vault("set", "A", input=b"x", rc=5).err
+    del vault.env["GHOARD_MASTER_KEY_FILE"]
+    # systemd's are root's, and a service's group may read them
+    os.chown(key, 0, 12345)
+    key.chmod(0o440)
+    key.rename(tmp_path / "cred-master-key")
+    vault.env["CREDENTIALS_DIRECTORY"] = tmp_path
+    vault.set("A", "value")
+    assert vault("get", "A", rc=0).out == b"value"
+
+
+def test_two_stores_and_one_keyring(vault, session, tmp_path):
+    """The first one's move was cut off; the second one's goes through: both keys are still there."""
+    vault.set("A", "of the first")
+    other = Vault(vault.ghoard, tmp_path / "second", "--access", "off")
+    other.set("A", "of the second")
+    first, second = vault.folder, tmp_path / "second"
+    # as a move that ended right behind the store's new seal leaves it
+    run = session(
+        f"{STORE} application x < /dev/null || true; secret-tool clear service ipfs_datasets_py username "
+        "credential_master_key\n"
+        f"cp -a {first} {first}.old; $G rekey --to keyring >&2; KEY=$({LOOK})\n"
+        "secret-tool clear service ipfs_datasets_py username credential_master_key\n"
+        f"printf 0123456789abcdef > {first}/.keyring.next; chmod 600 {first}/.keyring.next\n"
+        'printf %s "$KEY" | secret-tool store --label x service ipfs_datasets_py username '
+        "credential_master_key.next.0123456789abcdef\n"
+        f"$G get A --access off; echo; CREDENTIALS_DIR={second} $G rekey --to keyring >&2\n"
+        f"$G get A --access off; echo; CREDENTIALS_DIR={second} $G get A --access off; echo\n"
+        "printf x | $G set B >&2; $G get A --access off; echo\n"
+        f"CREDENTIALS_DIR={second} $G get A --access off; echo\n"
+        f"$G rekey --to file >&2; $G get A --access off; echo; ls -A {first}\n"
+        "secret-tool lookup service ipfs_datasets_py username credential_master_key.next.0123456789abcdef "
+        "|| echo gone\n"
+    )
+    assert run.returncode == 0, run
+    lines = run.stdout.decode().splitlines()
+    assert lines[:6] == [
+        "of the first", "of the first", "of the second", "of the first", "of the second", "of the first",
+    ], run  # fmt: skip
+    assert lines[-1] == "gone" and ".keyring.next" not in lines and ".master_key" in lines

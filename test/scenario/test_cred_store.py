@@ -5,10 +5,12 @@ import os
 import pathlib
 import random
 import shutil
+import subprocess
 import time
 
 import pytest
 from credrig import SCOPES, Reference, Vault
+from rig import BINARY
 
 SHARED = pathlib.Path(__file__).resolve().parents[3] / "shared" / "data" / "reference"
 LETTERS = "abcXYZ019 \n\r\t%=\"'\\$`{}<>:#[]äß—東京🗝️\U0001f9ea\u2028"
@@ -297,7 +299,7 @@ def test_the_log(vault):
     log.write_bytes(b"".join(lines[:1] + lines[2:]))
     assert "removed" in vault("audit", "verify", rc=5).err
     log.write_bytes(b"".join(lines[:-1]) + lines[-1].replace(b"granted", b"denied."))
-    assert "line 4" in vault("audit", "verify", rc=5).err
+    assert "line 5" in vault("audit", "verify", rc=5).err
     # nothing is handed out that cannot be noted
     assert not vault("get", "A", rc=5).out
     vault("doctor", rc=5)
@@ -364,4 +366,138 @@ def test_a_log_that_is_a_pipe_stops_nobody(vault):
     log.unlink()
     os.mkfifo(log, 0o600)
     run = vault("get", "A", timeout=5)
-    assert run.rc in (5, 6) and not run.out and "audit log" in run.err
+    assert run.rc in (5, 6) and not run.out
+    assert run.err.endswith("reading the audit log: audit.log is not a regular file\n")
+
+
+def test_a_removed_log_does_not_hide_a_rollback(vault):
+    vault.set("A", "old")
+    store, log = vault.folder / "credentials.json.enc", vault.folder / "audit.log"
+    old = store.read_bytes()
+    vault("rotate", "A", "--grace", "0", input=b"new", rc=0)
+    store.write_bytes(old)
+    log.unlink()
+    for args in (("get", "A"), ("set", "B"), ("ls",), ("rm", "A")):
+        run = vault(*args, input=b"x", rc=5)
+        assert "--restart-audit" in run.err and not run.out
+    assert store.read_bytes() == old and not log.exists()
+    log.write_text("")
+    assert "--restart-audit" in vault("get", "A", rc=5).err
+    assert "--restart-audit" in vault("doctor", rc=5).out.decode()
+    vault("doctor", "--restart-audit", rc=0)
+    assert vault("get", "A", rc=0).out == b"old"
+
+
+def in_small_space(vault, script, size="2m"):
+    """Run a script whose credential folder is a tmpfs of that size, which `fill` fills to the last byte."""
+    place = vault.folder.parent / "small"
+    place.mkdir(exist_ok=True)
+    begin = (
+        f"mount -t tmpfs -o size={size} none {place}\n"
+        f"export CREDENTIALS_DIR={place}/c; G={BINARY}\n"
+        f"fill() {{ dd if=/dev/zero of={place}/fill bs=4096 >/dev/null 2>&1 || true; }}\n"
+        f"free() {{ rm -f {place}/fill; }}\n"
+    )
+    env = vault.ghoard.environment(more=vault.env | {"CREDENTIALS_DIR": place / "c"})
+    run = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", begin + script], env=env, capture_output=True, timeout=60
+    )
+    if run.returncode != 0 and b"unshare" in run.stderr:
+        pytest.skip("no namespaces here")
+    return run
+
+
+def test_a_full_disk(vault):
+    """Each write fails with its sentence, and all is as it was; also where the log is rotated just then."""
+    run = in_small_space(
+        vault,
+        "printf one | $G cred set A\n"
+        "fill; printf two | $G cred set A --metadata x=$(head -c 12000 /dev/zero | tr '\\0' y); echo set $?\n"
+        "$G cred rekey; echo rekey $?\n"
+        "free; $G cred get A --access off; echo; $G cred audit verify >/dev/null; echo verify $?\n"
+        # the log just below its limit, then a rotation without room
+        "line=$(head -c 250 /dev/zero | tr '\\0' z)\n"
+        "i=0; while [ $(stat -c %s $CREDENTIALS_DIR/audit.log) -le 1048576 ]; do "
+        "$G cred exec --access off --repo o/$line --names A,A$i,B$i,C$i,D$i,E$i,F$i,G$i,H$i -- true "
+        "2>/dev/null; "
+        "i=$((i+1)); done\n"
+        "fill; for n in 1 2 3; do $G cred get A --access off --repo o/$line --workflow $line --runner $line; "
+        "echo \" got $?\"; done; ls $CREDENTIALS_DIR >&2; free\n"
+        "$G cred audit verify >/dev/null; echo verify $?; printf three | $G cred set A; echo set $?\n"
+        "$G cred get A --access off; echo; $G cred audit verify >/dev/null; echo verify $?\n"
+        "ls -A $CREDENTIALS_DIR | grep -c tmp-\n",
+        size="3m",
+    )
+    lines = run.stdout.decode().splitlines()
+    assert lines[:4] == ["set 6", "rekey 6", "one", "verify 0"], run
+    assert lines[-5:] == ["verify 0", "set 0", "three", "verify 0", "0"], run
+    # a secret left only where its line is on the disk
+    for line in lines[4:-5]:
+        assert line in ("one got 0", " got 6"), run
+    assert b"No space left" in run.stderr and b"audit.log.1" in run.stderr
+
+
+def test_two_that_begin_at_once(vault):
+    """The reference's store, and many first readers: one log, one chain."""
+    theirs = Reference(vault.folder)
+    theirs.put("A", "value")
+    theirs.save()
+    env = vault.ghoard.environment(more=vault.env)
+    command = [BINARY, "cred", "get", "A", "--access", "off"]
+    pipe = subprocess.PIPE
+    many = [subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe) for _ in range(16)]
+    assert [p.communicate()[0] for p in many] == [b"value"] * 16
+    told = vault("audit", "verify", "--json", rc=0).json
+    assert told["lines"] == 16
+
+
+def test_looking_at_the_references_store_begins_no_log(vault):
+    theirs = Reference(vault.folder)
+    theirs.put("A", "value")
+    theirs.save()
+    for args in (("ls",), ("status",), ("doctor",), ("audit", "show")):
+        vault(*args, rc=0)
+    assert not [p for p in vault.folder.iterdir() if p.name.startswith((".audit", "audit"))]
+    assert sorted(theirs.load()) == ["A"]
+
+
+@pytest.mark.parametrize("what", ["nothing", "folder", "pipe", "too much"])
+def test_a_store_whose_place_is_taken(vault, what):
+    vault.set("A", "old")
+    vault.set("A", "value")
+    store = vault.folder / "credentials.json.enc"
+    store.unlink()
+    if what == "folder":
+        store.mkdir()
+    elif what == "pipe":
+        os.mkfifo(store)
+    elif what == "too much":
+        with open(store, "wb") as f:
+            f.truncate(1 << 30)
+    assert not vault("get", "A", rc=5).out
+    vault("set", "B", input=b"x", rc=5)
+    told = vault("doctor", rc=5).out.decode()
+    assert "--repair" in told and "rolled back" not in told and "audit" not in told
+    vault("doctor", "--repair", rc=0)
+    assert vault("get", "A", rc=0).out == b"value"
+    vault("audit", "verify", rc=0)
+
+
+def test_the_doctor_and_another_key(vault):
+    """No repair works under a key that opens nothing: all stays as it is."""
+    vault.set("A", "value")
+    key = (vault.folder / ".master_key").read_bytes()
+    (vault.folder / ".master_key").write_bytes(b"QUJD" * 10 + b"QUI=")
+    before = {p.name: p.read_bytes() for p in vault.folder.iterdir()}
+    for flags in ((), ("--restart-audit",), ("--repair",), ("--accept-rollback",), ("--adopt", "A")):
+        run = vault("doctor", *flags, rc=5)
+        assert "no key opens" in run.err and not run.out
+    assert {p.name: p.read_bytes() for p in vault.folder.iterdir()} == before
+    (vault.folder / ".master_key").write_bytes(key)
+    assert vault("get", "A", rc=0).out == b"value"
+
+
+def test_a_name_without_end(vault):
+    vault.set("A", "value")
+    vault("get", "A" * 5000, rc=2)
+    vault("get", "A" * 200, rc=1)

@@ -31,7 +31,7 @@ static int teardown(void **state)
 	return system(command);
 }
 
-static struct scan made(const struct scans *s)
+static struct scan made(void)
 {
 	struct scan scan = { .repo = "o/r", .tool = "T", .version = "1", .event = "push", .pinned = true };
 
@@ -40,8 +40,6 @@ static struct scan made(const struct scans *s)
 	scan.finished = clock_wall();
 	scan.started = scan.finished - 60 * CLOCK_SEC;
 	cid_of(scan.cid, sarif, strlen(sarif));
-	if (s != NULL)
-		strcpy(scan.origin, scans_origin(s));
 	return scan;
 }
 
@@ -149,7 +147,7 @@ static void test_peers(void **state)
 		struct peer peer = { table[i].other_sarif, table[i].has_none, 0 };
 		struct scan_peers peers = { peer_entry, peer_sarif, &peer };
 		struct scans *other = open_in(there, false, table[i].there_signs, NULL);
-		struct scan scan = made(other);
+		struct scan scan = made();
 		bool from_peer;
 
 		put(other, &scan);
@@ -174,7 +172,7 @@ static void test_peers(void **state)
 static void test_ages(void **state)
 {
 	struct scans *s = open_in(here, false, false, NULL);
-	struct scan scan = made(s);
+	struct scan scan = made();
 	int64_t now = scan.finished;
 	bool from_peer;
 
@@ -200,7 +198,7 @@ static int count_rows(void *arg, const struct scan_row *row)
 static void test_sweeping(void **state)
 {
 	struct scans *s = open_in(here, false, false, NULL);
-	struct scan scan = made(s);
+	struct scan scan = made();
 	struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
 	char path[PATH_MAX];
 	struct err err;

@@ -120,6 +120,46 @@ static void test_reads(void **state)
 	o.read_all = true;
 	take_with(&o);
 	assert_int_equal(fp.counts.read, 7);
+	o.read_all = false;
+	o.read_plain = true;
+	take_with(&o);
+	assert_int_equal(fp.counts.read, 7);
+}
+
+/* git leaves a file as the attributes of an older commit made it, and calls it clean. */
+static void test_conversion_gone(void **state)
+{
+	(void)state;
+	make_repo("");
+	sh("cd r; printf '*.w eol=crlf\n' >.gitattributes; printf 'a\nb\n' >x.w; git add .; git commit -qm "
+	   "w; "
+	   "rm x.w; git checkout -q .; grep -q b.$ x.w; touch -d 2026-01-01 x.w; git update-index -q "
+	   "--refresh; git rm -q .gitattributes; git commit -qm plain; "
+	   "sleep 0.02; touch .git/index; [ -z \"$(git status --porcelain)\" ]; git clone -q . ../new; "
+	   "cd ../new; sleep 0.02; touch .git/index; if cmp -s x.w ../r/x.w; then exit 1; fi");
+	const char *key = key_of("r");
+	assert_string_not_equal(key, key_of("new"));
+	assert_int_equal(rec("x.w").flags, MANIFEST_TRACKED);
+	assert_int_equal(fp.counts.read, 0);
+	take("r");
+	assert_int_equal(rec("x.w").flags, MANIFEST_TRACKED | MANIFEST_DIRTY);
+}
+
+/* One commit, however often it is checked out, is no move. */
+static void test_moves(void **state)
+{
+	(void)state;
+	make_repo("");
+	sh("git clone -q r new; cd new; git checkout -q -B other; git checkout -q --detach; sleep 0.02; "
+	   "touch .git/index");
+	take("new");
+	assert_int_equal(fp.counts.read, 0);
+	sh("cd new; git -c user.name=a commit -q --allow-empty -m more");
+	take("new");
+	assert_int_equal(fp.counts.read, 7);
+	sh("cd new; rm .git/logs/HEAD");
+	take("new");
+	assert_int_equal(fp.counts.read, 7);
 }
 
 /* A file whose recorded size git set to zero because it did not trust the rest. */
@@ -447,6 +487,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_file_mode, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_racy, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_reads, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(test_conversion_gone, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(test_moves, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_smudged, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_sparse, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_untracked, git_setup, git_teardown),

@@ -167,7 +167,7 @@ static void test_tail_is_checked(void **state)
 	assert_int_equal(say("THREE"), ERR_DAMAGED);
 	assert_int_equal(slurp("audit.log", (uint8_t *)file, sizeof(file)), n);
 	err_init(&err);
-	assert_int_equal(audit_restart(&a, master, &err), 0);
+	assert_int_equal(audit_restart(&a, &err), 0);
 	assert_int_equal(a.seq, 1);
 	assert_int_equal(say("FOUR"), 0);
 }
@@ -275,6 +275,185 @@ static void test_key(void **state)
 	assert_memory_equal(b.key, a.key, AUDIT_KEY_LEN);
 }
 
+/* A line whose details are about 3 KiB. */
+static int say_much(void)
+{
+	struct buf details;
+	int rc;
+
+	buf_init(&details, 8192);
+	while (buf_len(&details) < 3000)
+		audit_detail(&details, "x", span_of("yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"));
+	buf_adds(&details, ", \"gen\": 7, \"high\": 9, \"sha256\": \"");
+	for (int i = 0; i < 64; i++)
+		buf_addc(&details, 'a');
+	buf_adds(&details, "\"");
+	const struct audit_event e = { "store", span_of("X"), buf_span(&details) };
+
+	err_init(&err);
+	rc = audit_append(&a, &e, 1, &err);
+	buf_free(&details);
+	return rc;
+}
+
+/* Run in a process that ends at its n-th system call of a write; false: it came to its end. */
+static bool ended_at(unsigned at, int (*fn)(void))
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		file_fault_after(at);
+		_exit(fn() == 0 ? 0 : 9);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_not_equal(WEXITSTATUS(status), 9);
+	return WEXITSTATUS(status) == 137;
+}
+
+static void reopen(void)
+{
+	audit_wipe(&a);
+	err_init(&err);
+	assert_int_equal(audit_open(&a, folder, master, true, &err), 0);
+}
+
+static int one_more(void)
+{
+	return say("ONE");
+}
+
+/* The chain and what it says of the store outlast an end at each step of a rotation. */
+static void test_rotation_cut(void **state)
+{
+	struct audit_check k;
+	struct stat st;
+	unsigned ended = 0;
+
+	(void)state;
+	do
+		assert_int_equal(say_much(), 0);
+	while (stat("audit.log", &st) == 0 && (size_t)st.st_size <= AUDIT_FILE_MAX);
+	assert_int_equal(system("mkdir base && cp audit.log .audit_key base/"), 0);
+	for (unsigned at = 1;; at++) {
+		uint64_t seq = a.seq;
+
+		assert_int_equal(system("rm -f audit.log* && cp base/audit.log base/.audit_key ."), 0);
+		bool more = ended_at(at, one_more);
+
+		reopen();
+		assert_int_equal(audit_tail(&a, &err), 0);
+		assert_true(a.seq >= seq);
+		assert_true(a.has_gen && a.gen == 7 && a.high == 9);
+		assert_int_equal(say("TWO"), 0);
+		assert_int_equal(verify(NULL, &k), 0);
+		assert_true(k.lines > seq && k.unreadable == 0);
+		assert_true(a.has_gen && a.gen == 7);
+		reopen();
+		assert_int_equal(audit_tail(&a, &err), 0);
+		a.seq = seq;
+		if (!more)
+			break;
+		ended++;
+	}
+	assert_true(ended >= 4);
+}
+
+static void test_beginning_cut(void **state)
+{
+	struct audit_check k;
+	unsigned ended = 0;
+
+	(void)state;
+	for (unsigned at = 1;; at++) {
+		assert_int_equal(system("rm -f audit.log .audit_key .audit_key.next"), 0);
+		reopen();
+		bool more = ended_at(at, one_more);
+
+		reopen();
+		assert_int_equal(audit_tail(&a, &err), 0);
+		assert_int_equal(say("TWO"), 0);
+		assert_int_equal(verify(NULL, &k), 0);
+		assert_int_equal(access(".audit_key", F_OK), 0);
+		assert_int_equal(access(".audit_key.next", F_OK), -1);
+		if (!more)
+			break;
+		ended++;
+	}
+	assert_true(ended > 8);
+}
+
+/* A log that is not there is no new log. */
+static void test_gone(void **state)
+{
+	(void)state;
+	say("ONE");
+	unlink("audit.log");
+	assert_int_equal(say("TWO"), ERR_DAMAGED);
+	assert_non_null(strstr(err.msg, "--restart-audit"));
+	reopen();
+	assert_int_equal(audit_tail(&a, &err), ERR_DAMAGED);
+	spill("audit.log", "", 0);
+	err_init(&err);
+	assert_int_equal(audit_tail(&a, &err), ERR_DAMAGED);
+}
+
+static int restart(void)
+{
+	return audit_restart(&a, &err);
+}
+
+/* Ended anywhere, it can be done again, or is done. */
+static void test_restart_cut(void **state)
+{
+	struct audit_check k;
+	unsigned ended = 0;
+
+	(void)state;
+	for (unsigned at = 1;; at++) {
+		assert_int_equal(system("rm -f audit.log* .audit_key*"), 0);
+		reopen();
+		say("ONE");
+		unlink("audit.log");
+		bool more = ended_at(at, restart);
+
+		audit_wipe(&a);
+		err_init(&err);
+		assert_int_equal(audit_settle(folder, master, &err), 0);
+		reopen();
+		if (audit_tail(&a, &err) != 0) {
+			err_init(&err);
+			assert_int_equal(audit_restart(&a, &err), 0);
+		}
+		assert_int_equal(say("TWO"), 0);
+		assert_int_equal(verify(NULL, &k), 0);
+		assert_int_equal(k.lines, 2);
+		if (!more)
+			break;
+		ended++;
+	}
+	assert_true(ended > 8);
+}
+
+/* Two that find no log begin one. */
+static void test_begun_by_another(void **state)
+{
+	struct audit_check k;
+	struct audit b;
+
+	(void)state;
+	assert_int_equal(audit_open(&b, folder, master, true, &err), 0);
+	assert_true(a.fresh && b.fresh);
+	assert_int_equal(say("ONE"), 0);
+	const struct audit_event e = { .action = "access_granted", .credential = span_of("TWO") };
+
+	assert_int_equal(audit_append(&b, &e, 1, &err), 0);
+	assert_int_equal(verify(NULL, &k), 0);
+	assert_int_equal(k.lines, 2);
+	audit_wipe(&b);
+}
+
 static void test_at_once(void **state)
 {
 	struct audit_check k;
@@ -318,7 +497,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { T(test_chain), T(test_hands), T(test_edits),
 		T(test_tail_is_checked), T(test_foreign), T(test_neutral), T(test_rotation), T(test_key),
-		T(test_at_once), T(test_too_long) };
+		T(test_at_once), T(test_too_long), T(test_rotation_cut), T(test_beginning_cut), T(test_gone),
+		T(test_restart_cut), T(test_begun_by_another) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

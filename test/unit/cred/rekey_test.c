@@ -38,6 +38,7 @@ static void test_moves(void **state)
 	struct vault *v;
 
 	(void)state;
+	rounds = MASTERKEY_ROUNDS_MIN;
 	keep("ONE", "1");
 	keep("TWO", "2");
 	slurp("c/.master_key", before, sizeof(before));
@@ -59,6 +60,7 @@ static void test_moves(void **state)
 		vault_free(v);
 	}
 	assert_string_equal(notes, "");
+	rounds = 0;
 }
 
 static void test_wrong_words(void **state)
@@ -143,13 +145,64 @@ static void test_killed_file(void **state)
 	killed(MASTERKEY_FILE, MASTERKEY_FILE, 1);
 }
 
-/* 0.4 s a derivation, more under the sanitizers: each ninth step, and the kernel's keyring where it is */
+/* A derivation takes its time, more under the sanitizers: each ninth step, and the kernel's keyring where
+ * it is */
 static void test_killed_pass(void **state)
 {
 	(void)state;
 	kernel_s = 60;
+	rounds = MASTERKEY_ROUNDS_MIN;
 	killed(MASTERKEY_FILE, MASTERKEY_PASS, 9);
-	kernel_s = 0;
+	kernel_s = rounds = 0;
+}
+
+/* From one passphrase to another: it opens with one of them, which the next writer's settling does not
+ * change. */
+static void test_killed_words(void **state)
+{
+	int status = -1;
+	unsigned ended = 0;
+
+	(void)state;
+	rounds = MASTERKEY_ROUNDS_MIN;
+	keep("ONE", "1");
+	keep("TWO", "2");
+	assert_int_equal(to(MASTERKEY_PASS), 0);
+	assert_int_equal(system("cp -a c base"), 0);
+	for (unsigned at = 1; at < 300; at += 5) {
+		words = NULL;
+		assert_int_equal(system("rm -rf c && cp -a base c"), 0);
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			struct vault *v = try_open(true);
+
+			new_words = "an entirely new one";
+			if (v == NULL)
+				_exit(9);
+			file_fault_after(at);
+			_exit(rekey_to(v, MASTERKEY_PASS, &err) == 0 ? 0 : 8);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 137);
+		struct vault *v = try_open(false);
+
+		if (v == NULL)
+			words = "an entirely new one";
+		vault_free(v);
+		check("after the end");
+		keep("THREE", "3");
+		assert_int_equal(access("c/.passphrase.next", F_OK), -1);
+		check("after a write");
+		if (WEXITSTATUS(status) == 0)
+			break;
+		ended++;
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_non_null(words);
+	assert_true(ended > 5);
+	words = NULL;
+	rounds = 0;
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, vaults_setup, vaults_teardown)
@@ -157,7 +210,7 @@ static void test_killed_pass(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(test_moves), T(test_wrong_words), T(test_rounds),
-		T(test_killed_file), T(test_killed_pass) };
+		T(test_killed_file), T(test_killed_pass), T(test_killed_words) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -300,6 +300,170 @@ static void test_killed(void **state)
 	assert_string_equal(want, next);
 }
 
+/* ---- ended at each system call of the other writes ---- */
+
+static void change_rm(struct vault *v)
+{
+	vault_remove(v, recordset_exact(&v->set, span_of("OLD"), SCOPE_GLOBAL, span_make(NULL, 0)));
+}
+
+static void change_rotate(struct vault *v)
+{
+	struct record *r = recordset_exact(&v->set, span_of("OLD"), SCOPE_GLOBAL, span_make(NULL, 0));
+
+	assert_int_equal(vault_rotate(v, r, span_of("2"), clock_wall() + CLOCK_SEC, &err), 0);
+}
+
+static void change_cleanup(struct vault *v)
+{
+	size_t expired, previous;
+
+	vault_cleanup(v, clock_wall() + 10 * CLOCK_SEC, &expired, &previous);
+	assert_int_equal(expired, 1);
+}
+
+static size_t count_tmp(void)
+{
+	DIR *d = opendir("c");
+	struct dirent *e;
+	size_t n = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL)
+		n += strstr(e->d_name, ".tmp-") != NULL;
+	closedir(d);
+	return n;
+}
+
+static void prepare_old(void)
+{
+	struct vault *v = opened(true);
+	const struct vault_entry e = { .name = span_of("OLD"), .filter = span_make(NULL, 0),
+		.value = span_of("1"), .expires = clock_wall() + 5 * CLOCK_SEC };
+
+	assert_int_equal(vault_put(v, &e, &err), 0);
+	assert_int_equal(commit(v, "store"), 0);
+	vault_free(v);
+}
+
+static void check_old(const char *after)
+{
+	char room[256];
+	struct vault *v = opened(false);
+	const char *got;
+
+	assert_string_equal(value_of(v, "ONE", room), "0");
+	got = value_of(v, "OLD", room);
+	assert_true(got == NULL ? after == NULL
+				: strcmp(got, "1") == 0 || (after != NULL && strcmp(got, after) == 0));
+	assert_int_equal(recordset_bad(&v->set), 0);
+	vault_free(v);
+}
+
+/* All old or all new; and after the next write no leftovers, and a good copy that is the store. */
+static void killed_in(void (*change)(struct vault *), const char *after)
+{
+	static uint8_t store[65536], good[65536];
+	unsigned ended = 0;
+	int status;
+
+	for (unsigned at = 1;; at++) {
+		assert_int_equal(system("rm -rf c"), 0);
+		keep("ONE", "0");
+		prepare_old();
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			struct vault *v = try_open(true);
+
+			change(v);
+			file_fault_after(at);
+			_exit(commit(v, "change") == 0 ? 0 : 8);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		check_old(after);
+		vault_free(opened(true));
+		assert_int_equal(count_tmp(), 0);
+		size_t n = slurp(STORE, store, sizeof(store));
+
+		assert_int_equal(slurp("c/" VAULT_GOOD, good, sizeof(good)), n);
+		assert_memory_equal(store, good, n);
+		check_old(after);
+		if (WEXITSTATUS(status) == 0)
+			break;
+		assert_int_equal(WEXITSTATUS(status), 137);
+		ended++;
+	}
+	assert_true(ended > 15);
+}
+
+static void test_killed_rm(void **state)
+{
+	(void)state;
+	killed_in(change_rm, NULL);
+}
+
+static void test_killed_rotate(void **state)
+{
+	(void)state;
+	killed_in(change_rotate, "2");
+}
+
+static void test_killed_cleanup(void **state)
+{
+	(void)state;
+	killed_in(change_cleanup, NULL);
+}
+
+/* Leftovers of ours go; what is of others, or may still be written, stays. */
+static void test_sweep(void **state)
+{
+	static const char *const gone[] = { "c/credentials.json.enc.tmp-1-0123456789abcdef",
+		"c/.master_key.tmp-22-0123456789abcdef", "c/.passphrase.next.tmp-3-0123456789abcdef.gone" },
+				 *const stay[] = { "c/.access.tmp-1-0123456789abcdef",
+					 "c/notes.tmp-1-0123456789abcdef", "c/credentials.json.enc.tmp-1",
+					 "c/credentials.json.enc.damaged-1" };
+
+	(void)state;
+	keep("ONE", "1");
+	for (size_t i = 0; i < COUNT(gone); i++)
+		spill(gone[i], "x", 1);
+	for (size_t i = 0; i < COUNT(stay); i++)
+		spill(stay[i], "x", 1);
+	spill("c/.access.tmp-2-0123456789abcdef", "x", 1);
+	assert_int_equal(system("touch -d '2 hours ago' c/.access.tmp-2-0123456789abcdef"), 0);
+	vault_free(opened(false));
+	assert_int_equal(access(gone[0], F_OK), 0);
+	keep("TWO", "2");
+	for (size_t i = 0; i < COUNT(gone); i++)
+		assert_int_equal(access(gone[i], F_OK), -1);
+	for (size_t i = 0; i < COUNT(stay); i++)
+		assert_int_equal(access(stay[i], F_OK), 0);
+	assert_int_equal(access("c/.access.tmp-2-0123456789abcdef", F_OK), -1);
+}
+
+/* Without the log an older store would look like the newest. */
+static void test_removed_log(void **state)
+{
+	static uint8_t old[4096];
+	size_t n;
+
+	(void)state;
+	keep("ONE", "1");
+	n = slurp(STORE, old, sizeof(old));
+	keep("ONE", "2");
+	spill(STORE, old, n);
+	unlink("c/audit.log");
+	assert_null(try_open(false));
+	assert_int_equal(err.cls, ERR_DAMAGED);
+	assert_non_null(strstr(err.msg, "--restart-audit"));
+	unlink("c/.audit_key");
+	assert_null(try_open(true));
+	assert_int_equal(err.cls, ERR_DAMAGED);
+	assert_non_null(strstr(err.msg, "--restart-audit"));
+	assert_int_equal(access("c/audit.log", F_OK), -1);
+}
+
 /* The first write makes the folder, the key and the store. */
 static void test_killed_at_first(void **state)
 {
@@ -430,7 +594,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { T(test_round), T(test_modes), T(test_every_byte),
 		T(test_wrong_key), T(test_rollback), T(test_removed), T(test_rotate), T(test_bad_record),
-		T(test_killed), T(test_killed_at_first), T(test_writers), T(test_scopes), T(test_fold) };
+		T(test_killed), T(test_killed_at_first), T(test_writers), T(test_scopes), T(test_fold),
+		T(test_killed_rm), T(test_killed_rotate), T(test_killed_cleanup), T(test_sweep),
+		T(test_removed_log) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,8 @@
 static struct safe safe;
 static struct err err;
 static char notes[4096];
+static const char *words, *new_words;	/* the passphrase, where it is another than below */
+static unsigned rounds;			/* of a new passphrase */
 static unsigned kernel_s;		/* of the kernel's keyring as a cache */
 
 static void note(void *arg, const char *sentence)
@@ -53,16 +55,18 @@ static inline int vaults_teardown(void **state)
 
 static inline int ask_words(void *arg, bool fresh, struct buf *out, struct err *e)
 {
-	(void)fresh;
 	(void)e;
-	buf_adds(out, arg != NULL ? arg : "correct horse battery");
+	buf_adds(out, arg != NULL				? arg
+		: fresh && new_words != NULL ? new_words
+		: words != NULL				     ? words
+							     : "correct horse battery");
 	return 0;
 }
 
 static inline struct vault_params params(bool write)
 {
 	return (struct vault_params){ .dir = "c", .safe = &safe, .write = write, .note = note,
-		.place = { .ask = ask_words, .cache_s = kernel_s } };
+		.place = { .ask = ask_words, .cache_s = kernel_s, .rounds = rounds } };
 }
 
 /* NULL: it failed, and err says how. */
