@@ -3,9 +3,9 @@
  * in.
  *
  * A row is (key, CID, time) and the peers that announced it. At most HOLDERS_MAX rows, the least recently
- * announced goes first; a peer has at most HOLDERS_PER_PEER of them, and half the bytes, so that none can push
- * out the others'.
- * A row lives as its TTL says, reckoned from its time, which counts as at most when it came.
+ * announced goes first; a peer has at most HOLDERS_PER_PEER of them, and half the bytes, so that none can
+ * push out the others'. A row lives as its TTL says, reckoned from its time, which counts as at most when it
+ * came.
  */
 #ifndef P2P_HOLDERS_H
 #define P2P_HOLDERS_H

@@ -5,8 +5,8 @@
  * Listening: each address on `port`, then on first…last where it is taken. Refused before Noise, at the
  * accepted socket: above SWARM_FDS_MAX descriptors, SWARM_UNFINISHED_MAX handshakes, SWARM_PER_ADDRESS
  * connections of one address (loopback exempt). Refused when the id is known: ids on the block-list, ids not
- * on an allow-list that has any, above `max_peers` and a few visitors, a second connection (that whose dialer has the smaller id
- * stays; of two of one dialer, the newer), oneself.
+ * on an allow-list that has any, above `max_peers` and a few visitors, a second connection (that whose dialer
+ * has the smaller id stays; of two of one dialer, the newer), oneself.
  *
  * Dialling: known addresses by source, the best first, at most SWARM_DIALS at once, SWARM_DIALS_PER_MIN a
  * minute and `outbound_max` connected by choice; bootstrap addresses come back for ever, others until they

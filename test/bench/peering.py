@@ -1,4 +1,4 @@
-"""Peers: a hit that crosses, a connection's making, a large body, beside other libp2p implementations; and a fleet."""
+"""Peers beside other libp2p implementations: a hit, a connection's making, a large body; and a fleet."""
 
 import asyncio
 import contextlib
@@ -122,7 +122,8 @@ class Peering:
                 theirs.append(peer_marks.request_response("go", times=500)["p50"] / 1000)
         p50, p99, go = map(statistics.median, (ours, late, theirs))
         ratio = statistics.median(o / t for o, t in zip(ours, theirs))
-        self.row("2 KB from a peer, seen from the HTTP client: median", f"{p50:.3f} ms", "under 1 ms", p50 < 1)
+        claim = "2 KB from a peer, seen from the HTTP client: median"
+        self.row(claim, f"{p50:.3f} ms", "under 1 ms", p50 < 1)
         self.row("the same, 99th percentile", f"{p99:.3f} ms", "under 5 ms", p99 < 5)
         self.row("bare go-libp2p request and answer of 2 KiB: median", f"{go:.3f} ms")
         self.row("ghoard's / go's", f"{ratio:.2f} times", "at most 1.5", ratio <= 1.5)
@@ -197,7 +198,7 @@ class Peering:
 
 
 async def drive(members, paths, want):
-    """Each daemon's client asks its draws, one after the other: the keys that were asked, the wrong answers."""
+    """Each daemon's client asks its draws, one by one: the keys that were asked, the wrong answers."""
     weights = [1 / (n + 1) for n in range(len(paths))]
     draws = [random.Random(n).choices(paths, weights, k=DRAWS) for n in range(len(members))]
     wrong = sum(await asyncio.gather(*(client(m.port, d, want) for m, d in zip(members, draws))))

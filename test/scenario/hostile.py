@@ -105,7 +105,7 @@ def sanitized():
 
 @pytest.fixture
 def place(make_ghoard, make_daemon, fake):
-    """place("name"): a daemon with P2P on 127.0.0.1; bootstrap=, token=, config= (below `network:`), args=."""
+    """place("name"): a daemon that is a peer; bootstrap=, token=, config= (below `network:`), args=."""
 
     def make(name, bootstrap=None, token=OWN, config="", args=(), more="", env=None):
         home = make_ghoard(name, fake)

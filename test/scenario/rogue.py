@@ -1,7 +1,7 @@
-"""A libp2p peer of the tests' own that can break each rule: multistream-select, Noise, yamux, sealed messages.
+"""A libp2p peer of the tests' own that can break each rule, from multistream-select to sealed messages.
 
-Written from the specifications and the headers of src/p2p, and sharing nothing with them. A Rogue is a connection;
-a thread reads it, gives window back and answers the streams that the other side opens, unless told not to.
+Written from the specifications and the headers of src/p2p, and sharing nothing with them. A Rogue is a
+connection; a thread reads it, gives window back and answers the streams that the other side opens.
 """
 
 import hashlib
@@ -99,8 +99,7 @@ class Identity:
 
 
 class Noise:
-    """XX over a socket, either role. `forge` makes the payload from the static key; `cut` ends it after that
-    many bytes of ours."""
+    """XX over a socket, either role. `forge` makes the payload from the static key; """
 
     def __init__(self, sock, dialer, forge):
         self.sock, self.dialer, self.forge = sock, dialer, forge
@@ -526,7 +525,7 @@ def say_who(rogue, stream):
 
 
 def be_member(rogue, stream):
-    """The first such stream of a dialer is the control stream; others are requests, for `answer` to answer."""
+    """A dialer's first such stream is the control stream; others are requests, for `answer` to answer."""
     if not rogue.dialer and rogue.control is None:
         rogue.control = stream
         rogue.info = stream.header()
