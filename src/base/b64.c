@@ -180,24 +180,50 @@ int b58_encode(struct buf *b, const void *p, size_t n)
 	return 0;
 }
 
-ssize_t b58_decode(uint8_t *out, size_t size, struct span text)
+/* Base 36 in either case, which need not be the same throughout: nothing depends on it. */
+static int value36(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'z' ? c - 'a' + 10 : -1;
+}
+
+static int value58(uint8_t c)
+{
+	const char *at = c ? strchr(base58, c) : NULL;
+
+	return at ? (int)(at - base58) : -1;
+}
+
+static ssize_t decode_number(uint8_t *out, size_t size, struct span text, unsigned base)
 {
 	uint8_t bytes[B58_LETTERS];
 	size_t len = 0;
 
-	size_t zeros = leading(text.p, text.n, (uint8_t)base58[0]);
-	/* Fewer than 256 to the B58_MAX in value, or all zeros: either way the number fits `bytes`. */
+	size_t zeros = leading(text.p, text.n, base == 58 ? (uint8_t)base58[0] : '0');
+	/* A letter is less than a byte: the number fits `bytes`. */
 	if (zeros > B58_MAX || text.n - zeros > B58_LETTERS)
 		return -1;
 	for (size_t i = zeros; i < text.n; i++) {
-		const char *at = text.p[i] ? strchr(base58, text.p[i]) : NULL;
-		if (!at)
+		int v = base == 58 ? value58((uint8_t)text.p[i]) : value36((uint8_t)text.p[i]);
+		if (v < 0)
 			return -1;
-		len = times_add(bytes + sizeof bytes, len, 256, 58, (unsigned)(at - base58));
+		len = times_add(bytes + sizeof bytes, len, 256, base, (unsigned)v);
 	}
 	if (zeros + len > size || zeros + len > B58_MAX)
 		return -1;
 	memset(out, 0, zeros);
 	memcpy(out + zeros, bytes + sizeof bytes - len, len);
 	return (ssize_t)(zeros + len);
+}
+
+ssize_t b58_decode(uint8_t *out, size_t size, struct span text)
+{
+	return decode_number(out, size, text, 58);
+}
+
+ssize_t b36_decode(uint8_t *out, size_t size, struct span text)
+{
+	return decode_number(out, size, text, 36);
 }

@@ -26,5 +26,6 @@ ssize_t b32_decode(uint8_t *out, size_t size, struct span);	/* either case */
 #define B58_MAX 128	/* bytes; the conversion is quadratic */
 int b58_encode(struct buf *, const void *, size_t n);		/* -1: n > B58_MAX */
 ssize_t b58_decode(uint8_t *out, size_t size, struct span);
+ssize_t b36_decode(uint8_t *out, size_t size, struct span);	/* either case; the multibase 'k' */
 
 #endif

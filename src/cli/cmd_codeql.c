@@ -20,7 +20,8 @@ static const struct opt opts[] = { { "repo", 0, OPT_TEXT, "O/R", AT(repo),
 	{ "tool", 0, OPT_TEXT, "NAME", AT(tool), "another tool that writes SARIF (default CodeQL)" },
 	{ "tool-version", 0, OPT_TEXT, "V", AT(version), "its version" },
 	{ "category", 0, OPT_TEXT, "C", AT(category), "the category of the analysis" },
-	{ "matrix", 0, OPT_TEXT, "JSON", AT(matrix), "the job's matrix, ${{ toJson(matrix) }}" },
+	{ "matrix", 0, OPT_TEXT, "JSON", AT(matrix),
+	    "the job's matrix, ${{ toJSON(matrix) }}; empty: none (default GHOARD_MATRIX)" },
 	{ "source", 0, OPT_TEXT, "DIR", AT(source), "the folder that is scanned (default .)" },
 	{ "extra-key", 0, OPT_LIST, "TEXT", AT(extra),
 	    "whatever else the result depends on; may be repeated" },
@@ -132,13 +133,14 @@ const struct command cmd_codeql = {
 	    "same sources under the same configuration, and names the SARIF; with 1 if a\n"
 	    "scan is needed. It asks nobody and needs no git. In a workflow it writes the\n"
 	    "outputs should_skip, reason, sarif_path, alerts, time_saved_seconds and\n"
-	    "matched_commit. Any doubt means scan.\n"
+	    "matched_commit. Any doubt means scan. A step does not see its job's matrix: in a\n"
+	    "workflow it must be told by GHOARD_MATRIX or --matrix, also that there is none.\n"
 	    "\n"
 	    "store, run after the scan, keeps its SARIF under the key that check saw before\n"
 	    "the build, unless a tracked file has changed since, the scan failed, its options\n"
 	    "are not those of the job's last check, or the SARIF is older than the check, of\n"
-	    "another category or no result of these sources. Incremental results are kept\n"
-	    "apart and answer nothing.\n"
+	    "another category or language or no result of these sources. Incremental results\n"
+	    "are kept apart and answer nothing.\n"
 	    "\n"
 	    "Before a result is handed back the line hash of each alert is computed anew\n"
 	    "from the files of this tree. That shows that what is listed belongs here, not\n"

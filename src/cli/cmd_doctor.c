@@ -15,6 +15,7 @@
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/doctor.h"
+#include "cli/lan.h"
 #include "config/layers.h"
 #include "store/store.h"
 #include "tls/anchors.h"
@@ -87,21 +88,10 @@ static void look_at_entropy(struct doctor *d)
 		doctor_say(d, DOCTOR_FAIL, "random numbers", "make /dev/urandom available", "%s", err.msg);
 }
 
-static const char *container(void)
-{
-	const char *name = getenv("container");
-
-	if (access("/.dockerenv", F_OK) == 0)
-		return "a Docker container";
-	if (access("/run/.containerenv", F_OK) == 0)
-		return "a Podman container";
-	return name != NULL && name[0] != '\0' ? name : NULL;
-}
-
 static void look_around(struct doctor *d)
 {
 	const char *actions = getenv("GITHUB_ACTIONS"), *hosted = getenv("RUNNER_ENVIRONMENT"),
-		   *in = container();
+		   *in = lan_container();
 
 	if (in != NULL)
 		doctor_say(d, DOCTOR_OK, "container", NULL, "inside %s; what is not in a volume ends with it",

@@ -40,6 +40,8 @@ const struct help_row help_variables[] = { { "GH_TOKEN", "The token sent to GitH
 	{ "GITHUB_ACTIONS", "If true, warnings and errors are workflow commands." },
 	{ "GHOARD_CODEQL_KEY",
 	    "Ed25519 private key that signs scan results; for jobs of trusted branches alone." },
+	{ "GHOARD_MATRIX", "For codeql: the job's matrix as JSON; empty or null where there is none." },
+	{ "GHOARD_INPUTS", "For codeql, in a workflow that is called: its inputs as JSON." },
 	{ "GITHUB_OUTPUT", "The file that codeql check writes its outputs to." },
 	{ "GITHUB_STEP_SUMMARY", "The file that stats --summary appends to." }, { NULL, NULL } };
 

@@ -14,6 +14,7 @@
 #include "base/wipe.h"
 #include "cli/cli.h"
 #include "cli/codeql.h"
+#include "codeql/gitobject.h"
 #include "config/layers.h"
 #include "metrics/metrics.h"
 
@@ -25,6 +26,13 @@ const char *codeql_env(const char *name)
 	const char *v = getenv(name);
 
 	return v != NULL && v[0] != '\0' ? v : NULL;
+}
+
+bool codeql_in_actions(void)
+{
+	const char *v = getenv("GITHUB_ACTIONS");
+
+	return v != NULL && strcmp(v, "true") == 0;
 }
 
 /* ---- keys ---- */
@@ -181,6 +189,17 @@ static void take_config(struct codeql *c)
 	c->want.pinned = buf_len(&c->config.unpinned) == 0;
 }
 
+/* The index's own tree is what files that are not dirty are of. That it is valid says nothing of HEAD: staged
+ * changes whose tree was written, and 'git read-tree', leave it so. */
+int codeql_is_commit(const struct codeql *c, const char *commit)
+{
+	char tree[OBJID_HEX_MAX];
+
+	if (!gitobject_tree(c->fp.objects, c->fp.format, commit, tree))
+		return -1;
+	return c->fp.root == FP_TREE_VALID && strcmp(tree, c->fp.tree) == 0;
+}
+
 int codeql_look(struct codeql *c, struct err *err)
 {
 	const char *sha = codeql_env("GITHUB_SHA");
@@ -192,11 +211,12 @@ int codeql_look(struct codeql *c, struct err *err)
 		rc = take_fingerprint(c, err);
 	if (rc != 0)
 		return rc;
+	codeql_take_workflow(c);
 	take_config(c);
 	if (c->o->commit != NULL)
 		sha = c->o->commit;
 	else if (c->fp.commit[0] != '\0')
-		sha = c->fp.commit;
+		sha = c->fp.counts.dirty == 0 && codeql_is_commit(c, c->fp.commit) == 1 ? c->fp.commit : NULL;
 	if (sha != NULL && !span_copy(c->want.commit, sizeof(c->want.commit), span_of(sha)))
 		return err_set(err, ERR_USAGE, "--commit is too long");
 	return 0;

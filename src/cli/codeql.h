@@ -82,8 +82,15 @@ void codeql_close(struct codeql *);
 /* The parts of codeql_look that read words: the event and whose results these are; the scan's own. */
 int codeql_take_event(struct codeql *, struct err *);
 int codeql_take_words(struct codeql *, struct err *);
+/* After the fingerprint: the workflow file and what it calls, into `config`. */
+void codeql_take_workflow(struct codeql *);
+/* 1: the tree's files are those of that commit; 0: they are not; -1: its objects cannot be read, so nobody
+ * knows.
+ */
+int codeql_is_commit(const struct codeql *, const char *commit);
 /* A text of the event's payload; "" where there is none. */
 void codeql_payload(const struct codeql *, const char *path, char *out, size_t size);
+bool codeql_in_actions(void);
 /* The variable; NULL where it is not set or empty. */
 const char *codeql_env(const char *name);
 /* Is there a usable key: 0, or 1 with the reason's code and a sentence. */

@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/codeql.h"
 #include "codeql/manifest.h"
+#include "codeql/qllang.h"
 #include "config/layers.h"
 #include "metrics/metrics.h"
 
@@ -140,6 +141,9 @@ static int compare_config(struct storing *s, struct err *err)
 
 static int take_state(struct storing *s, const char *path, struct err *err)
 {
+	if (s->scan.started < s->state.scan.started - COARSE_US)
+		return err_set(err, ERR_PROTO,
+		    "the scan would have begun before the check that left %s; nothing is stored", path);
 	if (strcmp(s->state.run, s->c->run) != 0)
 		return err_set(err, ERR_PROTO, "%s is of another job (%s); nothing is stored", path,
 		    s->state.run[0] != '\0' ? s->state.run : "none");
@@ -241,6 +245,38 @@ static int check_category(const struct storing *s, struct err *err)
 	return 0;
 }
 
+/* Packs and categories of CodeQL name languages: where they do, none may be another than the key's, and none
+ * of the key's may be missing. */
+static int check_languages(const struct storing *s, struct err *err)
+{
+	const struct scancfg *cfg = &s->c->cfg;
+	uint32_t wanted = 0, seen = 0;
+	bool all = true;
+
+	for (size_t i = 0; i < cfg->nlanguages; i++)
+		wanted |= qllang_bit(cfg->languages[i]);
+	for (size_t i = 0; i < s->in.sarif.nruns; i++) {
+		const struct sarif_run *run = &s->in.sarif.runs[i];
+		uint32_t by_name = qllang_of_category(span_of(run->category));
+
+		if ((run->languages != 0 && !(run->languages & wanted)) ||
+		    (by_name != 0 && !(by_name & wanted)))
+			return err_set(err, ERR_PROTO,
+			    "the SARIF (category '%.200s') is of another language than %s (--language); "
+			    "nothing is "
+			    "stored",
+			    run->category, s->c->want.languages);
+		all = all && (run->languages | by_name) != 0;
+		seen |= run->languages | by_name;
+	}
+	if (all && (wanted & ~seen) != 0)
+		return err_set(err, ERR_PROTO,
+		    "the SARIF has no run for one of the languages %s (--language); "
+		    "nothing is stored",
+		    s->c->want.languages);
+	return 0;
+}
+
 /* The scan must be of the tool and the version that the key says. */
 static int check_tool(struct storing *s, struct err *err)
 {
@@ -285,6 +321,8 @@ static int take_result(struct storing *s, struct err *err)
 		rc = check_tool(s, err);
 	if (rc == 0)
 		rc = check_category(s, err);
+	if (rc == 0 && s->c->cfg.nlanguages > 0 && scancfg_is_tool(s->c->o->tool, "CodeQL"))
+		rc = check_languages(s, err);
 	if (rc != 0)
 		return rc;
 	incremental = sarif_incremental(&s->in.sarif);

@@ -119,7 +119,7 @@ struct target {
 	bool on_trust;			/* there is no .git: GITHUB_SHA was believed */
 };
 
-static int from_tree(const struct codeql *c, struct err *err)
+static int from_tree(const struct codeql *c, const char *commit, struct err *err)
 {
 	const struct fingerprint *fp = &c->fp;
 
@@ -133,7 +133,28 @@ static int from_tree(const struct codeql *c, struct err *err)
 		    "dirty: the index does not say that it is the commit's tree (%s), as "
 		    "after 'git add'; nothing is uploaded",
 		    fp->root == FP_TREE_MISSING ? "no TREE" : "TREE is invalid");
+	switch (codeql_is_commit(c, commit)) {
+	case 0:
+		return err_set(err, ERR_NOTFOUND,
+		    "dirty: these files are those of the tree %.12s, which is not that of %.12s; nothing is "
+		    "uploaded",
+		    fp->tree, commit);
+	case -1:
+		if (c->o->commit == NULL && fp->commit[0] != '\0')
+			return err_set(err, ERR_NOTFOUND,
+			    "the object of %.12s cannot be read, so it is not known whether these files are "
+			    "its; "
+			    "give --commit and --ref if you know",
+			    commit);
+	}
 	return 0;
+}
+
+/* The commit's files must be those that were scanned, wherever its name comes from. */
+static int set_commit(const struct codeql *c, struct target *t, const char *commit, struct err *err)
+{
+	snprintf(t->commit, sizeof(t->commit), "%.64s", commit);
+	return c->fp.indexed ? from_tree(c, t->commit, err) : 0;
 }
 
 static int take_commit(const struct codeql *c, struct target *t, struct err *err)
@@ -141,16 +162,10 @@ static int take_commit(const struct codeql *c, struct target *t, struct err *err
 	const char *sha = codeql_env("GITHUB_SHA");
 	bool has_event = strcmp(c->want.event, "push") == 0 || strcmp(c->want.event, "pull_request") == 0;
 
-	if (c->fp.indexed && from_tree(c, err) != 0)
-		return ERR_NOTFOUND;
-	if (c->o->commit != NULL) {
-		snprintf(t->commit, sizeof(t->commit), "%.64s", c->o->commit);
-		return 0;
-	}
-	if (c->fp.indexed && c->fp.commit[0] != '\0') {
-		snprintf(t->commit, sizeof(t->commit), "%.64s", c->fp.commit);
-		return 0;
-	}
+	if (c->o->commit != NULL)
+		return set_commit(c, t, c->o->commit, err);
+	if (c->fp.indexed && c->fp.commit[0] != '\0')
+		return set_commit(c, t, c->fp.commit, err);
 	if (c->fp.indexed && c->fp.ref[0] != '\0')
 		return err_set(err, ERR_USAGE,
 		    "HEAD is %.200s, which has no commit; give --commit and --ref if you know whose these "
@@ -160,8 +175,7 @@ static int take_commit(const struct codeql *c, struct target *t, struct err *err
 	if (sha == NULL || !has_event)
 		return err_set(err, ERR_USAGE, "which commit are these sources? Give --commit and --ref");
 	t->on_trust = true;
-	snprintf(t->commit, sizeof(t->commit), "%.64s", sha);
-	return 0;
+	return set_commit(c, t, sha, err);
 }
 
 static int take_ref(const struct codeql *c, struct target *t, struct err *err)

@@ -58,6 +58,7 @@ static void take_class(struct codeql *c)
 		codeql_payload(c, "pull_request.head.repo.full_name", w->head_repo, sizeof(w->head_repo));
 		w->class =
 		    w->head_repo[0] != '\0' && strcasecmp(w->head_repo, w->repo) == 0 ? SCAN_PULL : SCAN_FORK;
+		codeql_payload(c, "pull_request.base.sha", w->base, sizeof(w->base));
 	} else if (event_of(w->event) == EVENT_UNTRUSTED || span_starts(span_of(w->ref), "refs/pull/")) {
 		w->class = SCAN_FORK;
 	}
@@ -190,6 +191,19 @@ static void take_source_root(struct codeql *c)
 	take_workspace(c, real);
 }
 
+/* A step does not see its job's matrix, and two legs that have one key would take each other's results: so in
+ * Actions it must be said, also that there is none. */
+static void take_matrix(struct codeql *c)
+{
+	const char *text = c->o->matrix != NULL ? c->o->matrix : getenv("GHOARD_MATRIX");
+
+	if (text == NULL && codeql_in_actions())
+		configkey_unpinned(&c->config,
+		    "the job's matrix is not known (set GHOARD_MATRIX or give --matrix: "
+		    "${{ toJSON(matrix) }}, or an empty text where there is none)");
+	c->cfg.matrix = text != NULL && text[0] != '\0' && strcmp(text, "null") != 0 ? text : NULL;
+}
+
 static size_t take_list(const struct opt_list *l, const char **out)
 {
 	for (size_t i = 0; i < l->n; i++)
@@ -233,8 +247,7 @@ int codeql_take_words(struct codeql *c, struct err *err)
 	c->cfg.config_file = o->config_file;
 	c->cfg.build_mode = o->build_mode;
 	c->cfg.category = o->category;
-	c->cfg.matrix =
-	    o->matrix != NULL && strcmp(o->matrix, "null") != 0 && o->matrix[0] != '\0' ? o->matrix : NULL;
+	take_matrix(c);
 	c->cfg.source = o->source != NULL ? o->source : ".";
 	c->cfg.os = codeql_env("RUNNER_OS") != NULL ? codeql_env("RUNNER_OS") : machine.sysname;
 	c->cfg.arch = codeql_env("RUNNER_ARCH") != NULL ? codeql_env("RUNNER_ARCH") : machine.machine;
@@ -243,7 +256,8 @@ int codeql_take_words(struct codeql *c, struct err *err)
 	c->cfg.extra = c->extra;
 	c->cfg.nextra = take_list(&o->extra, c->extra);
 	if (c->cfg.matrix != NULL && !jscan_valid(span_of(c->cfg.matrix)))
-		return err_set(err, ERR_USAGE, "--matrix is JSON, as ${{ toJson(matrix) }} gives it");
+		return err_set(err, ERR_USAGE,
+		    "--matrix (GHOARD_MATRIX) is JSON, as ${{ toJSON(matrix) }} gives it");
 	if (buf_len(&c->payload) > 0 && (jscan_member(buf_span(&c->payload), "inputs", &inputs) == 1 ||
 	    jscan_member(buf_span(&c->payload), "client_payload", &inputs) == 1) && !span_eq(inputs, "null"))
 		c->cfg.dispatch = inputs;

@@ -38,6 +38,14 @@ static void judge(struct doctor *d, const struct json *o)
 	    addrs > 0 ? json_str(json_at(json_get(o, "addrs"), 0)) : "no address");
 }
 
+static void judge_mdns(struct doctor *d, const struct json *o)
+{
+	if (strcmp(text_of(o, "state"), "on") == 0)
+		doctor_say(d, DOCTOR_OK, "mdns", NULL, "peers on the LAN are looked for");
+	else if (o != NULL)
+		doctor_say(d, DOCTOR_OK, "mdns", NULL, "off: %s", text_of(o, "why"));
+}
+
 static void look_at_daemon(struct doctor *d, const char *socket)
 {
 	struct json *o = NULL;
@@ -46,8 +54,11 @@ static void look_at_daemon(struct doctor *d, const char *socket)
 
 	err_init(&err);
 	buf_init(&b, REPORT_MAX);
-	if (daemon_ask(socket, "GET", "/_ghoard/peers", &b, &err) == 0 && json_parse(buf_span(&b), &o) == 0)
+	if (daemon_ask(socket, "GET", "/_ghoard/peers", &b, &err) == 0 &&
+	    json_parse(buf_span(&b), &o) == 0) {
 		judge(d, o);
+		judge_mdns(d, json_get(o, "mdns"));
+	}
 	buf_free(&b);
 	json_free(o);
 }

@@ -15,6 +15,7 @@
 #include "config/layers.h"
 #include "github/route.h"
 #include "p2p/share.h"
+#include "p2p/shelf.h"
 #include "store/entry.h"
 #include "store/epochs.h"
 #include "store/store.h"
@@ -23,6 +24,7 @@
 
 /* Of the environment's token: the daemon answers for others, but what it shares is this one's. */
 static struct identity own;
+static struct shelf *shelf;	/* what peers were told of; NULL: nothing yet */
 
 static void learn_own(void)
 {
@@ -92,16 +94,35 @@ static struct entry *find_entry(struct app *a, struct span key)
 	return NULL;
 }
 
+static void note_shared(const struct entry *e)
+{
+	if (shelf == NULL)
+		shelf = shelf_new();
+	if (shelf != NULL)
+		shelf_put(shelf, e->cid, e->key);
+}
+
+static bool may_announce(void *arg, const struct entry *e)
+{
+	bool may = may_share(arg, e);
+
+	if (may)
+		note_shared(e);
+	return may;
+}
+
 static bool find(void *arg, struct span key, struct span cid, struct swarm_held *held)
 {
 	struct app *a = arg;
-	struct entry *e = key.n > 0 ? find_entry(a, key) : NULL;
+	struct entry *e;
 	const char *front;
 
-	(void)cid;			/* bodies are found by key alone */
+	if (key.n == 0 && shelf != NULL)
+		key = shelf_find(shelf, cid);
+	e = key.n > 0 ? find_entry(a, key) : NULL;
 	if (e == NULL)
 		return false;
-	if (!may_share(a, e) || !is_alive(a, e)) {
+	if (!may_share(a, e) || !is_alive(a, e) || (cid.n > 0 && !span_same(e->cid, cid))) {
 		entry_unref(e);
 		return false;
 	}
@@ -109,6 +130,8 @@ static bool find(void *arg, struct span key, struct span cid, struct swarm_held 
 	held->image = span_make(front, (size_t)(e->data.p - front));
 	held->body = e->body;
 	held->entry = e;
+	if (cid.n == 0)
+		note_shared(e);
 	return true;
 }
 
@@ -167,7 +190,7 @@ struct cache_layer *p2p_layer(struct app *a)
 	struct layer_p2p_params p = { .verify = settings_bool(a->settings,
 					  "security.access_control.verify_repository_access"),
 		.budget_ms = SHARE_BUDGET_MS,
-		.may_share = may_share,
+		.may_share = may_announce,
 		.arg = a };
 
 	return layer_p2p_new(&p);
@@ -239,5 +262,7 @@ void p2p_close(struct app *a, struct share *s)
 	if (s != NULL && a->peers != NULL)
 		layer_p2p_set(a->peers, NULL);
 	identity_wipe(&own);
+	shelf_free(shelf);
+	shelf = NULL;
 	share_free(s);
 }

@@ -183,6 +183,7 @@ static int fill(struct peering *g, struct swarm_params *p, struct lists *l, stru
 	if (p->handshake_ms > SESSION_HANDSHAKE_MS)
 		p->handshake_ms = SESSION_HANDSHAKE_MS;
 	p->keepalive_ms = settings_int(s, "network.connections.keepalive_interval") * 1000;
+	p->idle_ms = SWARM_IDLE_MS;
 	if (read_ids(g->app, "security.access_control.peer_allowlist", l->allow, &p->nallow, err) != 0)
 		return err->cls;
 	return read_ids(g->app, "security.access_control.peer_blocklist", l->block, &p->nblock, err);
@@ -196,6 +197,7 @@ static void give_up(struct peering *g, const struct err *err)
 	g->why = g->sentence;
 	g->state = PEERING_OFF;
 	log_warn("no peers: %s", g->why);
+	lan_stop(&g->lan);
 	p2p_close(g->app, g->share);
 	g->share = NULL;
 	g->swarm = NULL;
@@ -253,6 +255,7 @@ static void on_key(void *arg, const uint8_t *key, const struct err *err)
 	}
 	announce(g);
 	swarm_start(g->swarm);
+	lan_start(&g->lan, g->app, g->loop, g->swarm, g->group_key);
 	g->state = PEERING_ON;
 }
 
@@ -286,6 +289,7 @@ void peering_stop(struct peering *g, int64_t ms)
 {
 	group_derive_cancel(g->job);
 	g->job = NULL;
+	lan_stop(&g->lan);
 	if (g->swarm != NULL)
 		swarm_stop(g->swarm, ms);
 }
@@ -298,6 +302,7 @@ bool peering_is_over(const struct peering *g)
 void peering_free(struct peering *g)
 {
 	group_derive_cancel(g->job);
+	lan_stop(&g->lan);
 	p2p_close(g->app, g->share);
 	g->share = NULL;
 	ed25519_wipe(&g->key);
@@ -362,6 +367,7 @@ static void put_swarm(struct peering *g, struct json *o)
 	peerid_cid(swarm_id(g->swarm), text);
 	json_put_str(o, "cid", text);
 	put_addrs(g, o);
+	lan_report(&g->lan, o);
 	p2p_report(g->share, o);
 	buf_init(&b, (size_t)1 << 20);
 	swarm_report(g->swarm, &b);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/lan.h"
 #include "crypto/ed25519.h"
 #include "p2p/wire.h"
 
@@ -33,6 +34,7 @@ struct peering {
 	struct group_job *job;
 	struct share *share;
 	struct swarm *swarm;		/* the share's; NULL until the group key is there */
+	struct lan lan;
 	char sentence[512];
 };
 

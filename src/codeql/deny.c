@@ -48,6 +48,16 @@ static const struct language *language_of(struct span s)
 	return NULL;
 }
 
+int deny_language(struct span name)
+{
+	const struct language *l = language_of(name);
+
+	for (int i = 0; l != NULL; i++)
+		if (strcmp(languages[i].name, l->name) == 0)
+			return i;
+	return -1;
+}
+
 void deny_init(struct deny *d, const struct span *names, size_t n, bool built)
 {
 	*d = (struct deny){ .nothing = built || n == 0 };

@@ -31,6 +31,8 @@ struct deny {
 
 /* Languages by name or alias as in codeql-action's `languages`. */
 void deny_init(struct deny *, const struct span *languages, size_t n, bool built);
+/* A small number for a language, the same for all its names; -1: not known. */
+int deny_language(struct span name);
 /* Irrelevant to each of the languages? */
 bool deny_path(const struct deny *, struct span path, uint32_t mode);
 /* "java,python": the names an alias stands for, in one order, each once; an unknown one as it was

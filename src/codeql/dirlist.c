@@ -112,10 +112,30 @@ static uint8_t type_of(int fd, const struct raw_entry *e)
 	return (uint8_t)IFTODT(st.st_mode);
 }
 
-static bool skipped(const char *name, size_t n)
+/* A file or folder called .git that is no repository's is a source like any other. */
+static bool is_gits(int fd, uint8_t type)
 {
-	return name[0] == '.' &&
-	    (n == 1 || (n == 2 && name[1] == '.') || (n == 4 && memcmp(name, ".git", 4) == 0));
+	static const char front[] = "gitdir: ";
+	char text[sizeof(front) - 1];
+
+	if (type != DT_REG)
+		return faccessat(fd, ".git/HEAD", F_OK, 0) == 0 &&
+		    (faccessat(fd, ".git/objects", F_OK, 0) == 0 ||
+			faccessat(fd, ".git/commondir", F_OK, 0) == 0);
+	int file = openat(fd, ".git", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool yes = file >= 0 && read(file, text, sizeof(text)) == (ssize_t)sizeof(text) &&
+	    memcmp(text, front, sizeof(text)) == 0;
+	if (file >= 0)
+		close(file);
+	return yes;
+}
+
+static bool skipped(int fd, const struct raw_entry *e, size_t n)
+{
+	if (e->name[0] != '.' || n > 4)
+		return false;
+	return n == 1 || (n == 2 && e->name[1] == '.') ||
+	    (strcmp(e->name, ".git") == 0 && is_gits(fd, type_of(fd, e)));
 }
 
 static void take_raw(struct dirlist *d, int fd, size_t got)
@@ -125,7 +145,7 @@ static void take_raw(struct dirlist *d, int fd, size_t got)
 		size_t n = strlen(e->name);
 
 		at += e->len;
-		if (skipped(e->name, n))
+		if (skipped(fd, e, n))
 			continue;
 		struct dirlist_name name = { .at = (uint32_t)buf_len(&d->text),
 			.len = (uint16_t)n,

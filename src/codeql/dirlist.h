@@ -33,7 +33,8 @@ struct dirlist_part {
 int dirlist_init(struct dirlist *);	/* 0 or ERR_INTERNAL */
 void dirlist_free(struct dirlist *);
 
-/* Push the names of the folder `fd`, without ".", ".." and ".git". 0; ERR_IO with errno, ERR_INTERNAL. */
+/* Push the names of the folder `fd`, without ".", ".." and a ".git" that is a repository's. 0; ERR_IO with
+ * errno, ERR_INTERNAL. */
 int dirlist_push(struct dirlist *, int fd, struct dirlist_part *);
 void dirlist_pop(struct dirlist *, const struct dirlist_part *);
 

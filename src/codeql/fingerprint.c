@@ -108,6 +108,9 @@ int fingerprint_take(const struct fingerprint_options *opt, struct fingerprint *
 	fp->indexed = repo->gitdir[0] != '\0';
 	if (!fp->indexed && opt->root != NULL)
 		snprintf(repo->root, sizeof(repo->root), "%s", opt->root);
+	snprintf(fp->top, sizeof(fp->top), "%s", repo->root);
+	if (fp->indexed && snprintf(fp->objects, sizeof(fp->objects), "%s/objects", repo->common) >= PATH_MAX)
+		fp->objects[0] = '\0';
 	fp->format = fp->indexed ? repo->format : opt->format;
 	if (reason == FP_USABLE)
 		label(fp, repo);

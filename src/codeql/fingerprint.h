@@ -21,6 +21,7 @@
 #ifndef CODEQL_FINGERPRINT_H
 #define CODEQL_FINGERPRINT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -108,6 +109,8 @@ struct fingerprint {
 
 	char commit[OBJID_HEX_MAX];		/* HEAD; "" unborn, reftable, no repository */
 	char ref[256];				/* "refs/heads/main"; "" detached or not known */
+	char top[PATH_MAX];			/* the folder that paths are below */
+	char objects[PATH_MAX];			/* where git's objects are; "" no repository */
 	bool reftable;				/* refs are in a form that is not read: use GITHUB_SHA */
 	enum fingerprint_root root;		/* the TREE extension's first record: not VALID means that
 						   changes are staged, or nobody knows */

@@ -70,11 +70,17 @@ struct source {
 	int fd;
 	struct sarif sarif;
 	struct edits edits;
+	uint64_t mark;			/* bytes of a byte order mark */
 };
 
 static int on_cut(void *arg, uint64_t from, uint64_t to)
 {
-	return edits_cut(arg, from, to);
+	struct source *s = arg;
+
+	if (from > 0)
+		return edits_cut(&s->edits, from, to);
+	s->mark = to;
+	return 0;
 }
 
 static int put_category(struct source *s, const struct sarif_run *run, const char *category)
@@ -148,7 +154,7 @@ static int read_source(const struct intake_params *p, const char *path, struct s
 		return err_set(err, ERR_PROTO,
 		    "%s was written before this scan began, so it is of another one; nothing is stored",
 		    path);
-	rc = sarif_read(s->fd, &s->sarif, on_cut, &s->edits, err);
+	rc = sarif_read(s->fd, &s->sarif, on_cut, s, err);
 	for (size_t i = 0; rc == 0 && i < s->sarif.nruns; i++)
 		if (!s->sarif.runs[i].has_category && p->category[0] != '\0')
 			rc = put_category(s, &s->sarif.runs[i], p->category);
@@ -193,7 +199,7 @@ static int add_source(const struct intake_params *p, const char *path, bool merg
 
 	if (rc == 0 && merge && s.sarif.nruns == 0)
 		rc = err_set(err, ERR_PROTO, "%s has no runs, so it shows nothing", path);
-	if (rc == 0 && merge && only_runs(&s) != 0)
+	if (rc == 0 && (merge ? only_runs(&s) : edits_cut(&s.edits, 0, s.mark)) != 0)
 		rc = err_set(err, ERR_INTERNAL, "no memory to copy SARIF");
 	if (rc == 0 && merge && !first)
 		rc = file_hold_write(hold, ",", 1, err);

@@ -206,8 +206,12 @@ static void tell_block(const struct walk *w, struct span name, struct span text)
 void qlconfig_walk(struct span file, qlconfig_fn *fn, void *arg)
 {
 	struct walk w = { fn, arg };
-	struct span rest = file, line, name = span_of("");
+	struct span rest, line, name = span_of("");
+
+	if (span_starts(file, "\xef\xbb\xbf"))
+		file = span_sub(file, 3, file.n);
 	const char *from = file.p;
+	rest = file;
 
 	while (span_cut(&rest, '\n', &line)) {
 		if (!is_top(line))

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "codeql/qllang.h"
 #include "codeql/sarif.h"
 #include "codeql/sarifscan.h"
 
@@ -257,6 +258,11 @@ static int on_tool(struct reader *r, const struct sarif_event *e, bool open, str
 			r->component = run->ncomponents++;
 		r->rule_index = 0;
 		return 0;
+	case SARIF_EXTENSION_NAME:
+		buf_clear(&r->text);
+		if (e->raw.p != NULL && jscan_unescape(e->raw, &r->text) == 0)
+			run->languages |= qllang_of_pack(buf_span(&r->text));
+		return 0;
 	case SARIF_TOOL_NAME:
 		take_text(r, e, run->tool, sizeof(run->tool));
 		return 0;
@@ -452,6 +458,9 @@ static int run_evidence(const struct sarif *s, size_t i, struct err *err)
 	if (run->failed)
 		return err_set(err, ERR_PROTO, "run %zu (%s) does not say that its invocation was successful",
 		    i, run->tool);
+	if (run->errors > 0)
+		return err_set(err, ERR_PROTO, "run %zu (%s) notes %u errors of the tool itself", i,
+		    run->tool, run->errors);
 	if (run->external)
 		return err_set(err, ERR_PROTO, "run %zu (%s) has its results in other files", i, run->tool);
 	if (!run->has_results)

@@ -67,6 +67,7 @@ struct sarif_run {
 	size_t overrides, noverrides;
 	size_t artifacts, nartifacts;	/* in sarif.artifacts */
 	uint32_t ncomponents;
+	uint32_t languages;		/* qllang_of_pack of its extensions */
 };
 
 struct sarif {
@@ -95,8 +96,8 @@ int sarif_read(int fd, struct sarif *, sarif_cut_fn *cut, void *arg, struct err 
 void sarif_free(struct sarif *);
 
 /* Is it the result of a finished, whole scan? 0, or ERR_PROTO with why not: no runs, no tool, results null,
- * not there or in other files, an invocation that failed or does not say that it did not, two runs of one
- * tool and category. Incremental runs pass: sarif_incremental tells. */
+ * not there or in other files, an invocation that failed or does not say that it did not, an error that the
+ * tool notes, two runs of one tool and category. Incremental runs pass: sarif_incremental tells. */
 int sarif_evidence(const struct sarif *, struct err *);
 /* NULL, or the incrementalMode of a run. */
 const char *sarif_incremental(const struct sarif *);

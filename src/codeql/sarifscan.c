@@ -37,6 +37,7 @@ static const struct row {
 	{ SARIF_DRIVER, SARIF_TOOL_SEMVER, IS_STRING, "semanticVersion" },
 	{ SARIF_DRIVER, SARIF_RULES, IS_ARRAY, "rules" },
 	{ SARIF_EXTENSION, SARIF_RULES, IS_ARRAY, "rules" },
+	{ SARIF_EXTENSION, SARIF_EXTENSION_NAME, IS_STRING, "name" },
 	{ SARIF_RULES, SARIF_RULE, IS_OBJECT, NULL }, { SARIF_RULE, SARIF_RULE_ID, IS_STRING, "id" },
 	{ SARIF_RULE, SARIF_RULE_CONFIG, IS_OBJECT, "defaultConfiguration" },
 	{ SARIF_RULE, SARIF_RULE_PROPERTIES, IS_OBJECT, "properties" },
@@ -328,7 +329,8 @@ static int on_scalar(struct sarifscan *s, enum jscan_event ev, struct span raw)
 {
 	uint8_t what;
 	int rc = place(s, ev, &what);
-	bool cut = what == SARIF_NOISE || (ev == JSCAN_NULL && what != SARIF_SKIP);
+	bool cut = what == SARIF_NOISE || (ev == JSCAN_NULL && what != SARIF_SKIP) ||
+	    (what == SARIF_AUTOMATION_ID && span_eq(raw, "\"\""));
 
 	if (rc == 0 && !cut)
 		rc = tell(s, what, ev, raw, false);
@@ -385,6 +387,16 @@ int sarifscan_end(struct sarifscan *s, struct err *err)
 	return told(s, tokens_end(&s->tokens, on_token, s));
 }
 
+/* A byte order mark becomes blanks, so that offsets stay those of the file. */
+static int drop_mark(struct sarifscan *s, char *piece, size_t n, struct err *err)
+{
+	s->err = err;
+	if (!span_starts(span_make(piece, n), "\xef\xbb\xbf"))
+		return 0;
+	memset(piece, ' ', 3);
+	return tell_cut(s, 0, 3);
+}
+
 static ssize_t read_piece(int fd, void *to, uint64_t at)
 {
 	ssize_t n;
@@ -405,10 +417,13 @@ int sarifscan_fd(int fd, sarif_fn *fn, void *arg, void (*seen)(void *arg, const 
 	int rc = s == NULL || piece == NULL ? err_set(err, ERR_INTERNAL, "no memory to read SARIF") : 0;
 
 	while (rc == 0 && (n = read_piece(fd, piece, at)) > 0) {
-		at += (uint64_t)n;
 		if (seen != NULL)
 			seen(arg, piece, (size_t)n);
-		rc = sarifscan_feed(s, piece, (size_t)n, err);
+		if (at == 0)
+			rc = drop_mark(s, piece, (size_t)n, err);
+		if (rc == 0)
+			rc = sarifscan_feed(s, piece, (size_t)n, err);
+		at += (uint64_t)n;
 	}
 	if (rc == 0 && n < 0)
 		rc = err_sys(err, ERR_IO, "reading SARIF");

@@ -2,8 +2,9 @@
  * A streaming reader of SARIF 2.1.0: bytes in, events out, for the parts of the format that decide something.
  *
  * What is known (the table in sarifscan.c) is checked for its type and for being written once; what is not
- * known is only checked to be JSON. null means absent. Constant memory, whatever the size; nesting as
- * base/jscan has it. It keeps no results and judges nothing: sarif.h and sarifcount.h do.
+ * known is only checked to be JSON. null means absent, and so does an automationDetails.id that is empty. A
+ * byte order mark in front is a cut. Constant memory, whatever the size; nesting as base/jscan has it. It
+ * keeps no results and judges nothing: sarif.h and sarifcount.h do.
  *
  * Noise, the members that differ from run to run without meaning (when, where and by which process it ran),
  * is reported as cuts: byte ranges whose removal, with the comma beside them, leaves JSON that lacks just
@@ -23,7 +24,7 @@ enum sarif_what {
 	SARIF_SKIP,			/* not known: no events */
 	SARIF_LOG, SARIF_VERSION, SARIF_RUNS, SARIF_RUN,
 	SARIF_TOOL, SARIF_DRIVER, SARIF_EXTENSIONS, SARIF_EXTENSION,
-	SARIF_TOOL_NAME, SARIF_TOOL_VERSION, SARIF_TOOL_SEMVER,
+	SARIF_TOOL_NAME, SARIF_TOOL_VERSION, SARIF_TOOL_SEMVER, SARIF_EXTENSION_NAME,
 	SARIF_RULES, SARIF_RULE, SARIF_RULE_ID, SARIF_RULE_CONFIG, SARIF_RULE_LEVEL,
 	SARIF_RULE_PROPERTIES, SARIF_RULE_SECURITY,
 	SARIF_INVOCATIONS, SARIF_INVOCATION, SARIF_SUCCESSFUL, SARIF_EXIT_CODE, SARIF_EXIT_SIGNAL,

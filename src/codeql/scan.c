@@ -39,13 +39,16 @@ void scan_tag(const struct scan *s, char out[static 32])
 	struct hash_sha256 h;
 
 	snprintf(out, 32, "%s", class_names[s->class]);
-	if (s->class != SCAN_FORK)
+	if (s->class != SCAN_FORK && s->class != SCAN_PULL)
 		return;
 	hash_sha256_init(&h);
-	hash_sha256_field(&h, span_of(s->head_repo));
-	hash_sha256_field(&h, span_of(s->ref));
+	hash_sha256_field(&h, span_of(s->base));
+	if (s->class == SCAN_FORK) {
+		hash_sha256_field(&h, span_of(s->head_repo));
+		hash_sha256_field(&h, span_of(s->ref));
+	}
 	hash_sha256_out(&h, digest);
-	out[0] = 'f';
+	out[0] = class_names[s->class][0];
 	hex_encode(out + 1, digest, 7);
 }
 
@@ -59,8 +62,8 @@ struct text_row {
 static const struct text_row texts[] = { TEXT("repo", repo), TEXT("fingerprint", fingerprint),
 	TEXT("config", config), TEXT("languages", languages), TEXT("tool", tool), TEXT("version", version),
 	TEXT("category", category), TEXT("event", event), TEXT("ref", ref), TEXT("commit", commit),
-	TEXT("head_repo", head_repo), TEXT("incremental", incremental), TEXT("sarif", cid),
-	TEXT("manifest", manifest), TEXT("origin", origin) };
+	TEXT("head_repo", head_repo), TEXT("base", base), TEXT("incremental", incremental),
+	TEXT("sarif", cid), TEXT("manifest", manifest), TEXT("origin", origin) };
 
 struct number_row {
 	const char *name;

@@ -32,8 +32,8 @@ struct err;
 /* Whose checks it may answer. */
 enum scan_class {
 	SCAN_FULL,		/* everybody's */
-	SCAN_PULL,		/* stored for a pull request of this repository: pull requests' */
-	SCAN_FORK,		/* stored for a fork's: those of the same head repository and ref */
+	SCAN_PULL,		/* stored for a pull request of this repository: pull requests' of its base */
+	SCAN_FORK,		/* stored for a fork's: those of the same head repository, ref and base */
 	SCAN_PARTIAL		/* incremental or diff-informed: nobody's */
 };
 const char *scan_class_name(enum scan_class);
@@ -44,6 +44,7 @@ struct scan {
 	char tool[128], version[64];
 	char category[512];			/* automationDetails.id of its first run */
 	char event[64], ref[256], commit[65], head_repo[160];
+	char base[65]; /* of a pull request: the commit it is compared with; "" not known */
 	char incremental[64];
 	char cid[CID_TEXT_LEN + 1];		/* of the SARIF */
 	char manifest[65];			/* the whole-tree fingerprint, the manifest's name; "" none */
@@ -58,7 +59,7 @@ struct scan {
 
 /* "codeql_tree:<repo>:<fingerprint>:<config>[:<languages>]"; `label`: the reference's, by commit. */
 void scan_key(const struct scan *, bool label, char out[static SCAN_KEY_MAX]);
-/* The text by which entries of one key stand apart in the store: "full", "pull", "partial", "f" and 15 hex.
+/* The text by which entries of one key stand apart in the store: "full", "partial", "p" or "f" and 14 hex.
  */
 void scan_tag(const struct scan *, char out[static 32]);
 

@@ -12,6 +12,7 @@
 #include "base/hex.h"
 #include "codeql/qlconfig.h"
 #include "codeql/scancfg.h"
+#include "codeql/shims.h"
 #include "codeql/toolchain.h"
 
 #define CONFIG_MAX ((size_t)1 << 20)
@@ -400,14 +401,22 @@ static void add_environment(const struct scancfg *c, struct configkey *k)
 	}
 }
 
-static void on_tool(void *arg, const char *name, struct span value)
+static void on_tool(void *arg, const char *name, struct span value, bool known)
 {
 	configkey_add(arg, name, value);
+	if (!known)
+		configkey_unpinned(arg, "%s (%.*s) stands for a program whose version is not known: put that "
+		    "program's folder first in PATH", name, (int)(value.n < 200 ? value.n : 200), value.p);
+}
+
+static const char *look_up(const void *arg, const char *name)
+{
+	return env_of(arg, name);
 }
 
 static void add_machine(const struct scancfg *c, struct configkey *k)
 {
-	const char *path = env_of(c, "PATH");
+	const struct shims_place place = { .source = c->source, .env = look_up, .arg = c };
 
 	add_text(k, "os", c->os);
 	add_text(k, "arch", c->arch);
@@ -415,7 +424,7 @@ static void add_machine(const struct scancfg *c, struct configkey *k)
 		return;
 	add_text(k, "image", env_of(c, "ImageOS"));
 	add_text(k, "image-version", env_of(c, "ImageVersion"));
-	toolchain_walk(path != NULL ? path : "", env_of(c, "JAVA_HOME"), on_tool, k);
+	toolchain_walk(&place, on_tool, k);
 }
 
 static void add_list(struct configkey *k, const char *name, const char *const *items, size_t n)

@@ -187,6 +187,14 @@ static bool name_of(const struct scan *scan, char key[static SCAN_KEY_MAX], char
 	return store_name(name, span_of(key), span_of(tag));
 }
 
+/* A scan of a pull request may be of the lines that differ from its base alone, and not every action says so:
+ * it answers only where the base is the same, which one that is not known never is. */
+static bool of_unknown_base(const struct scan *scan)
+{
+	return (scan->class == SCAN_PULL || scan->class == SCAN_FORK) && scan->base[0] == '\0' &&
+	    strcmp(scan->event, "pull_request") == 0;
+}
+
 /* 1 with *out, 0 there is none, ERR_DAMAGED. */
 static int load(struct scans *s, const char *name, struct entry **out)
 {
@@ -246,7 +254,7 @@ static void find_on_disk(struct scans *s, const struct scan_ask *ask, const stru
 	char key[SCAN_KEY_MAX], tag[32], name[STORE_NAME_MAX + 1];
 	struct entry *e = NULL;
 
-	if (!name_of(want, key, tag, name))
+	if (of_unknown_base(want) || !name_of(want, key, tag, name))
 		return;
 	switch (load(s, name, &e)) {
 	case 1:
@@ -280,7 +288,7 @@ static void find_at_peers(struct scans *s, const struct scan_ask *ask, const str
 	struct entry *e = NULL;
 	struct buf file, sarif;
 
-	if (peers == NULL || s->p.ntrusted == 0 || !name_of(want, key, tag, name))
+	if (peers == NULL || s->p.ntrusted == 0 || of_unknown_base(want) || !name_of(want, key, tag, name))
 		return;
 	buf_init(&file, ENTRY_MAX);
 	buf_init(&sarif, (size_t)SARIF_FILE_MAX);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "codeql/shims.h"
 #include "codeql/toolchain.h"
 #include "crypto/hash.h"
 
@@ -46,7 +47,7 @@ static bool front_hash(const char *path, char out[static 17])
 	return true;
 }
 
-static bool describe(const char *path, char *out, size_t size)
+bool toolchain_describe(const char *path, char *out, size_t size)
 {
 	char real[PATH_MAX], hash[17];
 	struct stat st;
@@ -57,35 +58,57 @@ static bool describe(const char *path, char *out, size_t size)
 	return snprintf(out, size, "%s %" PRIdMAX " %s", real, (intmax_t)st.st_size, hash) < (int)size;
 }
 
-static void look_for(const char *tool, const char *path, toolchain_fn *fn, void *arg)
+/* One folder of PATH. false: look on in the next. */
+static bool look_in(const struct shims_place *p, const char *file, const char *tool, toolchain_fn *fn,
+    void *arg)
 {
-	char file[PATH_MAX], value[PATH_MAX + 64], name[64];
-	struct span rest = span_of(path), folder;
+	char real[PATH_MAX], value[PATH_MAX + 64], name[64];
+
+	if (!toolchain_describe(file, value, sizeof(value)) || realpath(file, real) == NULL)
+		return false;
+	snprintf(name, sizeof(name), "tool.%s", tool);
+	char behind[256];
+	switch (shims_look(p, tool, file, real, behind, sizeof(behind))) {
+	case SHIMS_WRAPPER:
+		return false;
+	case SHIMS_NONE:
+		fn(arg, name, span_of(value), true);
+		return true;
+	case SHIMS_KNOWN:
+		fn(arg, name, span_of(behind), true);
+		return true;
+	case SHIMS_UNKNOWN:
+		fn(arg, name, span_of(behind[0] != '\0' ? behind : file), false);
+	}
+	return true;
+}
+
+static void look_for(const struct shims_place *p, const char *tool, toolchain_fn *fn, void *arg)
+{
+	struct span rest = span_of(p->env(p->arg, "PATH")), folder;
+	char file[PATH_MAX];
 
 	while (span_cut(&rest, ':', &folder)) {
 		/* A relative folder would be found from wherever the build stands. */
-		if (folder.n == 0 || folder.p[0] != '/' ||
-		    snprintf(file, sizeof(file), "%.*s/%s", (int)folder.n, folder.p, tool) >=
-			(int)sizeof(file) ||
-		    !describe(file, value, sizeof(value)))
-			continue;
-		snprintf(name, sizeof(name), "tool.%s", tool);
-		fn(arg, name, span_of(value));
-		return;
+		if (folder.n > 0 && folder.p[0] == '/' &&
+		    snprintf(file, sizeof(file), "%.*s/%s", (int)folder.n, folder.p, tool) < PATH_MAX &&
+		    look_in(p, file, tool, fn, arg))
+			return;
 	}
 }
 
-void toolchain_walk(const char *path, const char *java_home, toolchain_fn *fn, void *arg)
+void toolchain_walk(const struct shims_place *p, toolchain_fn *fn, void *arg)
 {
+	const char *java_home = p->env(p->arg, "JAVA_HOME");
 	char file[PATH_MAX];
 	struct buf release;
 
 	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
-		look_for(tools[i], path, fn, arg);
+		look_for(p, tools[i], fn, arg);
 	if (java_home == NULL || snprintf(file, sizeof(file), "%s/release", java_home) >= (int)sizeof(file))
 		return;
 	buf_init(&release, 65536);
 	if (file_read(file, 65536, true, &release, NULL) == 0)
-		fn(arg, "tool.jdk", buf_span(&release));
+		fn(arg, "tool.jdk", buf_span(&release), true);
 	buf_free(&release);
 }

@@ -45,9 +45,26 @@ static bool always_counts(const struct walk *w)
 	struct span path = walk_path(w);
 
 	for (size_t i = 0; i < w->opt->nalways; i++) {
-		struct span one = span_of(w->opt->always[i]);
+		const char *text = w->opt->always[i];
+		struct span one = span_of(text[0] == '.' && text[1] == '/' ? text += 2 : text);
 
-		if (span_same(path, one) || (span_ends(one, "/") && span_starts(path, w->opt->always[i])))
+		if (span_same(path, one) || (span_ends(one, "/") && span_starts(path, text)))
+			return true;
+	}
+	return false;
+}
+
+bool walk_acts_unseen(const struct walk *w)
+{
+	struct span path = walk_path(w);
+
+	if (span_starts(path, ".github/") || always_counts(w))
+		return true;
+	for (size_t i = 0; span_ends(path, "/") && i < w->opt->nalways; i++) {
+		const char *one = w->opt->always[i];
+
+		if (span_same(span_sub(span_of(one[0] == '.' && one[1] == '/' ? one + 2 : one), 0, path.n),
+			path))
 			return true;
 	}
 	return false;

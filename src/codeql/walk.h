@@ -72,6 +72,10 @@ int walk_no_memory(struct walk *);
 /* Append to the path; false: too long. There is always room for one '/' more. */
 bool walk_push(struct walk *, const char *name, size_t n);
 
+/* Does what is at walk.path (a file, or a sparse folder, which ends with '/') bear on a scan although it is
+ * not on disk: is it one of .github/ or of options.always, or a folder with such? */
+bool walk_acts_unseen(const struct walk *);
+
 /* Put what is at walk.path on the list. 0 or -1. */
 int walk_emit(struct walk *, uint32_t mode, unsigned flags, const uint8_t *id);
 

@@ -28,18 +28,22 @@ int worktree_refuse(struct fingerprint *fp, enum fingerprint_reason reason, stru
 
 /* ---- entries that are not on disk ---- */
 
+/* What acts on a scan although it is not on disk (the workflow: GitHub reads it elsewhere) counts with the id
+ * that the index has; as a gitlink, which is just that, so that it is not taken for the file itself. */
 static int missing(struct walk *w, struct level *l, const struct gitindex_entry *e)
 {
+	bool rightly = gitindex_mode(e) == GITINDEX_DIR || e->more & GITINDEX_SKIP;
+	unsigned flags = rightly ? MANIFEST_TRACKED : MANIFEST_TRACKED | MANIFEST_DIRTY;
 	size_t len = w->len, skip = len - l->part->at;
+	int rc = 0;
 
-	if (gitindex_mode(e) == GITINDEX_DIR || e->more & GITINDEX_SKIP) {
-		w->fp->counts.absent++;
-		return 0;
-	}
 	if (!walk_push(w, e->path + skip, e->len - skip))
 		return walk_refuse(w, FP_LIMIT, "a path is too long");
-	int rc =
-	    walk_emit(w, gitindex_mode(e), MANIFEST_TRACKED | MANIFEST_DIRTY | MANIFEST_GONE, gitindex_id(e));
+	w->fp->counts.absent += rightly;
+	if (walk_acts_unseen(w))
+		rc = walk_emit(w, MANIFEST_GITLINK, flags, gitindex_id(e));
+	else if (!rightly)
+		rc = walk_emit(w, gitindex_mode(e), flags | MANIFEST_GONE, gitindex_id(e));
 	w->len = len;
 	return rc;
 }

@@ -17,6 +17,7 @@ enum { SERVE_ID, SERVE_PUSH, SERVE_PING };
 
 const char *const basic_serves[BASIC_SERVES + 1] = { IDENTIFY_ID, IDENTIFY_PUSH, PING_PROTOCOL, NULL };
 static const char *const ask_protocol[] = { IDENTIFY_ID };
+static const char *const push_protocol[] = { IDENTIFY_PUSH };
 static const char *const ping_protocol[] = { PING_PROTOCOL };
 
 struct echo {				/* a ping stream of the peer's */
@@ -34,7 +35,7 @@ struct basic {
 	struct basic_peer peer;
 	struct stream *ask, *push;	/* both are read into a reader */
 	struct identify_reader asked, pushed;
-	struct stream *answer;
+	struct stream *answer, *told;	/* told: a push of ours */
 	struct echo echoes[PING_INBOUND_MAX];
 	/* our ping */
 	struct stream *ping;
@@ -210,6 +211,28 @@ static void take_ask(struct basic *b, struct stream *st)
 	say(b, st);
 }
 
+static void on_told(void *arg, struct stream *st, enum stream_event ev)
+{
+	struct basic *b = arg;
+
+	if (ev == STREAM_DATAIN)
+		stream_consume(st, buf_len(stream_in(st)));
+	if (ev == STREAM_OPEN || ev == STREAM_DATAIN || ev == STREAM_LOWAT)
+		return;
+	b->told = NULL;
+	stream_free(st, 0);
+}
+
+void basic_push(struct basic *b)
+{
+	stream_free(b->told, 0);	/* says less than the new one */
+	b->told = NULL;
+	if (stream_open(b->session, push_protocol, 1, on_told, b, &b->told, NULL) != 0)
+		return;
+	say(b, b->told);
+	stream_deadline(b->told, loop_now(b->loop) + BASIC_IDENTIFY_MS);
+}
+
 /* ---- the peer's pings ---- */
 
 static void on_echo(void *arg, struct stream *st, enum stream_event ev)
@@ -372,6 +395,7 @@ void basic_free(struct basic *b)
 	stream_free(b->ask, 0);
 	stream_free(b->push, 0);
 	stream_free(b->answer, 0);
+	stream_free(b->told, 0);
 	stream_free(b->ping, 0);
 	for (size_t i = 0; i < PING_INBOUND_MAX; i++)
 		stream_free(b->echoes[i].st, 0);

@@ -3,9 +3,9 @@
  * (/ipfs/id/1.0.0, /ipfs/id/push/1.0.0, /ipfs/ping/1.0.0).
  *
  * Identify is asked for once when the connection is up and answered, one message and FIN, whenever asked; a
- * push replaces what is known. Two ping streams and one identify stream of the peer's at a time; more are
- * reset. Nothing waits on any of it: a peer that answers identify with `na`, or not within BASIC_IDENTIFY_MS,
- * is only one whose addresses and agent are not known.
+ * push replaces what is known, and one of ours says the same as an answer. Two ping streams and one identify
+ * stream of the peer's at a time; more are reset. Nothing waits on any of it: a peer that answers identify
+ * with `na`, or not within BASIC_IDENTIFY_MS, is only one whose addresses and agent are not known.
  *
  * A struct basic is a member of what the swarm keeps for a peer and is bound to its session.
  */
@@ -58,6 +58,9 @@ void basic_free(struct basic *);
 /* Begin to ask: the session is up. */
 void basic_start(struct basic *);
 const struct basic_peer *basic_peer(const struct basic *);
+
+/* Say anew who we are and where: what basic_self holds has changed. */
+void basic_push(struct basic *);
 
 /* The protocols served here, in this order, end with NULL: the front of what a session serves. */
 #define BASIC_SERVES 3

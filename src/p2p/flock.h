@@ -20,6 +20,7 @@
 #define FLOCK_ADDRS_MAX 16
 
 struct dial;
+struct flock_names;
 struct listener;
 struct resolve;
 
@@ -30,6 +31,7 @@ struct peer {
 	struct multiaddr target;	/* dialled */
 	struct book_entry *entry;	/* by choice; NULL: it came, or was asked for */
 	struct resolve *resolve;
+	struct flock_names *names;	/* the addresses a name has; NULL: none, or no more are tried */
 	struct dial *dial;
 	struct session *session;
 	struct addr addr;
@@ -63,6 +65,9 @@ struct swarm {
 	struct listener *listeners;
 	struct addr bound[FLOCK_LISTEN_MAX];
 	size_t nbound;
+	uint64_t told;			/* a hash of `addrs` as peers were told them */
+	unsigned moves;
+	int64_t tended;			/* loop time when that was looked at */
 	struct multiaddr addrs[FLOCK_ADDRS_MAX];
 	struct peer *peers;
 	size_t npeers;			/* of any state */
@@ -84,6 +89,9 @@ bool flock_begin(struct peer *, int fd, const struct peerid *expect);
 /* It never came up: tell and drop. */
 void flock_failed(struct peer *, const struct err *);
 
+/* Once a second: who is idle goes; our addresses are looked at. */
+void flock_tend(struct swarm *);
+
 /* ---- swarm_dial.c ---- */
 
 /* Dial what is due, when the loop comes to it. */
@@ -91,5 +99,7 @@ void flock_look(struct swarm *);
 void flock_init_dialling(struct swarm *);
 void flock_end_dialling(struct swarm *);
 void flock_cancel_dial(struct peer *);
+/* Its address failed: the next one of its name is dialled (true); else *err tells of all of them. */
+bool flock_try_next(struct peer *, struct err *);
 
 #endif

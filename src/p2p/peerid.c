@@ -140,6 +140,9 @@ static ssize_t multibase(uint8_t *out, size_t size, struct span text)
 	case 'b':
 	case 'B':
 		return b32_decode(out, size, rest);
+	case 'k':
+	case 'K':
+		return b36_decode(out, size, rest);
 	case 'z':
 		return b58_decode(out, size, rest);
 	case 'f':

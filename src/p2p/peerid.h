@@ -52,8 +52,8 @@ bool peerid_ed25519(const struct peerid *, uint8_t pub[static ED25519_PUB_LEN]);
 
 /* A whole multihash of one of the two kinds; false otherwise. */
 bool peerid_decode(struct peerid *, struct span multihash);
-/* Base58 (12D3KooW…, 16Uiu2…, Qm…) or a CIDv1 of codec libp2p-key in base32 (bafz…, either case), base58 or
- * hexadecimal multibase; false otherwise. */
+/* Base58 (12D3KooW…, 16Uiu2…, Qm…) or a CIDv1 of codec libp2p-key in base32 (bafz…, either case), base36
+ * (k51…), base58 or hexadecimal multibase; false otherwise. */
 bool peerid_parse(struct peerid *, struct span text);
 void peerid_text(const struct peerid *, char out[static PEERID_TEXT_MAX]);	/* base58 */
 void peerid_cid(const struct peerid *, char out[static PEERID_TEXT_MAX]);	/* bafz… */

@@ -341,7 +341,7 @@ static void come_up(struct session *s)
 	set_state(s, S_UP);
 	yamux_init(&s->yamux, s->dialled);
 	conn_deadline(s->conn, 0);
-	s->since = s->heard = loop_now(s->p.loop);
+	s->since = s->heard = s->used = loop_now(s->p.loop);
 	schedule(s);
 	if (!s->p.ops.on_up(s->p.ops.arg, s) && !s->gone) {
 		err_set(&s->err, ERR_DENIED, "the connection is not wanted");
@@ -582,6 +582,11 @@ int64_t session_since(const struct session *s)
 int64_t session_heard(const struct session *s)
 {
 	return s->heard;
+}
+
+int64_t session_used(const struct session *s)
+{
+	return s->used;
 }
 
 int64_t session_rtt(const struct session *s)

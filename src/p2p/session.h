@@ -81,6 +81,7 @@ const struct addr *session_addr(const struct session *);	/* the other end of the
 size_t session_streams(const struct session *);
 int64_t session_since(const struct session *);			/* loop time when it came up */
 int64_t session_heard(const struct session *);			/* loop time of the last byte */
+int64_t session_used(const struct session *);	/* loop time when a stream last came or went */
 int64_t session_rtt(const struct session *); /* ms of the last ping of ours; -1: none yet */
 
 /* ---- streams: the words of a conn ---- */

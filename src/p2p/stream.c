@@ -99,6 +99,7 @@ static void link_in(struct stream *st, struct yamux_stream *y)
 		s->first = st;
 	s->last = st;
 	s->nstreams++;
+	s->used = loop_now(s->p.loop);
 	schedule(st);
 }
 
@@ -159,6 +160,7 @@ void stream_free(struct stream *st, uint32_t code)
 	s = st->s;
 	st->gone = true;
 	s->nstreams--;
+	s->used = loop_now(s->p.loop);
 	s->p.budget->used -= buf_len(&st->in);
 	buf_free(&st->in);
 	st->due = st->negotiate_due = 0;

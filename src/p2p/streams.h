@@ -40,7 +40,7 @@ struct session {
 	size_t nstreams;		/* that have an owner, or will */
 	struct job work;
 	struct timer tick;
-	int64_t since, heard, rtt;
+	int64_t since, used, heard, rtt;
 	int64_t pinged;			/* when our ping left; 0: none is under way */
 	int64_t close_due;
 	int64_t flood_from;		/* the second in which `floods` pings of theirs came */

@@ -54,14 +54,17 @@ void flock_failed(struct peer *p, const struct err *err)
 {
 	struct swarm *sw = p->sw;
 	char text[MULTIADDR_TEXT_MAX] = "";
+	struct err why = *err;
 
 	if (p->target.host != MULTIADDR_NONE)
 		multiaddr_text(&p->target, text);
 	log_debug("no connection to %s: %s", text, err->msg);
+	if (!sw->stopping && flock_try_next(p, &why))
+		return;
 	sw->stats.failed++;
 	if (p->entry != NULL)
 		book_done(p->entry, false, loop_now(sw->loop));
-	tell_done(p, NULL, err);
+	tell_done(p, NULL, &why);
 	flock_drop(p);
 	flock_look(sw);
 }
@@ -128,9 +131,17 @@ static bool make_room(struct swarm *sw, struct peer *p)
 static void on_known(void *arg, const struct basic_peer *b)
 {
 	struct peer *p = arg;
+	struct swarm *sw = p->sw;
 
-	if (p->sw->p.ops.on_identify != NULL)
-		p->sw->p.ops.on_identify(p->sw->p.ops.arg, p, b);
+	/* Where a member listens now; peer_info told only where it did. */
+	for (size_t i = 0; p->kind == PEER_MEMBER && i < b->naddrs; i++) {
+		struct multiaddr m = b->addrs[i];
+
+		m.peer = p->id;
+		swarm_learn(sw, &m, SWARM_EXCHANGE, addr_is_loopback(&p->addr));
+	}
+	if (sw->p.ops.on_identify != NULL)
+		sw->p.ops.on_identify(sw->p.ops.arg, p, b);
 }
 
 static bool on_up(void *arg, struct session *s)
@@ -141,8 +152,12 @@ static bool on_up(void *arg, struct session *s)
 
 	p->id = *session_peer(s);
 	if (sw->stopping || !is_welcome(sw, &p->id) || !make_room(sw, p) ||
-	    basic_new(sw->loop, s, &sw->basic, on_known, p, &p->basic) != 0)
+	    basic_new(sw->loop, s, &sw->basic, on_known, p, &p->basic) != 0) {
+		/* it answered, and the name's other addresses are hardly somebody else's */
+		free(p->names);
+		p->names = NULL;
 		return false;
+	}
 	p->up = true;
 	if (p->entry != NULL) {
 		p->entry->addr.peer = p->id;
@@ -300,6 +315,7 @@ static bool bind_some(struct swarm *sw, const struct addr *a, struct err *err)
 }
 
 static void note_addrs(struct swarm *sw);
+static uint64_t addrs_hash(const struct swarm *sw);
 
 int swarm_listen(struct swarm *sw, struct err *err)
 {
@@ -309,6 +325,7 @@ int swarm_listen(struct swarm *sw, struct err *err)
 	for (size_t i = 0; i < sw->p.nlisten && sw->nbound < FLOCK_LISTEN_MAX; i++)
 		bind_some(sw, &sw->listen[i], &why);
 	note_addrs(sw);
+	sw->told = addrs_hash(sw);
 	if (sw->nbound > 0 || sw->p.nlisten == 0)
 		return 0;
 	return err_set(err, ERR_IO, "no port for peers: %u and %u to %u were tried: %s", sw->p.port,
@@ -377,6 +394,63 @@ size_t swarm_addrs(struct swarm *sw, const struct multiaddr **out)
 	note_addrs(sw);
 	*out = sw->addrs;
 	return sw->basic.naddrs;
+}
+
+/* FNV-1a over what is dialled. */
+static uint64_t addrs_hash(const struct swarm *sw)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < sw->basic.naddrs; i++) {
+		const struct multiaddr *m = &sw->addrs[i];
+
+		for (size_t k = 0; k < sizeof(m->ip); k++)
+			h = (h ^ m->ip[k]) * 0x100000001b3;
+		h = (h ^ m->port) * 0x100000001b3;
+	}
+	return h;
+}
+
+static void look_at_addrs(struct swarm *sw)
+{
+	uint64_t now;
+
+	note_addrs(sw);
+	now = addrs_hash(sw);
+	if (now == sw->told)
+		return;
+	sw->told = now;
+	sw->moves++;
+	log_info("the addresses for peers have changed");
+	for (struct peer *p = NULL; (p = swarm_next(sw, p)) != NULL;)
+		basic_push(p->basic);
+}
+
+unsigned swarm_moves(const struct swarm *sw)
+{
+	return sw->moves;
+}
+
+/* ---- who is idle ---- */
+
+/* Whom we dialled we wanted, members have their control stream; others may come again. */
+static bool is_idle(const struct peer *p, int64_t now)
+{
+	return p->sw->p.idle_ms > 0 && p->kind != PEER_MEMBER && !session_dialled(p->session) &&
+	    session_streams(p->session) == 0 && now - session_used(p->session) >= p->sw->p.idle_ms;
+}
+
+void flock_tend(struct swarm *sw)
+{
+	int64_t now = loop_now(sw->loop);
+
+	for (struct peer *p = NULL; (p = swarm_next(sw, p)) != NULL;)
+		if (is_idle(p, now))
+			session_close(p->session, 0);
+	if (now - sw->tended >= SWARM_ADDRS_MS) {
+		sw->tended = now;
+		look_at_addrs(sw);
+	}
 }
 
 /* ---- life ---- */

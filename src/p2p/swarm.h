@@ -11,7 +11,8 @@
  * Dialling: known addresses by source, the best first, at most SWARM_DIALS at once, SWARM_DIALS_PER_MIN a
  * minute and `outbound_max` connected by choice; bootstrap addresses come back for ever, others until they
  * failed SWARM_FAILS_MAX times; full-jitter back-off from SWARM_BACKOFF_MIN to SWARM_BACKOFF_MAX. Addresses
- * that others named pass multiaddr_refusal first; dns4 and dns6 names are looked up for that family alone.
+ * that others named pass multiaddr_refusal first. Of a name every address of its family is tried in turn,
+ * each under its own deadlines, until one is a peer.
  *
  * Ownership: the swarm owns sessions and peers; a struct peer lives from on_up to the end of on_down.
  */
@@ -48,6 +49,8 @@ struct swarm;
 #define SWARM_FAILS_MAX 5
 #define SWARM_SHUN_MIN 60000		/* ms a peer that broke the rules is left alone, doubling to */
 #define SWARM_SHUN_MAX 900000
+#define SWARM_ADDRS_MS 5000		/* go takes a push of one address every 5 s */
+#define SWARM_IDLE_MS 120000		/* who came, is no member and has no stream for so long, goes */
 #define SWARM_MEMORY_MAX ((size_t)4 << 20)	/* bytes held in all streams */
 
 enum swarm_via { SWARM_BOOTSTRAP, SWARM_MDNS, SWARM_REGISTRY, SWARM_EXCHANGE };	/* how an address came */
@@ -78,7 +81,7 @@ struct swarm_params {
 	const struct peerid *allow, *block;
 	size_t nallow, nblock;
 	unsigned max_peers, min_peers, outbound_max;
-	int64_t handshake_ms, keepalive_ms;
+	int64_t handshake_ms, keepalive_ms, idle_ms;	/* 0: no keep-alive, nobody is idle */
 	const char *const *serves;		/* beside identify, push and ping */
 	size_t nserves;
 	struct swarm_ops ops;
@@ -105,6 +108,8 @@ const struct peerid *swarm_id(const struct swarm *);
 /* Where others can reach us, without the id: the bound addresses; for 0.0.0.0 and :: those of the machine's
  * interfaces that are up, loopback last. Counted; good until the next call. */
 size_t swarm_addrs(struct swarm *, const struct multiaddr **);
+/* How often they have changed; looked at every SWARM_ADDRS_MS, and each change is pushed to all peers. */
+unsigned swarm_moves(const struct swarm *);
 const struct swarm_stats *swarm_stats(const struct swarm *);
 struct session_budget *swarm_budget(struct swarm *);
 

@@ -1,4 +1,5 @@
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "net/dial.h"
@@ -26,38 +27,64 @@ static int dial_host(struct peer *p, struct span host, struct err *err)
 	return dial_start(p->sw->loop, host, p->target.port, SWARM_DIAL_MS, on_dialled, p, &p->dial, err);
 }
 
-static void dial_addr(struct peer *p, const struct addr *a)
+static int dial_addr(struct peer *p, const struct addr *a, struct err *err)
 {
 	char text[MULTIADDR_NAME_MAX + 1];
 	struct multiaddr m;
-	struct err err;
 
-	err_init(&err);
 	multiaddr_of_addr(&m, a);
 	multiaddr_dial_host(&m, text);
-	if (dial_host(p, span_of(text), &err) != 0)
-		flock_failed(p, &err);
+	return dial_host(p, span_of(text), err);
+}
+
+/* ---- a name's addresses ---- */
+
+struct flock_names {
+	struct addr addrs[RESOLVE_MAX];
+	size_t n, at;			/* the next to dial */
+	struct err first;		/* why the first one failed */
+};
+
+bool flock_try_next(struct peer *p, struct err *err)
+{
+	struct flock_names *n = p->names;
+
+	if (n == NULL)
+		return false;
+	if (n->first.cls == 0)
+		n->first = *err;
+	while (n->at < n->n)
+		if (dial_addr(p, &n->addrs[n->at++], err) == 0)
+			return true;
+	*err = n->first;
+	if (n->n > 1)
+		err_prefix(err, "none of %zu addresses of %s is a peer", n->n, p->target.name);
+	return false;
+}
+
+static bool is_wanted(const struct multiaddr *m, const struct addr *a)
+{
+	return m->host == MULTIADDR_DNS || addr_is_v6(a) == (m->host == MULTIADDR_DNS6);
 }
 
 static void on_resolved(void *arg, const struct addr *addrs, size_t n, const struct err *err)
 {
 	struct peer *p = arg;
-	bool v6 = p->target.host == MULTIADDR_DNS6;
-	struct err none;
+	struct err why = *err;
 
 	p->resolve = NULL;
-	if (n == 0) {
-		flock_failed(p, err);
+	p->names = calloc(1, sizeof(*p->names));
+	for (size_t i = 0; p->names != NULL && i < n; i++)
+		if (is_wanted(&p->target, &addrs[i]))
+			p->names->addrs[p->names->n++] = addrs[i];
+	if (p->names == NULL)
+		err_set(&why, ERR_INTERNAL, "no memory for the addresses of %s", p->target.name);
+	else if (n > 0 && p->names->n == 0)
+		err_set(&why, ERR_UNAVAIL, "%s has no IPv%d address", p->target.name,
+		    p->target.host == MULTIADDR_DNS6 ? 6 : 4);
+	else if (n > 0 && dial_addr(p, &p->names->addrs[p->names->at++], &why) == 0)
 		return;
-	}
-	for (size_t i = 0; i < n; i++)
-		if (addr_is_v6(&addrs[i]) == v6) {
-			dial_addr(p, &addrs[i]);
-			return;
-		}
-	err_init(&none);
-	err_set(&none, ERR_UNAVAIL, "%s has no IPv%d address", p->target.name, v6 ? 6 : 4);
-	flock_failed(p, &none);
+	flock_failed(p, &why);
 }
 
 static int start(struct peer *p, struct err *err)
@@ -66,7 +93,8 @@ static int start(struct peer *p, struct err *err)
 
 	if (!multiaddr_dial_host(&p->target, host))
 		return err_set(err, ERR_USAGE, "a peer id without an address cannot be dialled");
-	if (p->target.host == MULTIADDR_DNS4 || p->target.host == MULTIADDR_DNS6)
+	if (p->target.host == MULTIADDR_DNS || p->target.host == MULTIADDR_DNS4 ||
+	    p->target.host == MULTIADDR_DNS6)
 		return resolve_start(p->sw->loop, span_of(host), p->target.port, on_resolved, p, &p->resolve,
 		    err);
 	return dial_host(p, span_of(host), err);
@@ -78,8 +106,10 @@ void flock_cancel_dial(struct peer *p)
 		resolve_cancel(p->resolve);
 	if (p->dial != NULL)
 		dial_cancel(p->dial);
+	free(p->names);
 	p->resolve = NULL;
 	p->dial = NULL;
+	p->names = NULL;
 }
 
 int swarm_dial(struct swarm *sw, const struct multiaddr *m,
@@ -190,6 +220,7 @@ static void on_tick(struct timer *t)
 {
 	struct swarm *sw = (struct swarm *)(void *)((char *)t - offsetof(struct swarm, tick));
 
+	flock_tend(sw);
 	flock_look(sw);
 	timer_set(sw->loop, t, loop_now(sw->loop) + LOOK_MS);
 }

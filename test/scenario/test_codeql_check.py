@@ -275,7 +275,10 @@ def test_the_image_and_tools_do_not_matter_without_a_build(job):
 @pytest.mark.parametrize("language", ["rust", "go", "c-cpp"])
 def test_a_compiled_language_is_built_unless_it_is_said_not_to_be(job, language):
     job.key = ("--language", language, "--codeql-version", "2.25.6", "--category", "c")
-    job.scan(sarif([]), RUSTFLAGS="--cfg one-hushed")
+    document = sarif([])
+    pack = f"codeql/{'cpp' if language == 'c-cpp' else language}-queries"
+    document["runs"][0]["tool"]["extensions"][0]["name"] = pack
+    job.scan(document, RUSTFLAGS="--cfg one-hushed")
     assert job.check(rc=0, RUSTFLAGS="--cfg one-hushed")["skip"]
     assert not job.check(rc=1, RUSTFLAGS="--cfg two")["skip"]
     assert not job.check(rc=1, RUSTFLAGS="--cfg one-hushed", ImageVersion="other")["skip"]
@@ -416,6 +419,7 @@ def pull(head_repo, number=5, sha="2" * 40):
         "payload": {
             "pull_request": {
                 "number": number,
+                "base": {"sha": "3" * 40},
                 "head": {"sha": sha, "repo": head_repo and {"full_name": head_repo}},
             }
         },
@@ -774,8 +778,8 @@ def test_a_result_of_another_tree_is_a_miss(job):
 
 def test_invalidate_ls_clear(job):
     job.scan()
-    job.commit("again")
     (job.tree / "app.py").write_text("print(1)\n")
+    job.commit("again")
     job.scan(sarif([]))
     rows = job("ls", "--json", rc=0, key=()).json
     assert sorted(r["state"] for r in rows) == ["label", "label", "local", "local"]

@@ -238,6 +238,18 @@ static void test_base58(void **state)
 	refuse(b58_decode, "I");
 	refuse(b58_decode, "l");
 	refuse(b58_decode, "7paNL19xttacU ");
+	/* the multibase tables' base36 and base36upper, the prefix left out */
+	expect(b36_decode, "2lcpzo5yikidynfl", "yes mani !", 10);
+	expect(b36_decode, "2LCPZO5YIKIDYNFL", "yes mani !", 10);
+	expect(b36_decode, "02lcpzo5yikidynfl", "\0yes mani !", 11);
+	expect(b36_decode, "002lcpzo5yikidynfl", "\0\0yes mani !", 12);
+	expect(b36_decode, "", "", 0);
+	for (int c = 1; c < 256; c++) {
+		char text[2] = { (char)c, '\0' };
+		bool is = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+		assert_int_equal(b36_decode(out, sizeof out, span_make(text, 1)) == 1, is);
+	}
 	assert_int_equal(b58_decode(out, sizeof out, span_make("2\0", 2)), -1);
 	/* Beyond the conversion's room, however it is made up. */
 	char ones[200], zs[200];

@@ -80,6 +80,47 @@ static void test_examples(void **state)
 	assert_true(peerid_cmp(&id, &other) * peerid_cmp(&other, &id) < 0);
 }
 
+/* One id in every text form that is read. */
+static void test_forms(void **state)
+{
+	static const struct {
+		const char *id, *forms[6];
+	} table[] = {
+		{ "12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq",
+		    { "bafzaajaiaejcahwr5d5ofrfbis4l5d6uwr57hu5tjodrypfm6yaq6dsc2r2pzyt6",
+			"k51qzi5uqu5dgy8qsq67hbz73jqkw87l3fgf4a91qb0d9b5173tir7n4vxk1oe",
+			"K51QZI5UQU5DGY8QSQ67HBZ73JQKW87L3FGF4A91QB0D9B5173TIR7N4VXK1OE",
+			"z5AanNVJCxnGuh8TJu4nye3dE3NbxAd8FB9cr46uVagyFPuibMxok2R",
+			"f01720024080112201ed1e8fae2c4a144b8be8fd4b47bf3d3b34b871c3cacf6010f0e42d474fce27e",
+			"F01720024080112201ED1E8FAE2C4A144B8BE8FD4B47BF3D3B34B871C3CACF6010F0E42D474FCE27"
+			"E" } },
+		{ "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",
+		    { "bafzbeie5745rpv2m6tjyuugywy4d5ewrqgqqhfnf445he3omzpjbx5xqxe",
+			"k2k4r8ncs1yoluq95unsd7x2vfhgve0ncjoggwqx9vyh3vl8warrcp15",
+			"zdvgqC3jczfCwLUoSyWT8GLc5UZ9aG4RkAg7XAfidRbX9qVj6",
+			"f017212209dff3b17d74cf4d38a50d8b6383e92d181a10395a5e73a726dcccbd21bf6f0b9" } }
+	};
+	char text[PEERID_TEXT_MAX];
+	struct peerid id, other;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(table); i++) {
+		assert_true(parse(&id, table[i].id));
+		peerid_cid(&id, text);
+		assert_string_equal(text, table[i].forms[0]);
+		for (size_t k = 0; k < COUNT(table[i].forms) && table[i].forms[k] != NULL; k++) {
+			assert_true(parse(&other, table[i].forms[k]) && peerid_same(&id, &other));
+			peerid_text(&other, text);
+			assert_string_equal(text, table[i].id);
+		}
+	}
+	/* another codec, another version, a letter too many */
+	assert_false(parse(&id, "kzwfwjn5ji4puwwcgzqw8qe2yanqf1pkg6qc2jdcjxv2j5h8ngs32xi8cqxjzyq"));
+	assert_false(parse(&id, "k51qzi5uqu5dgy8qsq67hbz73jqkw87l3fgf4a91qb0d9b5173tir7n4vxk1oe0"));
+	assert_false(parse(&id, "k51qzi5uqu5dgy8qsq67hbz73jqkw87l3fgf4a91qb0d9b5173tir7n4vxk1o-"));
+	assert_false(parse(&id, "k"));
+}
+
 static void test_no_ids(void **state)
 {
 	static const char *const bad[] = { "", "1", "Qm",
@@ -164,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_no_ids),
 		cmocka_unit_test(test_no_keys),
 		cmocka_unit_test(test_multihashes),

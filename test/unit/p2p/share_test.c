@@ -29,10 +29,11 @@ struct node {
 	struct swarm_source source;
 	struct ed25519_key key;
 	/* what it holds */
-	bool holds, poisoned, asking;
+	bool holds, lies, asking;
+	char cid[CID_TEXT_LEN + 1];
 	struct buf body;
 	char image[1024];
-	unsigned finds, invalidated;
+	unsigned finds, by_cid, invalidated;
 	/* what it got */
 	unsigned answers;
 	enum share_outcome outcome;
@@ -47,24 +48,22 @@ static bool done;
 
 static void make_image(struct node *n, int64_t time)
 {
-	char cid[CID_TEXT_LEN + 1];
-
-	cid_of(cid, buf_data(&n->body), buf_len(&n->body));
+	cid_of(n->cid, buf_data(&n->body), buf_len(&n->body));
 	snprintf(n->image, sizeof(n->image),
 	    "{\"cache_key\":\"" KEY "\",\"timestamp\":%lld.000000,\"ttl\":300,\"content_hash\":null,"
 	    "\"validation_fields\":null,\"ghoard\":{\"v\":1,\"cid\":\"%s\",\"status\":200,\"url\":\"" URL
 	    "\",\"variant\":{},\"auth\":\"" AUTH "\",\"proof\":\"" AUTH
 	    "\",\"headers\":[],\"encoding\":\"json\"},\"data\":",
-	    (long long)(time / 1000000), cid);
+	    (long long)(time / 1000000), n->cid);
 }
 
 static bool find(void *arg, struct span key, struct span cid, struct swarm_held *held)
 {
 	struct node *n = arg;
 
-	(void)cid;
 	n->finds++;
-	if (!n->holds || !span_eq(key, KEY))
+	n->by_cid += cid.n > 0;
+	if (!n->holds || !(cid.n > 0 ? key.n == 0 && (n->lies || span_eq(cid, n->cid)) : span_eq(key, KEY)))
 		return false;
 	held->image = span_of(n->image);
 	held->body = buf_span(&n->body);
@@ -260,13 +259,11 @@ static void test_busy(void **state)
 
 static void announce(struct node *n)
 {
-	char cid[CID_TEXT_LEN + 1];
 	struct message_entry e = { .key = span_of(KEY), .url = span_of(URL), .auth = span_of(AUTH),
 		.proof = span_of(AUTH), .timestamp = clock_wall() / 1000000 * 1000000, .ttl = 300,
 		.size = buf_len(&n->body) };
 
-	cid_of(cid, buf_data(&n->body), buf_len(&n->body));
-	e.cid = span_of(cid);
+	e.cid = span_of(n->cid);
 	share_announce(n->share, &e);
 	run(250, NULL);
 }
@@ -293,6 +290,49 @@ static void test_announcements(void **state)
 	run(200, NULL);
 	assert_int_equal(nodes[1].invalidated, SHARE_INVALIDATES_PER_MIN);
 	finish(3);
+}
+
+static int ask_cid(int i, const char *cid)
+{
+	struct share_want want = { .cid = span_of(cid), .budget_ms = 1000 };
+	struct share_call *c;
+	int rc = share_start(nodes[i].share, &want, on_done, &nodes[i], &c, NULL);
+
+	if (rc == 0)
+		run(1500, &nodes[i]);
+	return rc;
+}
+
+/* By CID alone: who announced it is asked, and only that body is taken. */
+static void test_by_cid(void **state)
+{
+	char cid[CID_TEXT_LEN + 1], other[CID_TEXT_LEN + 1];
+
+	(void)state;
+	begin(2);
+	cid_of(other, "x", 1);
+	fill(&nodes[0], 100);
+	memcpy(cid, nodes[0].cid, sizeof(cid));
+	assert_int_equal(ask_cid(1, cid), 1);
+	announce(&nodes[0]);
+	assert_int_equal(ask_cid(1, cid), 0);
+	assert_int_equal(nodes[1].outcome, SHARE_HIT);
+	assert_true(nodes[1].same);
+	assert_int_equal(nodes[0].by_cid, 1);
+	assert_int_equal(ask_cid(1, other), 1);
+	/* the right CID, another body */
+	buf_data(&nodes[0].body)[5] ^= 1;
+	assert_int_equal(ask_cid(1, cid), 0);
+	assert_int_equal(nodes[1].outcome, SHARE_MISS);
+	assert_int_equal(share_stats(nodes[1].share)->bad_body, 1);
+	/* a body that fits its CID, which is not the one asked for */
+	fill(&nodes[0], 200);
+	nodes[0].lies = true;
+	assert_int_equal(ask_cid(1, cid), 0);
+	assert_int_equal(nodes[1].outcome, SHARE_MISS);
+	assert_int_equal(nodes[0].by_cid, 3);
+	assert_int_equal(share_stats(nodes[1].share)->bad_body, 1);
+	finish(2);
 }
 
 static void test_another_group(void **state)
@@ -335,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_poison),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_announcements),
+		cmocka_unit_test(test_by_cid),
 		cmocka_unit_test(test_another_group),
 		cmocka_unit_test(test_going),
 	};

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "../base/cm.h"
+#include "../netns.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -413,13 +414,111 @@ static void test_stop(void **state)
 	assert_null(dial(r, b, &a->at, &w));
 }
 
+/* Every address of a name is tried in turn: here is one that is silent, then ours. */
+static void test_names(void **state)
+{
+	struct rig *r = *state;
+	struct node *a, *b;
+	struct multiaddr m;
+	struct addr six, at;
+	struct wait w;
+	char text[80];
+	int silent = socket(AF_INET, SOCK_STREAM, 0);
+
+	addr_parse(&six, span_of("::1"), 0);
+	r->p.handshake_ms = 300;
+	a = make(r, 0);
+	r->p.listen = &six;
+	b = make(r, 1);
+	assert_int_equal(b->at.host, MULTIADDR_IP6);
+	addr_parse(&at, span_of("127.0.0.1"), b->at.port);
+	assert_int_equal(bind(silent, (struct sockaddr *)&at.ss, at.len), 0);
+	assert_int_equal(listen(silent, 5), 0);
+	/* with an id or without, by either kind of name, or the literal */
+	for (int i = 0; i < 5; i++) {
+		static const char *const names[] = { "dns/localhost", "dns6/localhost", "ip6/::1",
+			"dns4/localhost", "dns/localhost" };
+
+		snprintf(text, sizeof(text), "/%s/tcp/%u", names[i], b->at.port);
+		assert_int_equal(multiaddr_parse(&m, span_of(text)), 1);
+		if (i != 0)
+			m.peer = i == 4 ? a->id : b->id;
+		assert_int_equal(dial(r, a, &m, &w) != NULL, i < 3);
+		if (i < 3)
+			assert_true(peerid_same(peer_id(w.peer), &b->id));
+		else
+			assert_int_equal(w.err.cls, ERR_TIMEOUT);
+		if (i == 4)
+			assert_non_null(strstr(w.err.msg, "none of 2 addresses of localhost"));
+		UNTIL(r, a->ups - a->downs <= 1);
+	}
+	close(silent);
+}
+
+static bool alone;
+
+/* A new address of ours is pushed to who is connected. */
+static void test_push(void **state)
+{
+	struct rig *r = *state;
+	struct node *a, *b;
+	struct addr any;
+	struct wait w;
+	unsigned known;
+
+	if (!alone)
+		skip();
+	b = make(r, 1);
+	addr_parse(&any, span_of("0.0.0.0"), 0);
+	r->p.listen = &any;
+	a = make(r, 0);
+	assert_non_null(dial(r, a, &b->at, &w));
+	UNTIL(r, b->known == 1 && a->known == 1);
+	assert_int_equal(b->told.naddrs, 1);
+	known = b->known;
+	swarm_start(a->sw);
+	assert_true(netns_add("10.9.8.7"));
+	UNTIL(r, b->known > known);
+	assert_int_equal(swarm_moves(a->sw), 1);
+	assert_int_equal(b->told.naddrs, 2);
+	assert_int_equal(b->told.addrs[0].ip[0], 10);
+	assert_int_equal(b->told.addrs[0].port, a->at.port);
+}
+
+/* Who came, is no member and does nothing, goes; a member and whom we dialled stay. */
+static void test_idle(void **state)
+{
+	struct rig *r = *state;
+	struct node *a, *b, *c;
+	struct wait w;
+
+	r->p.idle_ms = 400;
+	a = make(r, 0);
+	b = make(r, 1);
+	c = make(r, 2);
+	swarm_start(a->sw);
+	swarm_start(b->sw);
+	assert_non_null(dial(r, b, &a->at, &w));
+	assert_non_null(dial(r, c, &a->at, &w));
+	UNTIL(r, a->ups == 2);
+	assert_true(peer_set_kind(swarm_peer(a->sw, &c->id), PEER_MEMBER));
+	UNTIL(r, b->downs == 1);
+	assert_int_equal(a->downs, 1);
+	for (int i = 0; i < 150; i++)
+		pass(r);
+	assert_int_equal(a->downs, 1);
+	assert_int_equal(c->downs, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 		T(two_meet), T(nobody_there), T(lists), T(full), T(duplicates), T(bootstrap_that_returns),
-		T(short_of_peers), T(shunned), T(half_open), T(next_port), T(stop),
+		T(short_of_peers), T(shunned), T(half_open), T(next_port), T(stop), T(names), T(push),
+		T(idle),
 	};
 
+	alone = netns_enter();
 	return cmocka_run_group_tests_name("p2p/swarm", tests, NULL, NULL);
 }
