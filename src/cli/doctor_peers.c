@@ -7,6 +7,7 @@
 #include "cli/daemon.h"
 #include "cli/doctor.h"
 #include "cli/peering.h"
+#include "config/layers.h"
 #include "crypto/ed25519.h"
 #include "p2p/peerid.h"
 
@@ -105,6 +106,9 @@ void doctor_peers(struct doctor *d, const struct app *a)
 	if (peering_judge(a, &why) != PEERING_ON)
 		return;		/* the secret and the token have their own lines */
 	look_at_identity(d, a);
+	if (!settings_bool(a->settings, "security.access_control.verify_repository_access"))
+		doctor_say(d, DOCTOR_WARN, "trust", "set verify_repository_access: true",
+		    "whoever holds the group's secret can make this machine serve any answer as GitHub's");
 	if (daemon_socket(a, socket, sizeof(socket), NULL) == 0 && daemon_is_ours(socket))
 		look_at_daemon(d, socket);
 }

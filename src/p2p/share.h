@@ -45,10 +45,13 @@ struct swarm;
 #define SHARE_BUDGET_MS 50
 #define SHARE_STALL_MS 10000		/* a stream that moves nothing is reset */
 #define SHARE_GATHER_MS 50		/* announcements wait so long for company */
+#define SHARE_NEWS_MS 1000		/* and peer_info after members came or went */
+#define SHARE_POOR 4			/* who has fewer members takes a place of others */
+#define SHARE_EVICT_MS 200		/* but not more often */
 #define SHARE_STREAMS 16		/* /github-cache streams of one peer's */
 #define SHARE_MEMORY_BODY ((size_t)64 << 10)
 #define SHARE_CANDIDATE_MAX ((uint64_t)1 << 20)
-#define SHARE_FLIGHT_MAX ((uint64_t)16 << 20)	/* bodies on their way, all peers */
+#define SHARE_FLIGHT_MAX ((uint64_t)16 << 20)	/* bodies on their way, all peers, each direction */
 #define SHARE_INVALIDATES_PER_MIN 10
 #define SHARE_INVALIDATE_AGE_US 60000000
 #define SHARE_FETCH_MS 1000		/* "you fetch" is remembered so long */

@@ -81,10 +81,11 @@ struct share {
 	struct message message;		/* the one being read */
 	struct told *told;		/* announcements that wait for company */
 	size_t ntold;
-	struct timer gather;
+	struct timer gather, news;	/* to tell what is told; to tell members whom we know now */
+	int64_t gather_due, news_due, evicted;	/* loop time; 0: none */
 	int64_t told_at;		/* loop time of the last ones sent */
 	struct fetching fetching[SHARING_FETCHES];
-	uint64_t flight;		/* bytes of bodies on their way */
+	uint64_t flight, lent;		/* bytes of bodies on their way: to us, from us */
 	struct share_named named;
 	struct share_stats stats;
 	bool closing;

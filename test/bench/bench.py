@@ -20,6 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from hits import hits  # noqa: E402
+from peering import Peering  # noqa: E402
 from runs import Command, side_by_side  # noqa: E402
 from serving import Serving  # noqa: E402
 from standin import StandIn  # noqa: E402
@@ -185,6 +186,7 @@ class Bench:
     def all(self, wanted):
         """The sections whose names hold one of these words."""
         serving = Serving(self, GHOARD)
+        peering = Peering(serving)
         sections = {
             "command-gh": self.beside_gh,
             "command-store": self.big_store,
@@ -194,6 +196,10 @@ class Bench:
             "daemon-memory": serving.memory,
             "daemon-crowd": serving.crowd,
             "daemon-start": serving.start,
+            "peers-hit": peering.hit,
+            "peers-setup": peering.set_up,
+            "peers-body": peering.body,
+            "peers-fleet": peering.fleet,
             "codeql-tree": lambda: trees.measure(self, BUILD / "bench" / "tree", GHOARD),
             "codeql-replay": lambda: replay.measure(self, GHOARD),
         }
