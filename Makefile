@@ -106,12 +106,19 @@ endif
 # ---- build ----
 
 .PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench bench-engines demo interop \
-	reproducible dist check-static vendor-bump exact
+	reproducible dist dist-all cross check-static vendor-bump exact
 
 all: $(O)/ghoard ## the program: build/ghoard (default), build/ARCH/ghoard with ARCH=aarch64, armv7 or riscv64
 
 deps: ## install what building needs
 	$(Q)sh vendor/deps.sh build
+
+# the one that runs here, wanted by another machine's release
+ifneq (,$(CROSS))
+build/ghoard: FORCE
+	+$(Q)$(MAKE) ARCH=$(HERE) build/ghoard
+.PHONY: FORCE
+endif
 
 $(O)/ghoard: $(O)/ghoard.debug
 	$(call say,STRIP,$@)
@@ -290,8 +297,13 @@ reproducible: all ## build twice in two folders and compare
 man: build/ghoard ## renew the generated parts of the man pages
 	$(Q)sh test/man.sh build/ghoard src/man
 
-dist: all exact ## dist/: the program, and the sources of its libraries
-	$(Q)sh vendor/dist.sh $(VERSION) $(ARCH)
+ARCHES := x86_64 aarch64 armv7 riscv64
+dist: all exact build/ghoard | build/deps/dist ## dist/: the program, its sources, sums and SBOM; also with ARCH=
+	$(Q)sh vendor/dist.sh $(VERSION) $(ARCH) $(O)/ghoard build/ghoard
+
+dist-all: ## dist/ for x86_64, aarch64, armv7 and riscv64
+	$(Q)rm -rf dist
+	+$(Q)for arch in $(ARCHES); do $(MAKE) ARCH=$$arch dist || exit 1; done
 
 install: build/ghoard ## to PREFIX=/usr/local, under DESTDIR=
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \

@@ -41,6 +41,12 @@ test  mandoc                                    mandoc           mandoc
 test  chromium                                  chromium         chromium
 test  promtool                                  prometheus       prometheus
 test  bwrap                                     bubblewrap       bubblewrap
+test  busybox                                   busybox          busybox
+test  wget                                      wget             wget
+test  curl                                      curl             curl
+test  bash                                      bash             bash
+test  zsh                                       zsh              zsh
+test  fish                                      fish             fish
 test  setpriv                                   util-linux       setpriv
 fuzz  clang                                     clang            clang
 fuzz  /usr/lib/llvm*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev compiler-rt
