@@ -142,7 +142,8 @@ $(1)/obj/%.o: %.c $(1)/flags $(UNPACKED)
 	$$(Q)$(2) $(CPPFLAGS) $(3) $$(DEFINES) -MMD -MP -c -o $$@ $$<
 
 $(1)/lib/%.a: vendor/%.mk vendor/lib.mk $(1)/flags $(UNPACKED)
-	+$$(Q)$(MAKE) -f vendor/lib.mk LIB=$$* OUT=$(1)/lib CC='$(2)' CFLAGS='$(4)'
+	+$$(Q)$(MAKE) -f vendor/lib.mk LIB=$$* OUT=$(1)/lib CC='$(2)' AR='$(if $(filter $(O),$(1)),$(CROSS))ar' \
+		CFLAGS='$(4)'
 
 # other flags, not any change of this file, rebuild everything
 $(1)/flags: Makefile

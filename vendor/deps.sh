@@ -47,6 +47,7 @@ test  curl                                      curl             curl
 test  bash                                      bash             bash
 test  zsh                                       zsh              zsh
 test  fish                                      fish             fish
+test  systemd-analyze                           systemd          -
 test  setpriv                                   util-linux       setpriv
 fuzz  clang                                     clang            clang
 fuzz  /usr/lib/llvm*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev compiler-rt
