@@ -332,6 +332,17 @@ static int parse_p2p_port(struct daemon *d, struct err *err)
 	return 0;
 }
 
+/* The socket that a service manager made (sd_listen_fds(3)); -1: none. Children must not take it for theirs. */
+static int given(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+	bool ours = pid != NULL && n != NULL && strtol(pid, NULL, 10) == getpid() && strtol(n, NULL, 10) > 0;
+
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	return ours ? 3 : -1;
+}
+
 static int listen_tcp_at(struct daemon *d, const char *text, struct err *err)
 {
 	struct url url;
@@ -376,7 +387,7 @@ static int open_server(struct daemon *d, struct err *err)
 	int rc = server_new(&p, &d->server, err);
 
 	if (rc == 0)
-		rc = server_listen_unix(d->server, d->socket, err);
+		rc = server_listen_unix(d->server, d->socket, given(), err);
 	if (rc == 0 && strcmp(tcp, "none") != 0)
 		rc = listen_tcp_at(d, tcp, err);
 	return rc;

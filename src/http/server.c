@@ -493,8 +493,10 @@ static void on_accept(void *arg, int fd, bool is_unix, uid_t peer)
 	exchange_arm(x, full ? RESERVED_MS : s->p.idle_ms);
 }
 
-int server_listen_unix(struct server *s, const char *path, struct err *err)
+int server_listen_unix(struct server *s, const char *path, int fd, struct err *err)
 {
+	if (fd >= 0)
+		return listen_given(s->p.loop, fd, path, on_accept, s, &s->listeners, err);
 	return listen_unix(s->p.loop, path, on_accept, s, &s->listeners, err);
 }
 

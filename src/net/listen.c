@@ -278,6 +278,32 @@ int listen_unix(struct loop *loop, const char *path, listen_fn *fn, void *arg, s
 	return hold(loop, fd, path, fn, arg, list, err);
 }
 
+int listen_given(struct loop *loop, int fd, const char *path, listen_fn *fn, void *arg,
+    struct listener **list, struct err *err)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNSPEC };
+	socklen_t alen = sizeof(a), n = sizeof(int);
+	int listens = 0;
+
+	if (getsockname(fd, (struct sockaddr *)&a, &alen) != 0 || a.sun_family != AF_UNIX ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) != 0 || !listens)
+		return err_set(err, ERR_CONFIG, "descriptor %d is not a listening unix socket; the service "
+						"manager's unit wants ListenStream=%s",
+		    fd, path);
+	a.sun_path[sizeof(a.sun_path) - 1] = '\0';
+	if (strcmp(a.sun_path, path) != 0)
+		return err_set(err, ERR_CONFIG,
+		    "the service manager listens on %.100s, and clients look for %s; give --socket the former",
+		    a.sun_path, path);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+		return err_sys(err, ERR_IO, "taking over the socket %s", path);
+	if (hold(loop, fd, path, fn, arg, list, err) != 0)
+		return err->cls;
+	(*list)->dev = 0;		/* the file is the manager's: it stays */
+	(*list)->ino = 0;
+	return 0;
+}
+
 int listen_tcp(struct loop *loop, const struct addr *addr, uint16_t *port, listen_fn *fn, void *arg,
     struct listener **list, struct err *err)
 {

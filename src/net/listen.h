@@ -27,6 +27,10 @@ typedef void listen_fn(void *arg, int fd, bool is_unix, uid_t peer);
  */
 int listen_unix(struct loop *, const char *path, listen_fn *, void *arg, struct listener **list,
     struct err *);
+/* On the unix socket that a service manager made at `path` and handed over as fd, which is ours from then on.
+ * ERR_CONFIG: it is none, or lies elsewhere. The file stays on close. */
+int listen_given(struct loop *, int fd, const char *path, listen_fn *, void *arg, struct listener **list,
+    struct err *);
 /* *port gets the port taken (0 in the address takes a free one). */
 int listen_tcp(struct loop *, const struct addr *, uint16_t *port, listen_fn *, void *arg,
     struct listener **list, struct err *);
