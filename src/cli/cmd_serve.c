@@ -21,6 +21,7 @@
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/daemon.h"
+#include "cli/keeper.h"
 #include "cli/serve_stats.h"
 #include "config/layers.h"
 #include "http/server.h"
@@ -52,7 +53,7 @@
 static struct {
 	const char *listen, *upstream, *rewrite, *p2p_port;
 	struct opt_list resolve;
-	bool listen_any, background;
+	bool listen_any, background, respawn;
 	int64_t idle_exit;
 } v = { .idle_exit = OPT_UNSET };
 
@@ -71,6 +72,8 @@ static const struct opt opts[] = {
 	{ "p2p-port", 0, OPT_TEXT, "N", AT(p2p_port), "where to listen for peers; 0 takes a free port" },
 	{ "background", 0, OPT_FLAG, NULL, AT(background),
 	    "leave a daemon behind, with its number in ghoard.pid" },
+	{ "respawn", 0, OPT_FLAG, NULL, AT(respawn),
+	    "with --background: start it anew, on the same sockets, when it dies" },
 	{ "idle-exit", 0, OPT_SECONDS, "SEC", AT(idle_exit), "end after this long without a request" },
 	{ .name = NULL }
 };
@@ -92,6 +95,7 @@ struct daemon {
 	} ttls[TTLS_MAX];
 	const char *resolve[OPT_LIST_MAX];
 	char socket[256];
+	int fds[2];			/* listening, unix and TCP; -1: none, or handed on */
 	char tcp[ADDR_TEXT_LEN];	/* the address taken; empty: none */
 	char upstream[600];		/* as commands compare it */
 	uint64_t seen;			/* exchanges, when last looked */
@@ -322,7 +326,7 @@ static int parse_p2p_port(struct daemon *d, struct err *err)
 	return 0;
 }
 
-static int listen_tcp_at(struct daemon *d, const char *text, struct err *err)
+static int open_tcp_at(struct daemon *d, const char *text, struct err *err)
 {
 	struct url url;
 	struct addr addr;
@@ -344,10 +348,26 @@ static int listen_tcp_at(struct daemon *d, const char *text, struct err *err)
 		    "--listen %s is not a loopback address: plain HTTP would carry tokens over the network; "
 		    "--listen-any allows it",
 		    text);
-	if (server_listen_tcp(d->server, &addr, &taken, err) != 0 || !addr_parse(&addr, url.host, taken))
+	d->fds[1] = listen_open_tcp(&addr, &taken, err);
+	if (d->fds[1] < 0 || !addr_parse(&addr, url.host, taken))
 		return err->cls;
 	addr_text(&addr, d->tcp);
 	return 0;
+}
+
+static int open_sockets(struct daemon *d, struct err *err)
+{
+	const char *tcp = v.listen != NULL ? v.listen : LISTEN_DEFAULT;
+	int rc = 0;
+
+	d->fds[0] = listen_open_unix(d->socket, err);
+	if (d->fds[0] < 0)
+		return d->fds[0];
+	if (strcmp(tcp, "none") != 0)
+		rc = open_tcp_at(d, tcp, err);
+	if (rc != 0)
+		unlink(d->socket);
+	return rc;
 }
 
 static int open_server(struct daemon *d, struct err *err)
@@ -362,13 +382,15 @@ static int open_server(struct daemon *d, struct err *err)
 		.max_body = (uint64_t)settings_int(d->app.settings, "daemon.max_request_body"),
 		.ops = { proxy_on_request, proxy_on_body, proxy_on_body_end, proxy_on_drained, proxy_on_gone,
 		    proxy_on_again, proxy_forget, repeat_hold, repeat_release, d->proxy } };
-	const char *tcp = v.listen != NULL ? v.listen : LISTEN_DEFAULT;
 	int rc = server_new(&p, &d->server, err);
 
-	if (rc == 0)
-		rc = server_listen_unix(d->server, d->socket, err);
-	if (rc == 0 && strcmp(tcp, "none") != 0)
-		rc = listen_tcp_at(d, tcp, err);
+	if (rc == 0 && d->fds[0] < 0)
+		rc = open_sockets(d, err);
+	for (int i = 0; rc == 0 && i < 2; i++)
+		if (d->fds[i] >= 0) {
+			rc = server_listen_fd(d->server, d->fds[i], i == 0 ? d->socket : NULL, err);
+			d->fds[i] = -1;
+		}
 	return rc;
 }
 
@@ -433,6 +455,21 @@ static void raise_limit(void)
 		log_warn("no more than %llu open files are allowed (ulimit -n): fewer than %d clients can be "
 			 "served at once",
 		    (unsigned long long)r.rlim_cur, MAX_CLIENTS);
+}
+
+/* The sockets belong to a process that does nothing else; the daemon is its child. */
+static int keep(struct daemon *d, const struct globals *g, struct err *err)
+{
+	int rc = app_open(&d->app, g, err);
+
+	if (rc == 0)
+		rc = app_open_store(&d->app, false, err);
+	if (rc == 0)
+		rc = daemon_socket(&d->app, d->socket, sizeof(d->socket), err);
+	if (rc == 0)
+		rc = open_sockets(d, err);
+	app_close(&d->app);
+	return rc == 0 ? keeper_fork(d->socket, err) : rc;
 }
 
 static int open_daemon(struct daemon *d, const struct globals *g, struct err *err)
@@ -550,12 +587,15 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 	int rc = 0;
 
 	memset(&d, 0, sizeof(d));
+	d.fds[0] = d.fds[1] = -1;
 	if (args->n > 0)
 		rc = err_set(err, ERR_USAGE, "serve takes no operands, not '%s'", args->arg[0]);
 	if (rc == 0)
 		rc = parse_p2p_port(&d, err);
 	if (rc == 0 && v.background)
 		rc = detach(err);
+	if (rc == 0 && v.background && v.respawn)
+		rc = keep(&d, g, err);
 	if (rc == 0)
 		rc = open_daemon(&d, g, err);
 	if (rc == 0)

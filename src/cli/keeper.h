@@ -1,0 +1,19 @@
+/*
+ * A process that keeps listening sockets and the child that serves them: clients wait in the sockets' queue
+ * while a child that a signal ended (a crash, no memory, kill -9) is replaced, and are never refused.
+ *
+ * A child that exits by itself has decided so, and is not replaced. SIGTERM and SIGINT are handed on to it.
+ */
+#ifndef CLI_KEEPER_H
+#define CLI_KEEPER_H
+
+struct err;
+
+#define KEEPER_TRIES 20		/* deaths in a row, each within KEEPER_SHORT_MS, after which it gives up */
+#define KEEPER_SHORT_MS 5000
+
+/* Returns 0 in each child. The keeper itself ends with its last child and that one's exit code, and removes
+ * the socket file at `path` where the child could not. ERR_IO: there is no child. */
+int keeper_fork(const char *path, struct err *);
+
+#endif
