@@ -1,6 +1,6 @@
 /*
  * The subcommands of `ghoard cache`, in files by what they work on: entries by name (cache_named), entries
- * one by one (cache_list), archives (cache_export, cache_import), and what these share. They get the store
+ * one by one (cache_list), archives (cache_export, cache_import, cache_persist), and what these share. They get the store
  * open, the operands behind their name (their number is checked), and the options in force.
  *
  * Each returns an exit code; a failure that is not yet told on stderr is left in err.
@@ -26,6 +26,7 @@ struct cache_sub {
 	bool stale;			/* get: also what is past its TTL */
 	int64_t ttl;			/* put: OPT_UNSET is the operation's */
 	const char *prefix;		/* ls, rm; NULL: none */
+	bool keep_runtime;		/* persist */
 	const char *const *arg;
 	size_t nargs;
 };
@@ -43,6 +44,16 @@ int cache_list_verify(const struct cache_sub *, struct err *);
 
 int cache_export_run(const struct cache_sub *, struct err *);
 int cache_import_run(const struct cache_sub *, struct err *);
+int cache_persist_run(const struct cache_sub *, struct err *);
+
+/* Every sound entry into an archive at `fd`, which can be sought; above `max` bytes (0: none) entries are left
+ * out, with a warning. */
+int cache_export_to(const struct app *, int fd, uint64_t max, size_t *packed, struct err *);
+struct cache_imported {
+	size_t imported, kept, nameless;	/* kept: here as new or newer */
+};
+/* All of it is checked before anything is written. `file` is for the sentence of a failure. */
+int cache_import_from(struct app *, int fd, const char *file, struct cache_imported *, struct err *);
 
 /* Print with control characters as \xNN: keys and names come from files. */
 void cache_sub_print(struct span);
