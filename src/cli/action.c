@@ -285,6 +285,7 @@ void action_persist(const char *command, const char *verb)
 		return;
 	action_begin(&c, command, "persist");
 	action_arg(&c, verb);
+	action_arg(&c, "--keep-runtime");
 	c.mute = true;
 	action_run(&c);
 	printf("%.*s", (int)buf_len(&c.out), (const char *)buf_data(&c.out));

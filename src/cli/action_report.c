@@ -55,10 +55,13 @@ static int inject(const char *outputs)
 		action_opt(&c, "--from-json-env", "CREDENTIALS_JSON");
 	action_opt(&c, "--names", action_env("CREDENTIAL_NAMES"));
 	action_opt(&c, "--runner", action_env("RUNNER_ID"));
-	c.shown = true;
+	/* nektos/act gives its steps a terminal and filters what comes from it; the runner gives a pipe */
+	c.shown = action_env("ACT") == NULL || !isatty(STDOUT_FILENO);
 	setenv("GITHUB_OUTPUT", outputs, 1);
 	code = action_run(&c);
 	setenv("GITHUB_OUTPUT", own, 1);
+	if (!c.shown)
+		file_write_all(STDOUT_FILENO, buf_data(&c.out), buf_len(&c.out));
 	action_end(&c);
 	return code;
 }

@@ -1,4 +1,5 @@
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "cli/action.h"
@@ -10,11 +11,22 @@ static const struct {
 } subs[] = { { "setup", action_setup }, { "codeql", action_codeql }, { "save", action_save },
 	{ "inject", action_inject }, { "report", action_report } };
 
+/* What the runtime action handed over is for this step, whoever read it, or nobody. */
+static int run_sub(size_t i, const struct globals *g, struct err *err)
+{
+	int code = subs[i].run(g, err);
+	const char *runtime = action_env("GHOARD_RUNTIME_FILE");
+
+	if (runtime != NULL)
+		unlink(runtime);
+	return code;
+}
+
 static int run(const struct globals *g, const struct opt_args *args, struct err *err)
 {
 	for (size_t i = 0; args->n == 1 && i < sizeof(subs) / sizeof(subs[0]); i++)
 		if (strcmp(subs[i].name, args->arg[0]) == 0)
-			return subs[i].run(g, err);
+			return run_sub(i, g, err);
 	err_set(err, ERR_USAGE, "action takes setup, codeql, save, inject or report; see 'ghoard help action'");
 	return XC_USAGE;
 }

@@ -1,0 +1,345 @@
+"""The composite actions in workflows, run by act: outputs, environment, summary, masks, order."""
+
+import json
+import re
+
+import pytest
+import rig
+import scanning
+import workflows
+from fake import Proxy
+
+BINARY = f"path: {rig.BINARY}"
+
+
+@pytest.fixture
+def runner(fake, client, tmp_path):
+    made = workflows.Runner(tmp_path, fake, client("act") / "act")
+    made.write("README.md", "# An example\n")
+    made.write("app.py", "import os, sys\nos.system(sys.argv[1])\nprint(1)\n")
+    yield made
+    made.close()
+
+
+def workflow(*steps, on="push", **more):
+    """A workflow of one job; a step is the lines of its mapping."""
+    text = f"name: test\non: {on}\njobs:\n  one:\n    runs-on: ubuntu-latest\n"
+    for key, value in more.items():
+        text += f"    {key}: {value}\n"
+    text += "    steps:\n"
+    for step in ("uses: actions/checkout@v5", *steps):
+        lines = step.strip("\n").splitlines()
+        text += "".join(f"      {'- ' if n == 0 else '  '}{line}\n" for n, line in enumerate(lines))
+    return text
+
+
+def use(action, *inputs, head=""):
+    lines = "".join(f"\n  {line}" for line in (*inputs, BINARY))
+    return f"{head}uses: {workflows.ACTION}/actions/{action}@{workflows.REF}\nwith:{lines}"
+
+
+TOKEN = "github-token: ${{ secrets.GITHUB_TOKEN }}"
+SETUP = use("setup-github-cache", TOKEN, head="id: cache\n")
+REPORT = use("report", head="name: report\nif: always()\n")
+
+
+def run(name, *commands):
+    return f"name: {name}\nrun: |" + "".join(f"\n  {c}" for c in commands)
+
+
+def test_setup_and_report(runner, fake):
+    runner.write(
+        ".github/workflows/w.yml",
+        workflow(
+            SETUP,
+            run(
+                "outputs",
+                'echo "$(printf "%s/" \\',
+                '  "${{ steps.cache.outputs.cache-status }}" "${{ steps.cache.outputs.peer-count }}")"',
+                'test "${{ steps.cache.outputs.cache-dir }}" = "$HOME/.cache/github-api-p2p"',
+            ),
+            run(
+                "environment",
+                "for v in ENABLE_P2P_CACHE GITHUB_CACHE_SIZE CACHE_DEFAULT_TTL P2P_LISTEN_PORT \\",
+                '  ENABLE_PEER_DISCOVERY CACHE_DIR; do eval "echo $v=\\$$v"; done',
+                'case $GHOARD_SOCKET in "$RUNNER_TEMP"/*) ;; *) exit 1 ;; esac',
+                'echo "token=${ACTIONS_RUNTIME_TOKEN_SEEN:-none}"',
+            ),
+            run(
+                "calls",
+                "for i in 1 2 3; do",
+                '  curl -sf -H "Authorization: token ${{ secrets.GITHUB_TOKEN }}" \\',
+                '    "$GHOARD_API_URL/repos/octocat/hello-world" >/dev/null',
+                "done",
+                'curl -sf --unix-socket "$GHOARD_SOCKET" http://localhost/_ghoard/health >/dev/null',
+            ),
+            REPORT,
+            run("after", 'test -z "$GHOARD_API_URL$GH_CONFIG_DIR$GHOARD_SOCKET"', 'ls -A "$RUNNER_TEMP"'),
+        ),
+    )
+    runner.commit()
+    log = runner()
+    assert [s for s, _ in log.steps()] == [
+        "actions/checkout@v5",
+        "OWNER/ghoard/actions/setup-github-cache@v1",
+        "outputs",
+        "environment",
+        "calls",
+        "report",
+        "after",
+    ]
+    assert {r for _, r in log.steps()} == {"success"}, log
+    assert "success/0/" in log.said("outputs")
+    home = runner.home / ".cache" / "github-api-p2p"
+    assert log.said("environment").split()[:6] == [
+        "ENABLE_P2P_CACHE=true",
+        "GITHUB_CACHE_SIZE=5000",
+        "CACHE_DEFAULT_TTL=300",
+        "P2P_LISTEN_PORT=9000",
+        "ENABLE_PEER_DISCOVERY=true",
+        f"CACHE_DIR={home}",
+    ]
+    assert fake.count(billable=True) == 1, fake.requests
+    assert "api_calls_saved | 2" in log.text.replace("\\n", "\n"), log
+    assert "ghoard-" not in log.said("after"), "the job's folder stays"
+    assert not log.warnings()
+
+
+@pytest.fixture
+def proxy(fake, github):
+    """GitHub's own name on a machine without a network: the daemon finds it through HTTPS_PROXY."""
+    started = Proxy({"api.github.com:443": (github, 443)}).start()
+    yield started
+    started.stop()
+
+
+def test_gh_through_the_socket(runner, fake, proxy):
+    """gh finds the daemon by its own configuration, also right after the daemon was killed."""
+    (runner.home / ".config" / "gh").mkdir(parents=True)
+    own = runner.home / ".config" / "gh" / "config.yml"
+    own.write_text("git_protocol: ssh\nhttp_unix_socket: /nowhere\naliases:\n    v: repo view\n")
+    before = own.read_text()
+    runner.write(
+        ".github/workflows/w.yml",
+        workflow(
+            SETUP,
+            run("kept", "gh config get git_protocol", "gh alias list"),
+            run(
+                "calls",
+                "for i in 1 2 3 4 5 6; do",
+                "  gh api repos/octocat/hello-world --jq .full_name",
+                "  kill -9 $(ghoard status --json | sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p')",
+                "done",
+            )
+            + "\nenv:\n  GH_TOKEN: ${{ secrets.GITHUB_TOKEN }}",
+            REPORT,
+        ),
+    )
+    runner.commit()
+    log = runner(env={"HTTPS_PROXY": proxy.url, "https_proxy": proxy.url})
+    assert "ssh" in log.said("kept") and "repo view" in log.said("kept")
+    assert log.said("calls").split().count("octocat/hello-world") == 6, log
+    assert fake.count(billable=True) == 1
+    assert own.read_text() == before
+
+
+def test_inject_masks(runner, fake):
+    listed = json.dumps([{"name": "DEPLOY_KEY", "value": "hunter2-hunter2\nsecond-line", "scope": "repo"}])
+    runner.write(
+        ".github/workflows/w.yml",
+        workflow(
+            use("inject-credentials", TOKEN, "credentials: ${{ secrets.LIST }}", head="id: inject\n"),
+            run(
+                "use",
+                'echo "${{ steps.inject.outputs.credentials-injected }} ${{ steps.inject.outputs.status }}"',
+                'echo "shown: $DEPLOY_KEY"',
+                'test "$(printf %s "$DEPLOY_KEY" | tail -n 1)" = second-line',
+                'test "$CREDENTIALS_DIR" = "$HOME/.credentials"',
+            ),
+            REPORT,
+        ),
+    )
+    runner.commit()
+    log = runner(secrets={"LIST": listed})
+    assert "1 success" in log.said("use")
+    assert "hunter2" not in log.said() and "second-line" not in log.said(), log
+    assert "audit log stands at line" in log.text
+
+
+def test_inject_fails_the_job(runner):
+    runner.write(
+        ".github/workflows/w.yml",
+        workflow(
+            use("inject-credentials", TOKEN, "credential-names: NOT_THERE", head="id: inject\n"),
+            run("never", "echo never"),
+        ),
+    )
+    runner.commit()
+    log = runner(rc=1)
+    assert ("never", "success") not in log.steps(), log
+
+
+def test_a_runner_that_cannot(runner):
+    """No binary for this machine: disabled, one warning, and the job goes on."""
+    text = workflow(
+        SETUP,
+        use("setup-codeql-cache", TOKEN, head="id: scan\n"),
+        run(
+            "see",
+            'echo "${{ steps.cache.outputs.cache-status }} ${{ steps.scan.outputs.cache-status }}'
+            ' ${{ steps.scan.outputs.should-skip-scan }}"',
+        ),
+        REPORT,
+    )
+    runner.write(".github/workflows/w.yml", text.replace(BINARY, "path: /no/ghoard/here"))
+    runner.commit()
+    log = runner()
+    assert "disabled disabled false" in log.said("see"), log
+    assert len(log.warnings()) == 3, "one warning a step"
+    assert "::set-env" not in log.said()
+
+
+# ---- CodeQL ----
+
+SCAN = """
+import json, sys, time
+sys.path.insert(0, {interop!r})
+import scanning
+document = scanning.sarif([scanning.result()] if "os.system" in open("app.py").read() else [])
+for run in document["runs"]:
+    run["automationDetails"] = {{"id": "/language:python/"}}
+open("results.sarif", "w").write(json.dumps(document))
+print("SCANNED")
+"""
+
+
+def codeql(path, *more):
+    inputs = (
+        *(TOKEN, "languages: python", f"codeql-version: {scanning.VERSION}", "build-mode: none"),
+        *("category: /language:python", *more),
+    )
+    return workflow(
+        use("setup-codeql-cache", *inputs, head="id: cache\n"),
+        "name: scan\nif: steps.cache.outputs.should-skip-scan != 'true'\n"
+        f"run: python3 {path}\nenv:\n  PYTHONDONTWRITEBYTECODE: 1",
+        use(
+            "save-codeql-cache",
+            "sarif: results.sarif",
+            head="id: save\nname: save\nif: steps.cache.outputs.should-skip-scan != 'true'\n",
+        ),
+        run(
+            "outputs",
+            'echo "skip=${{ steps.cache.outputs.should-skip-scan }} reason=${{ steps.cache.outputs.reason }}"',
+            'echo "stored=${{ steps.save.outputs.stored }} alerts=${{ steps.save.outputs.alerts }}"',
+            'echo "status=${{ steps.cache.outputs.cache-status }} key=${{ steps.cache.outputs.cache-key }}"',
+        ),
+        on="[push, pull_request]",
+    )
+
+
+@pytest.fixture
+def scans(runner, tmp_path):
+    script = tmp_path / "scan.py"
+    script.write_text(SCAN.format(interop=str(rig.ROOT / "test" / "scenario")))
+    runner.write(".github/workflows/codeql.yml", codeql(script))
+    runner.write(".gitignore", "results.sarif\n")
+    return runner
+
+
+def verdict(log):
+    said = log.said("outputs")
+    return {**dict(re.findall(r"(\w+)=(\S*)", said)), "scanned": "SCANNED" in log.said("scan")}
+
+
+def uploads(fake):
+    return [
+        (u["commit_sha"], len(json.loads(u["sarif"])["runs"][0]["results"]))
+        for u in getattr(fake.model.repo("octocat/hello-world"), "uploads", [])
+    ]
+
+
+def test_codeql_four_times(scans, fake):
+    """Scan; skip the same commit; skip one that changes prose alone; scan a changed source."""
+    first = scans.commit()
+    one = verdict(scans())
+    assert one["scanned"] and one["stored"] == "true" and one["alerts"] == "1", one
+    assert one["status"] == "success" and one["key"].startswith("ghoard-codeql-")
+    two = verdict(scans())
+    assert not two["scanned"] and two["skip"] == "true" and two["reason"] == "hit-commit", two
+    scans.write("README.md", "# Another text\n")
+    second = scans.commit()
+    three = verdict(scans())
+    assert not three["scanned"] and three["reason"] == "hit-tree", three
+    scans.write("app.py", "print(2)\n")
+    scans.commit()
+    four = verdict(scans())
+    assert four["scanned"] and four["skip"] == "false" and four["reason"] == "miss-sources", four
+    assert uploads(fake) == [(first, 1), (second, 1)], "the stand-in holds another analysis"
+
+
+def test_codeql_upload_fails(scans, fake):
+    """GitHub did not take the result, so there is none: scan, and the job goes on."""
+    scans.commit()
+    assert verdict(scans())["stored"] == "true"
+    fake.model.repo("octocat/hello-world").fields["code_scanning"] = False
+    refused = verdict(scans())
+    assert refused["scanned"] and refused["skip"] == "false" and refused["reason"] == "upload-failed"
+    del fake.model.repo("octocat/hello-world").fields["code_scanning"]
+    assert verdict(scans())["skip"] == "true"
+
+
+def test_codeql_read_only_token(scans, fake):
+    scans.commit()
+    scans()
+    fake.model.add_token("reader-token", "bob") if "bob" in fake.model.users else None
+    log = scans(secrets={"GITHUB_TOKEN": "nobody-token"})
+    assert verdict(log)["scanned"] and verdict(log)["skip"] == "false", log
+    assert not uploads(fake)
+
+
+def test_codeql_processing_fails(scans, fake):
+    scans.commit()
+    scans()
+    repo = fake.model.repo("octocat/hello-world")
+    repo.fields["upload_faults"] = ["the stand-in does not like it"]
+    log = scans()
+    assert verdict(log)["scanned"] and verdict(log)["reason"] == "upload-failed", log
+
+
+def test_codeql_fork(scans, fake):
+    """What a branch of this repository has stored does not answer a fork's pull request with its token."""
+    scans.commit()
+    scans()
+    head = {"repo": {"full_name": "stranger/hello-world", "fork": True}, "ref": "patch", "sha": "0" * 40}
+    base = {"repo": {"full_name": "octocat/hello-world"}, "ref": "main"}
+    payload = {"pull_request": {"number": 7, "head": head, "base": base}, "number": 7}
+    log = scans("pull_request", payload=payload, secrets={"GITHUB_TOKEN": "nobody-token"})
+    assert verdict(log)["scanned"] and verdict(log)["skip"] == "false", log
+    assert not uploads(fake)
+
+
+# ---- linters ----
+
+
+def action_files():
+    return sorted((rig.ROOT / "actions").glob("*/action.yml"))
+
+
+def workflow_files():
+    return sorted((rig.ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def test_actionlint(client, program, tmp_path):
+    texts = {p.name: p.read_text() for p in workflow_files()}
+    for path in (rig.ROOT / "README.md", rig.ROOT / "actions" / "README.md"):
+        texts |= {f"{path.parent.name}-{n}.yml": t for n, t in enumerate(workflows.examples(path).values())}
+    assert texts
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        assert program(client("act") / "actionlint", "-no-color", "-shellcheck=", tmp_path / name) == ""
+
+
+def test_action_validator(client, program):
+    tool = client("action-validator") / "node_modules" / ".bin" / "action-validator"
+    for path in (*action_files(), *workflow_files()):
+        program("node", tool, path)
