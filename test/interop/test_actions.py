@@ -201,32 +201,19 @@ def test_a_runner_that_cannot(runner):
 
 # ---- CodeQL ----
 
-SCAN = """
-import json, sys, time
-sys.path.insert(0, {interop!r})
-import scanning
-document = scanning.sarif([scanning.result()] if "os.system" in open("app.py").read() else [])
-for run in document["runs"]:
-    run["automationDetails"] = {{"id": "/language:python/"}}
-open("results.sarif", "w").write(json.dumps(document))
-print("SCANNED")
-"""
+NEEDED = "if: steps.cache.outputs.should-skip-scan != 'true'\n"
 
 
-def codeql(path, *more):
+def codeql():
     inputs = (
         *(TOKEN, "languages: python", f"codeql-version: {scanning.VERSION}", "build-mode: none"),
-        *("category: /language:python", *more),
+        "category: /language:python",
     )
     return workflow(
         use("setup-codeql-cache", *inputs, head="id: cache\n"),
-        "name: scan\nif: steps.cache.outputs.should-skip-scan != 'true'\n"
-        f"run: python3 {path}\nenv:\n  PYTHONDONTWRITEBYTECODE: 1",
-        use(
-            "save-codeql-cache",
-            "sarif: results.sarif",
-            head="id: save\nname: save\nif: steps.cache.outputs.should-skip-scan != 'true'\n",
-        ),
+        f"name: scan\n{NEEDED}uses: github/codeql-action/analyze@v4\n"
+        "with:\n  category: /language:python\n  output: results",
+        use("save-codeql-cache", "sarif: results", head=f"id: save\nname: save\n{NEEDED}"),
         run(
             "outputs",
             'echo "skip=${{ steps.cache.outputs.should-skip-scan }} reason=${{ steps.cache.outputs.reason }}"',
@@ -238,11 +225,9 @@ def codeql(path, *more):
 
 
 @pytest.fixture
-def scans(runner, tmp_path):
-    script = tmp_path / "scan.py"
-    script.write_text(SCAN.format(interop=str(rig.ROOT / "test" / "scenario")))
-    runner.write(".github/workflows/codeql.yml", codeql(script))
-    runner.write(".gitignore", "results.sarif\n")
+def scans(runner):
+    runner.write(".github/workflows/codeql.yml", codeql())
+    runner.write(".gitignore", "results/\n")
     return runner
 
 
@@ -318,6 +303,75 @@ def test_codeql_fork(scans, fake):
     assert not uploads(fake)
 
 
+# ---- the examples, as their readers have them ----
+
+
+def example(name):
+    return workflows.examples(rig.ROOT / "actions" / "README.md")[name]
+
+
+def test_example_matrix(runner, fake):
+    runner.write(".github/workflows/w.yml", example("labels"))
+    runner.commit()
+    log = runner(secrets={"GHOARD_P2P_SECRET": "s" * 40})
+    assert [s for s, _ in log.steps()].count("calls") == 3, log
+    assert fake.count(billable=True) <= 4, "three jobs made the calls of one, or asked at the same moment"
+
+
+def test_example_codeql(runner, fake):
+    runner.write(".github/workflows/codeql.yml", example("codeql"))
+    runner.write(".gitignore", "sarif-results/\n")
+    commit = runner.commit()
+    assert "SCANNED" in runner().said()
+    assert "SCANNED" not in runner().said()
+    assert uploads(fake) == [(commit, 1)]
+
+
+def test_example_credentials(runner):
+    runner.write(".github/workflows/w.yml", example("deploy"))
+    runner.write("deploy.sh", '#!/bin/sh\ntest "$DEPLOY_KEY" = correct-horse && echo "deployed with $DEPLOY_KEY"\n')
+    (runner.tree / "deploy.sh").chmod(0o755)
+    runner.commit()
+    listed = json.dumps([{"name": "DEPLOY_KEY", "value": "correct-horse", "scope": "repo", "ttl_hours": 1}])
+    log = runner(secrets={"DEPLOY_CREDENTIALS": listed})
+    assert "deployed with ***" in log.said("deploy") and "correct-horse" not in log.said(), log
+
+
+def test_example_air_gapped(runner, tmp_path):
+    source = tmp_path / "opt"
+    source.mkdir()
+    (source / "ghoard").write_bytes(rig.BINARY.read_bytes())
+    (source / "ghoard").chmod(0o755)
+    runner.write(".github/workflows/w.yml", example("air-gapped").replace("/opt/ghoard", str(source)))
+    runner.commit()
+    log = runner()
+    assert ("calls", "success") in log.steps()
+
+
+def test_reference_example(runner, fake):
+    """Five jobs; the scan of the first run answers the second's, whose condition leaves it out."""
+    runner.write(
+        ".github/workflows/w.yml", (rig.ROOT / "test" / "interop" / "reference.yml").read_text()
+    )
+    runner.write(".gitignore", "sarif-results/\n")
+    commit = runner.commit()
+    secrets = {"CUSTOM_API_KEY": "a-custom-key-of-them"}
+    first = runner(secrets=secrets)
+    assert {line["jobID"] for line in first.lines if line.get("jobID")} == {
+        *("setup-cache", "test-with-cache", "security-scan", "autoscaler-integration", "performance-summary")
+    }
+    said = first.said("status")
+    assert "api success 0" in said and "codeql success false" in said and "creds 1 success" in said, first
+    assert "a-custom-key" not in first.said()
+    assert "total_hits" in first.said("statistics")
+    assert "skip=false" in first.said("verdict") and "SCANNED" in first.said()
+    assert "peers 0 api success" in first.said("summary")
+    second = runner(secrets=secrets)
+    assert "skip=true" in second.said("verdict") and "SCANNED" not in second.said()
+    assert ("analyze", "success") not in second.steps("security-scan")
+    assert uploads(fake) == [(commit, 1)]
+
+
 # ---- linters ----
 
 
@@ -331,9 +385,9 @@ def workflow_files():
 
 def test_actionlint(client, program, tmp_path):
     texts = {p.name: p.read_text() for p in workflow_files()}
-    for path in (rig.ROOT / "README.md", rig.ROOT / "actions" / "README.md"):
-        texts |= {f"{path.parent.name}-{n}.yml": t for n, t in enumerate(workflows.examples(path).values())}
-    assert texts
+    texts["reference.yml"] = (rig.ROOT / "test" / "interop" / "reference.yml").read_text()
+    texts |= {f"{n}.yml": t for n, t in workflows.examples(rig.ROOT / "actions" / "README.md").items()}
+    assert len(texts) >= 6
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
         assert program(client("act") / "actionlint", "-no-color", "-shellcheck=", tmp_path / name) == ""

@@ -1,5 +1,6 @@
 """Workflows run by nektos/act on this machine, without containers: what the runner did, step by step."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -14,6 +15,36 @@ import scanning
 
 ACTION = "OWNER/ghoard"  # as the examples call this repository
 REF = "v1"
+STAND_IN = """name: {name}
+description: In place of CodeQL
+inputs:
+  languages: {{description: "", default: ""}}
+  build-mode: {{description: "", default: ""}}
+  queries: {{description: "", default: ""}}
+  category: {{description: "", default: ""}}
+  output: {{description: "", default: ""}}
+runs:
+  using: composite
+  steps:
+    - shell: sh
+      run: {run}
+      env:
+        OUTPUT: ${{{{ inputs.output }}}}
+        CATEGORY: ${{{{ inputs.category }}}}
+        PYTHONDONTWRITEBYTECODE: "1"
+"""
+SCAN = """
+import json, os, pathlib, sys
+sys.path.insert(0, {scenario!r})
+import scanning
+document = scanning.sarif([scanning.result()] if "os.system" in open("app.py").read() else [])
+for run in document["runs"]:
+    run["automationDetails"] = {{"id": os.environ["CATEGORY"] + "/"}}
+folder = pathlib.Path(os.environ["OUTPUT"])
+folder.mkdir(exist_ok=True)
+(folder / "python.sarif").write_text(json.dumps(document))
+print("SCANNED")
+"""
 
 
 class Log:
@@ -69,8 +100,28 @@ class Runner:
         self.tree.mkdir()
         self.actions.mkdir()
         shutil.copytree(rig.ROOT / "actions", self.actions / "actions")
+        self._release()
+        self._codeql(folder)
         scanning.git(self.tree, "init", "-q", "-b", "main")
         scanning.git(self.tree, "remote", "add", "origin", f"{fake.url}/octocat/hello-world.git")
+
+    def _release(self):
+        """The binary in the runner's tool cache, known to the actions' commit."""
+        arch = {"x86_64": "x64", "aarch64": "arm64"}[os.uname().machine]
+        place = self.home / ".cache" / "act" / "tool_cache" / "ghoard" / "0.1.0" / arch
+        place.mkdir(parents=True)
+        shutil.copy(rig.BINARY, place / "ghoard")
+        (place.parent / f"{arch}.complete").touch()
+        sum = hashlib.sha256(rig.BINARY.read_bytes()).hexdigest()
+        (self.actions / "actions" / "SHA256SUMS").write_text(f"{sum}  ghoard\n")
+
+    def _codeql(self, folder):
+        """github/codeql-action with a script for CodeQL."""
+        self.codeql = folder / "codeql-action"
+        for name, run in (("init", "true"), ("analyze", 'python3 "$GITHUB_ACTION_PATH/scan.py"')):
+            (self.codeql / name).mkdir(parents=True)
+            (self.codeql / name / "action.yml").write_text(STAND_IN.format(name=name, run=run))
+        (self.codeql / "analyze" / "scan.py").write_text(SCAN.format(scenario=str(rig.ROOT / "test" / "scenario")))
 
     def write(self, path, text):
         path = self.tree / path
@@ -103,6 +154,7 @@ class Runner:
             *(self.program, event, "--json", "-P", "ubuntu-latest=-self-hosted", "--no-cache-server"),
             *("-P", "linux=-self-hosted", "-P", "self-hosted=-self-hosted"),
             *("--action-offline-mode", "--local-repository", f"{ACTION}@{REF}={self.actions}"),
+            *("--local-repository", f"github/codeql-action@v4={self.codeql}"),
             *(() if env and "HTTPS_PROXY" in env else ("--github-instance", self.fake.url[len("https://") :])),
             *("-e", self.home / "event.json", *more),
         ]
