@@ -121,7 +121,8 @@ class Runner:
         for name, run in (("init", "true"), ("analyze", 'python3 "$GITHUB_ACTION_PATH/scan.py"')):
             (self.codeql / name).mkdir(parents=True)
             (self.codeql / name / "action.yml").write_text(STAND_IN.format(name=name, run=run))
-        (self.codeql / "analyze" / "scan.py").write_text(SCAN.format(scenario=str(rig.ROOT / "test" / "scenario")))
+        text = SCAN.format(scenario=str(rig.ROOT / "test" / "scenario"))
+        (self.codeql / "analyze" / "scan.py").write_text(text)
 
     def write(self, path, text):
         path = self.tree / path
@@ -155,7 +156,7 @@ class Runner:
             *("-P", "linux=-self-hosted", "-P", "self-hosted=-self-hosted"),
             *("--action-offline-mode", "--local-repository", f"{ACTION}@{REF}={self.actions}"),
             *("--local-repository", f"github/codeql-action@v4={self.codeql}"),
-            *(() if env and "HTTPS_PROXY" in env else ("--github-instance", self.fake.url[len("https://") :])),
+            *(() if env and "HTTPS_PROXY" in env else ("--github-instance", self.fake.url[8:])),
             *("-e", self.home / "event.json", *more),
         ]
         for name, value in {"GITHUB_TOKEN": "alice-token", **(secrets or {})}.items():
