@@ -146,6 +146,7 @@ static void write_stats(void *arg, struct buf *b)
 	json_put_int(o, "memory_entries", (int64_t)mem_count(d->app.mem));
 	json_put_int(o, "memory_bytes", (int64_t)mem_bytes(d->app.mem));
 	serve_stats_limits(&d->stats, o);
+	doors_report(&d->peering.doors, o);
 	recent_write(d->recent, o, loop_now(d->app.loop));
 	json_print(o, false, b);
 	json_free(o);

@@ -37,6 +37,22 @@ static void judge(struct doctor *d, const struct json *o)
 	    addrs > 0 ? json_str(json_at(json_get(o, "addrs"), 0)) : "no address");
 }
 
+static void judge_registry(struct doctor *d, const struct json *r)
+{
+	const char *state = text_of(r, "state"), *why = text_of(r, "why");
+
+	if (r == NULL || strcmp(state, "off") == 0)
+		return;		/* outside Actions there is none, and bootstrap_peers do */
+	if (strcmp(state, "looks") == 0)
+		doctor_say(d, DOCTOR_WARN, "registry", NULL,
+		    "the daemon looks for peers in the Actions cache of %s, but others do not find it: %s",
+		    text_of(r, "repository"), why);
+	else
+		doctor_say(d, why[0] == '\0' ? DOCTOR_OK : DOCTOR_WARN, "registry", NULL,
+		    "the Actions cache of %s lists peers%s%s", text_of(r, "repository"),
+		    why[0] == '\0' ? "" : ", but: ", why);
+}
+
 static void look_at_daemon(struct doctor *d, const char *socket)
 {
 	struct json *o = NULL;
@@ -45,8 +61,11 @@ static void look_at_daemon(struct doctor *d, const char *socket)
 
 	err_init(&err);
 	buf_init(&b, REPORT_MAX);
-	if (daemon_ask(socket, "GET", "/_ghoard/peers", &b, &err) == 0 && json_parse(buf_span(&b), &o) == 0)
+	if (daemon_ask(socket, "GET", "/_ghoard/peers", &b, &err) == 0 &&
+	    json_parse(buf_span(&b), &o) == 0) {
 		judge(d, o);
+		judge_registry(d, json_get(o, "registry"));
+	}
 	buf_free(&b);
 	json_free(o);
 }

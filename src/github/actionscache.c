@@ -269,7 +269,8 @@ static void pump(struct actionscache *c)
 {
 	uint8_t piece[PIECE];
 
-	while (c->call != NULL && c->sent < c->blob.size && http_call_unsent(c->call) < PIECE) {
+	while (c->state == S_UPLOAD && c->blob.bytes.p == NULL && c->call != NULL && c->sent < c->blob.size &&
+	    http_call_unsent(c->call) < PIECE) {
 		uint64_t left = c->blob.size - c->sent;
 		ssize_t n = pread(c->blob.fd, piece, left < PIECE ? (size_t)left : PIECE, (off_t)c->sent);
 
