@@ -277,18 +277,21 @@ static bool wants_persist(void)
 	return strcmp(wish, "always") == 0;
 }
 
-void action_persist(const char *command, const char *verb)
+bool action_persists(struct action_call *c, const char *command, const char *verb)
 {
-	struct action_call c;
-
 	if (!wants_persist())
-		return;
-	action_begin(&c, command, "persist");
-	action_arg(&c, verb);
-	action_arg(&c, "--keep-runtime");
-	c.mute = true;
-	action_run(&c);
-	printf("%.*s", (int)buf_len(&c.out), (const char *)buf_data(&c.out));
+		return false;
+	action_begin(c, command, "persist");
+	action_arg(c, verb);
+	action_arg(c, "--keep-runtime");
+	c->mute = true;
+	return true;
+}
+
+void action_persist(struct action_call *c)
+{
+	action_run(c);
+	printf("%.*s", (int)buf_len(&c->out), (const char *)buf_data(&c->out));
 	fflush(stdout);
-	action_end(&c);
+	action_end(c);
 }

@@ -17,6 +17,7 @@
 #include "cli/action.h"
 #include "cli/app.h"
 #include "cli/cli.h"
+#include "cli/codeql.h"
 #include "config/layers.h"
 
 #define RECORD_MAX ((size_t)256 << 10)
@@ -36,7 +37,7 @@ static const struct {
 
 struct look {
 	bool skip, hit;
-	char reason[64], key[200], sarif[ACTION_PATH_MAX], alerts[24], state[ACTION_PATH_MAX];
+	char reason[64], detail[700], key[200], sarif[ACTION_PATH_MAX], alerts[24], state[ACTION_PATH_MAX];
 	char dir[ACTION_PATH_MAX];
 	const char *status;
 };
@@ -55,7 +56,16 @@ static void add_key(struct action_call *c)
 	/* the default names what is known already; only another one is said */
 	if (commit != NULL && (sha == NULL || strcmp(commit, sha) != 0))
 		action_opt(c, "--commit", commit);
-	action_arg(c, "--json");
+}
+
+static void persist(const char *verb)
+{
+	struct action_call c;
+
+	if (!action_persists(&c, "codeql", verb))
+		return;
+	add_key(&c);
+	action_persist(&c);
 }
 
 static bool state_name(char *out, size_t size)
@@ -78,6 +88,7 @@ static int check(struct look *l, const char *sample)
 
 	action_begin(&c, "codeql", "check");
 	add_key(&c);
+	action_arg(&c, "--json");
 	action_opt(&c, "--state", l->state);
 	action_opt(&c, "--sample", sample);
 	c.mute = true;
@@ -94,9 +105,9 @@ static int check(struct look *l, const char *sample)
 		snprintf(l->key, sizeof(l->key), KEY_FRONT "%s-%s", config, fingerprint);
 	l->skip = o != NULL && strcmp(skip, "true") == 0 && code == XC_OK;
 	l->hit = l->skip && strcmp(upload, "true") == 0;
-	printf("%.*s\n", (int)buf_len(&c.out), (const char *)buf_data(&c.out));
-	json_free(o);
+	action_text(o, "detail", l->detail, sizeof(l->detail));
 	action_end(&c);
+	json_free(o);
 	return o != NULL ? 0 : -1;
 }
 
@@ -110,8 +121,9 @@ static bool upload(void)
 	add_key(&c);
 	c.mute = true;
 	code = action_run(&c);
-	printf("%.*s\n", (int)buf_len(&c.out), (const char *)buf_data(&c.out));
 	action_end(&c);
+	if (code == XC_OK)
+		printf("GitHub has the stored result for this commit\n");
 	return code == XC_OK;
 }
 
@@ -186,7 +198,7 @@ int action_codeql(const struct globals *g, struct err *err)
 	l.status = on ? "error" : "disabled";
 	if (on) {
 		take_folder(&l, g);
-		action_persist("codeql", "restore");
+		persist("restore");
 		decide(&l);
 		action_export("CODEQL_CACHE_DIR", l.dir);
 		if (action_env("CODEQL_CACHE_TTL") != NULL)
@@ -198,7 +210,9 @@ int action_codeql(const struct globals *g, struct err *err)
 	action_output("cache-dir", l.dir);
 	action_output("cache-key", l.key);
 	action_output("reason", l.reason);
-	printf("CodeQL: %s (%s)\n", l.skip ? "the scan is not needed" : "scan", l.reason);
+	printf("%s: %s: ", l.skip ? "skip" : "scan", l.reason);
+	codeql_print(span_of(l.detail));
+	putchar('\n');
 	return XC_OK;
 }
 
@@ -243,6 +257,7 @@ static bool store(const struct json *record, const char *sarif, char *alerts, si
 	}
 	action_begin(&c, "codeql", "store");
 	add_key(&c);
+	action_arg(&c, "--json");
 	action_opt(&c, "--sarif", sarif);
 	action_opt(&c, "--started", started);
 	action_opt(&c, "--finished", now);
@@ -252,7 +267,6 @@ static bool store(const struct json *record, const char *sarif, char *alerts, si
 	o = action_json(&c);
 	action_text(o, "alerts", alerts, size);
 	action_text(o, "stored", stored, sizeof(stored));
-	printf("%.*s\n", (int)buf_len(&c.out), (const char *)buf_data(&c.out));
 	json_free(o);
 	action_end(&c);
 	return code == XC_OK && strcmp(stored, "true") == 0;
@@ -275,7 +289,9 @@ int action_save(const struct globals *g, struct err *err)
 		stored = store(record, sarif, alerts, sizeof(alerts));
 	json_free(record);
 	if (stored)
-		action_persist("codeql", "save");
+		printf("kept, with %s results\n", alerts);
+	if (stored)
+		persist("save");
 	action_output("stored", stored ? "true" : "false");
 	action_output("alerts", alerts);
 	return XC_OK;

@@ -194,11 +194,13 @@ static void end_daemon(const char *folder)
 int action_report(const struct globals *g, struct err *err)
 {
 	const char *job = action_env("GHOARD_JOB");
+	struct action_call c;
 
 	(void)err;
 	show_stats();
 	put_anchor(g);
-	action_persist("cache", "save");
+	if (action_persists(&c, "cache", "save"))
+		action_persist(&c);
 	if (job != NULL && span_find(span_of(job), "/ghoard-") >= 0)
 		end_daemon(job);
 	return XC_OK;

@@ -162,6 +162,7 @@ static void tell(const struct setup *s, const char *status)
 static int run(struct setup *s, const struct globals *g, struct err *err)
 {
 	const char *given = action_env("P2P_LISTEN_PORT"), *running = action_env("GHOARD_SOCKET");
+	struct action_call c;
 	char port[16];
 	int rc;
 
@@ -178,7 +179,8 @@ static int run(struct setup *s, const struct globals *g, struct err *err)
 		    action_env("GHOARD_API_URL") != NULL ? action_env("GHOARD_API_URL") : "");
 		return 0;
 	}
-	action_persist("cache", "restore");
+	if (action_persists(&c, "cache", "restore"))
+		action_persist(&c);
 	free_port();
 	rc = open_job(s, err);
 	if (rc == 0)

@@ -33,6 +33,7 @@
 #include "net/addr.h"
 #include "net/listen.h"
 #include "cli/peering.h"
+#include "cli/runtime.h"
 #include "proxy/control.h"
 #include "proxy/proxy.h"
 #include "proxy/recent.h"
@@ -470,6 +471,7 @@ static int keep(struct daemon *d, const struct globals *g, struct err *err)
 	if (rc == 0)
 		rc = open_sockets(d, err);
 	app_close(&d->app);
+	runtime_hold();
 	return rc == 0 ? keeper_fork(d->socket, err) : rc;
 }
 

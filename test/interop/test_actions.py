@@ -1,7 +1,9 @@
 """The composite actions in workflows, run by act: outputs, environment, summary, masks, order."""
 
 import json
+import os
 import re
+import shutil
 
 import pytest
 import rig
@@ -330,6 +332,78 @@ def test_example_codeql(runner, fake):
     assert "SCANNED" in runner().said()
     assert "SCANNED" not in runner().said()
     assert uploads(fake) == [(commit, 1)]
+
+
+PERSIST = {"GHOARD_PERSIST_SECRET": "p" * 40}
+
+
+@pytest.fixture
+def hosted(fake):
+    """The runner's environment on a machine of GitHub's, with the job's token for the Actions cache."""
+    return {
+        "ACTIONS_RESULTS_URL": f"{fake.http}/",
+        "ACTIONS_RUNTIME_TOKEN": fake.caches.token(),
+        "RUNNER_ENVIRONMENT": "github-hosted",
+    }
+
+
+def forget(runner):
+    """The next machine is a new one."""
+    for name in ("codeql", "github-api-p2p"):
+        shutil.rmtree(runner.home / ".cache" / name, ignore_errors=True)
+
+
+def test_codeql_persists(runner, fake, hosted):
+    """A machine that has nothing is given the scan that another one kept, sealed; without the secret, none."""
+    runner.write(".github/workflows/codeql.yml", example("codeql"))
+    runner.write(".gitignore", "sarif-results/\n")
+    runner.commit()
+    assert "SCANNED" in runner(secrets=PERSIST, env=hosted).said()
+    (key,) = fake.caches.keys("ghoard-codeql-")
+    assert b"command-line-injection" not in fake.caches.entries[0]["data"], "it is not sealed"
+    forget(runner)
+    log = runner(secrets=PERSIST, env=hosted)
+    assert "SCANNED" not in log.said(), log
+    files = [line["arg"] for line in log.commands("set-output") if line.get("name") == "file"]
+    assert files and not [f for f in files if os.path.exists(f)], "the token's file stays"
+    forget(runner)
+    without = runner(env=hosted)
+    assert "SCANNED" in without.said() and fake.caches.keys("ghoard-codeql-") == [key]
+
+
+def test_answers_persist(runner, fake, hosted):
+    persist = "persist-secret: ${{ secrets.GHOARD_PERSIST_SECRET }}"
+    call = 'ghoard api "/repos/octocat/hello-world" >/dev/null'
+    steps = (
+        use("setup-github-cache", TOKEN, "enable-p2p: false", persist, head="id: cache\n"),
+        run("call", call) + "\nenv:\n  GH_TOKEN: ${{ secrets.GITHUB_TOKEN }}",
+        use("report", persist, head="name: report\nif: always()\n"),
+    )
+    runner.write(".github/workflows/w.yml", workflow(*steps))
+    runner.commit()
+    runner(secrets=PERSIST, env=hosted)
+    assert len(fake.caches.keys("ghoard-api-")) == 1 and fake.count(path="/repos/*/hello-world") == 0
+    fake.forget()
+    forget(runner)
+    runner(secrets=PERSIST, env=hosted)
+    assert fake.count(billable=True) <= 1, "a warm machine asked again what the cold one had"
+
+
+def test_a_peer_is_registered(runner, fake, hosted):
+    """By the token that the runtime action handed over; without a secret in common there are no peers."""
+    wait = "for i in 1 2 3 4 5 6 7 8 9 10; do ghoard peers ls >/dev/null; sleep 0.3; done"
+    runner.write(
+        ".github/workflows/w.yml",
+        workflow(
+            use("setup-github-cache", TOKEN, "p2p-secret: ${{ secrets.P2P }}", head="id: cache\n"),
+            run("wait", wait, 'echo "$(ghoard status)"'),
+        ),
+    )
+    runner.commit()
+    log = runner(secrets={"P2P": "s" * 40}, env={**hosted, "RUNNER_ENVIRONMENT": "self-hosted"})
+    assert len(fake.caches.keys()) >= 1, log
+    for socket in runner.home.glob(".cache/act/*/tmp/ghoard-*/ghoard.sock"):
+        rig.Ghoard(runner.home / "end", fake)("stop", "--socket", socket)
 
 
 def test_example_credentials(runner):

@@ -230,6 +230,25 @@ def test_the_token_file_is_gone(step):
         assert not file.exists(), name
 
 
+def test_a_new_daemon_has_the_token_still(step, fake):
+    """The file was read once, by the process that keeps the sockets."""
+    file = step.folder / "runtime"
+    file.write_text(json.dumps({"results_url": f"{fake.http}/", "runtime_token": fake.caches.token()}))
+    file.chmod(0o600)
+    setup(step, ENABLE_P2P_CACHE="true", CACHE_P2P_SHARED_SECRET="s" * 40, GHOARD_RUNTIME_FILE=file)
+    assert step.outputs["cache-status"] == "success" and not file.exists()
+
+    def wait_for(n):
+        until = time.monotonic() + 15
+        while len(fake.caches.keys()) < n:
+            assert time.monotonic() < until, f"{fake.caches.keys()}, not {n} registered"
+            time.sleep(0.05)
+
+    wait_for(1)
+    os.kill(worker(step), signal.SIGKILL)
+    wait_for(2)
+
+
 # ---- what is kept between setup and save ----
 
 
