@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints, as its last line, the path of a ghoard that may be used: one whose SHA-256 stands in SHA256SUMS beside
-# this file or is INSTALL_SHA256, from INSTALL_SOURCE (a folder) or the tool cache; or INSTALL_PATH.
+# Prints, as its last line, the path of a ghoard that may be used: one whose SHA-256 stands in SHA256SUMS
+# beside this file or is INSTALL_SHA256, from INSTALL_SOURCE (a folder) or the tool cache; or INSTALL_PATH.
 set -eu
 fail() {
 	echo "$*" >&2
@@ -14,7 +14,8 @@ if [ -n "${INSTALL_PATH:-}" ]; then
 	printf '%s\n' "$binary"
 	exit 0
 fi
-for binary in ${INSTALL_SOURCE:+"$INSTALL_SOURCE/ghoard"} "${RUNNER_TOOL_CACHE:-/nowhere}"/ghoard/*/*/ghoard; do
+for binary in ${INSTALL_SOURCE:+"$INSTALL_SOURCE/ghoard"} \
+	"${RUNNER_TOOL_CACHE:-/nowhere}"/ghoard/*/*/ghoard; do
 	[ -x "$binary" ] || continue
 	sum=$(sha256sum "$binary")
 	sum=${sum%% *}

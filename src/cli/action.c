@@ -259,7 +259,8 @@ int action_folder(char path[static ACTION_PATH_MAX], struct err *err)
 	const char *temp = action_env("RUNNER_TEMP");
 
 	if (temp == NULL)
-		return err_set(err, ERR_USAGE, "RUNNER_TEMP is not set; this is for a step of GitHub Actions");
+		return err_set(err, ERR_USAGE,
+		    "RUNNER_TEMP is not set; this is for a step of GitHub Actions");
 	if (strlen(temp) + sizeof("/ghoard-XXXXXX") > most)
 		temp = "/tmp";
 	snprintf(path, ACTION_PATH_MAX, "%s/ghoard-XXXXXX", temp);

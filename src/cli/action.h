@@ -59,9 +59,9 @@ void action_last_line(const char *log, char *out, size_t size);
 /* A new folder of ours below RUNNER_TEMP, so short that a socket fits. ERR_USAGE: not in a job; ERR_IO. */
 int action_folder(char path[static ACTION_PATH_MAX], struct err *);
 
-/* `ghoard cache persist` or `codeql persist`, where `persist` of the action wants it: "always", or on GitHub's
- * own runners. Begins the call; false: nothing is to be done. Then options may be added, and action_persist
- * runs it, says in the log what came of it, and ends it. */
+/* `ghoard cache persist` or `codeql persist`, where `persist` of the action wants it: "always", or on
+ * GitHub's own runners. Begins the call; false: nothing is to be done. Then options may be added, and
+ * action_persist runs it, says in the log what came of it, and ends it. */
 bool action_persists(struct action_call *, const char *command, const char *verb);
 void action_persist(struct action_call *);
 

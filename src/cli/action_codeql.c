@@ -143,7 +143,8 @@ static void leave(const struct look *l)
 	for (size_t i = 0; i < WORDS; i++)
 		if (action_env(words[i].env) != NULL)
 			json_put_str(o, words[i].env, action_env(words[i].env));
-	if (snprintf(path, sizeof(path), "%s/%s.json", action_env("RUNNER_TEMP"), l->key) < (int)sizeof(path) &&
+	if (snprintf(path, sizeof(path), "%s/%s.json", action_env("RUNNER_TEMP"), l->key) <
+		(int)sizeof(path) &&
 	    json_print(o, false, &b) == 0 &&
 	    file_write(AT_FDCWD, path, 0600, false, buf_data(&b), buf_len(&b), &why) == 0)
 		action_export("GHOARD_CODEQL_STATE", path);

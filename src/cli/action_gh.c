@@ -37,7 +37,8 @@ static bool is_block(struct span text)
 	while (span_cut(&text, '\n', &line)) {
 		struct span t = span_trim(line);
 
-		if (t.n == 0 || t.p[0] == '#' || span_starts(t, "---") || line.p[0] == ' ' || line.p[0] == '\t')
+		if (t.n == 0 || t.p[0] == '#' || span_starts(t, "---") || line.p[0] == ' ' ||
+		    line.p[0] == '\t')
 			continue;
 		return span_chr(t, ':') > 0 && t.p[0] != '{';
 	}
@@ -78,7 +79,8 @@ int action_gh_config(const char *folder, const char *socket, struct err *err)
 	buf_init(&out, 2 * CONFIG_MAX);
 	rc = 0;
 	for (size_t i = 0; rc == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
-		bool found = there && snprintf(path, sizeof(path), "%s/%s", from, names[i]) < (int)sizeof(path) &&
+		bool found = there &&
+		    snprintf(path, sizeof(path), "%s/%s", from, names[i]) < (int)sizeof(path) &&
 		    file_read(path, CONFIG_MAX, true, &text, NULL) == 0;
 
 		if (i == 0)

@@ -49,7 +49,8 @@ static int inject(const char *outputs)
 	struct action_call c;
 	int code;
 
-	snprintf(own, sizeof(own), "%s", action_env("GITHUB_OUTPUT") != NULL ? action_env("GITHUB_OUTPUT") : "");
+	snprintf(own, sizeof(own), "%s",
+	    action_env("GITHUB_OUTPUT") != NULL ? action_env("GITHUB_OUTPUT") : "");
 	action_begin(&c, "cred", "inject");
 	if (json != NULL && strcmp(json, "[]") != 0)
 		action_opt(&c, "--from-json-env", "CREDENTIALS_JSON");
@@ -139,8 +140,8 @@ static void put_anchor(const struct globals *g)
 	o = action_json(&c);
 	action_text(o, "head", head, sizeof(head));
 	action_text(o, "last", last, sizeof(last));
-	snprintf(text, sizeof(text), "\nghoard: the credentials' audit log stands at line %s, anchor `%s`\n", last,
-	    head);
+	snprintf(text, sizeof(text), "\nghoard: the credentials' audit log stands at line %s, anchor `%s`\n",
+	    last, head);
 	if (head[0] != '\0')
 		put_summary(text);
 	json_free(o);

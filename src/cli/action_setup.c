@@ -15,8 +15,8 @@
 #include "cli/peering.h"
 #include "config/layers.h"
 
-/* Longer than a hosted job may run: a build must not outlast it. `report`, or the runner's own clean-up at the
- * job's end, comes sooner. */
+/* Longer than a hosted job may run: a build must not outlast it. `report`, or the runner's own clean-up at
+ * the job's end, comes sooner. */
 #define IDLE_DEFAULT "6h"
 #define STATUS_MAX ((size_t)2 << 20)
 

@@ -27,7 +27,8 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 	for (size_t i = 0; args->n == 1 && i < sizeof(subs) / sizeof(subs[0]); i++)
 		if (strcmp(subs[i].name, args->arg[0]) == 0)
 			return run_sub(i, g, err);
-	err_set(err, ERR_USAGE, "action takes setup, codeql, save, inject or report; see 'ghoard help action'");
+	err_set(err, ERR_USAGE,
+	    "action takes setup, codeql, save, inject or report; see 'ghoard help action'");
 	return XC_USAGE;
 }
 

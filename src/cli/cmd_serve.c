@@ -540,50 +540,6 @@ static int run_loop(struct daemon *d, struct err *err)
 	return rc;
 }
 
-/* The parent waits until the child listens, and says what it said: a daemon left behind is one that answers.
- */
-static int detach(struct err *err)
-{
-	char text[512] = "";
-	int fds[2], status;
-	ssize_t n;
-	pid_t pid;
-
-	if (pipe2(fds, O_CLOEXEC) != 0 || (pid = fork()) < 0)
-		return err_sys(err, ERR_IO, "leaving a daemon behind");
-	if (pid == 0) {
-		close(fds[0]);
-		setsid();
-		dup2(fds[1], STDOUT_FILENO);
-		close(fds[1]);
-		return 0;
-	}
-	close(fds[1]);
-	n = read(fds[0], text, sizeof(text) - 1);
-	printf("%.*s", n > 0 ? (int)n : 0, text);
-	fflush(stdout);
-	if (n > 0)
-		_exit(XC_OK);
-	_exit(waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : XC_MACHINE);
-}
-
-/* The terminal and the parent's pipe are let go of, and whoever reads a pipe of the caller's must see its
- * end; errors go on to a file. */
-static void let_go(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct stat st;
-
-	fflush(stdout);
-	if (null < 0)
-		return;
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	if (fstat(STDERR_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
-		dup2(null, STDERR_FILENO);
-	close(null);
-}
-
 static int run(const struct globals *g, const struct opt_args *args, struct err *err)
 {
 	struct daemon d;
@@ -596,7 +552,7 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 	if (rc == 0)
 		rc = parse_p2p_port(&d, err);
 	if (rc == 0 && v.background)
-		rc = detach(err);
+		rc = keeper_detach(err);
 	if (rc == 0 && v.background && v.respawn)
 		rc = keep(&d, g, err);
 	if (rc == 0)
@@ -607,7 +563,7 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 		daemon_write_pid(&d.app);
 		announce(&d);
 		if (v.background)
-			let_go();
+			keeper_let_go();
 		rc = run_loop(&d, err);
 		daemon_remove_pid(&d.app);
 	}

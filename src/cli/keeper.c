@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -27,17 +28,44 @@ static int watch(pid_t child, const sigset_t *set)
 	}
 }
 
-/* Whoever started us reads its pipes until they are closed; the child says what there is to say. */
-static void be_silent(void)
+int keeper_detach(struct err *err)
+{
+	char text[512] = "";
+	int fds[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) != 0 || (pid = fork()) < 0)
+		return err_sys(err, ERR_IO, "leaving a daemon behind");
+	if (pid == 0) {
+		close(fds[0]);
+		setsid();
+		dup2(fds[1], STDOUT_FILENO);
+		close(fds[1]);
+		return 0;
+	}
+	close(fds[1]);
+	n = read(fds[0], text, sizeof(text) - 1);
+	printf("%.*s", n > 0 ? (int)n : 0, text);
+	fflush(stdout);
+	if (n > 0)
+		_exit(XC_OK);
+	_exit(waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : XC_MACHINE);
+}
+
+void keeper_let_go(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct stat st;
 
-	for (int fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
-		if (fd != STDERR_FILENO || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-			dup2(null, fd);
-	if (null > 2)
-		close(null);
+	fflush(stdout);
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	if (fstat(STDERR_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
+		dup2(null, STDERR_FILENO);
+	close(null);
 }
 
 static void end(const char *path, int status)
@@ -70,7 +98,7 @@ int keeper_fork(const char *path, struct err *err)
 			return child == 0 ? 0 : err_sys(err, ERR_IO, "starting the daemon's process");
 		}
 		if (deaths == 0)
-			be_silent();
+			keeper_let_go();
 		born = clock_mono();
 		status = watch(child, &set);
 		deaths = clock_mono() - born < KEEPER_SHORT_MS ? deaths + 1 : 1;

@@ -9,6 +9,13 @@
 
 struct err;
 
+/* Returns 0 in a child of a session of its own. The parent waits until the child has said something, prints
+ * that and ends with 0, or with the child's exit code: a daemon left behind is one that answers. ERR_IO. */
+int keeper_detach(struct err *);
+/* Let go of the terminal and the caller's pipes, whose end whoever reads them must see; errors go on to a
+ * file. */
+void keeper_let_go(void);
+
 #define KEEPER_TRIES 20		/* deaths in a row, each within KEEPER_SHORT_MS, after which it gives up */
 #define KEEPER_SHORT_MS 5000
 

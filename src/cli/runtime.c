@@ -54,7 +54,8 @@ static void take_file(struct runtime *r, const char *path, bool keep)
 		snprintf(r->why, sizeof(r->why), "the job's runtime token is not to be had: %.200s", err.msg);
 	else if (st.st_uid != getuid() || (st.st_mode & 077) != 0)
 		snprintf(r->why, sizeof(r->why),
-		    "the file in GHOARD_RUNTIME_FILE is not this user's alone (mode 0600), so it is not used");
+		    "the file in GHOARD_RUNTIME_FILE is not this user's alone (mode 0600), so it is not "
+		    "used");
 	else
 		take_json(r, buf_span(&b));
 	if (!keep && err.cls != ERR_NOTFOUND)

@@ -5,7 +5,8 @@
  *   {"results_url": "https://…", "runtime_token": "…", "cache_mode": "write"}
  * a regular file of our own, mode 0600 or less, at most RUNTIME_FILE_MAX. It is read once and unlinked, also
  * when it is refused. Without the variable ACTIONS_RESULTS_URL, ACTIONS_RUNTIME_TOKEN and ACTIONS_CACHE_MODE
- * are taken, as a JavaScript or a container action has them. GITHUB_SERVER_URL tells GitHub Enterprise Server.
+ * are taken, as a JavaScript or a container action has them. GITHUB_SERVER_URL tells GitHub Enterprise
+ * Server.
  */
 #ifndef CLI_RUNTIME_H
 #define CLI_RUNTIME_H

@@ -19,13 +19,15 @@ def calls(leg, commit):
     paths = [REPO, "/user", f"{REPO}/labels", f"{REPO}/actions/workflows", *pages]
     paths += [f"{REPO}/issues/{n}" for n in range(1, 11)]
     paths += [f"{REPO}/readme", f"{REPO}/releases", f"{REPO}/releases/latest", f"{REPO}/releases/tags/v1.0"]
-    paths += [f"{REPO}/commits/{commit}", f"{REPO}/git/commits/{commit}", "/users/octocat", f"{REPO}/commits/{commit}"]
+    paths += [f"{REPO}/commits/{commit}", f"{REPO}/git/commits/{commit}", f"{REPO}/commits/{commit}"]
+    paths += ["/users/octocat", REPO, f"{REPO}/labels", pages[0], "/user", REPO]
     paths += [f"{REPO}/actions/runs?per_page=20", f"{REPO}/actions/runners", f"{REPO}/actions/artifacts"]
-    paths += [REPO, f"{REPO}/releases/latest", f"{REPO}/labels", pages[0], "/user", REPO, f"{REPO}/actions/workflows"]
+    paths += [f"{REPO}/releases/latest", f"{REPO}/actions/workflows"]
     paths += [f"{REPO}/issues/{n}" for n in (1, 2, 3, 1)]
     paths += [f"{REPO}/commits/{commit}/status", f"{REPO}/commits/{commit}/check-runs"] * 4
     paths += [f"{REPO}/issues?labels=shard-{leg}", f"{REPO}/issues?labels=shard-{leg}", "/rate_limit"]
-    paths += [f"{REPO}/issues?creator=leg-{leg}", f"{REPO}/actions/runs?per_page=20", REPO, pages[0], pages[1]]
+    paths += [f"{REPO}/issues?creator=leg-{leg}", f"{REPO}/actions/runs?per_page=20", REPO]
+    paths += pages[:2]
     paths += [f"{REPO}/issues?assignee=leg-{leg}", "/users/alice", "/meta"]
     found = [("GET", path) for path in paths]
     found.insert(1, ("POST", f"{REPO}/statuses/{commit}"))

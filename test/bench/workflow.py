@@ -98,7 +98,8 @@ def steps(bench, binary):
     ms = {name: statistics.median(values) for name, values in taken.items()}
     what = "setup-github-cache from its start to a first answer served, with the hand-over, median"
     bench.row(what, f"{ms['start']:.0f} ms", "under 300 ms", ms["start"] < 300)
-    for name, action in (("setup", "setup-github-cache"), ("codeql", "setup-codeql-cache"), ("report", "report")):
+    actions = {"setup": "setup-github-cache", "codeql": "setup-codeql-cache", "report": "report"}
+    for name, action in actions.items():
         bench.row(f"{action}, its own step, median", f"{ms[name]:.0f} ms", "under 150 ms", ms[name] < 150)
 
 
@@ -217,7 +218,7 @@ def matrix(bench):
     names = ("the first push", "the second, of prose alone")
     for name, one, other in zip(names, without, cached):
         bench.row(
-            f"matrix of {LEGS} jobs with 60 calls, two at a time, beside a scan of {SCAN_S} s, {name}: without, with",
+            f"{LEGS} jobs with 60 calls, two at a time, beside a scan of {SCAN_S} s, {name}: without, with",
             f"{one[1]} and {other[1]} counted calls, {one[0]:.0f} and {other[0]:.0f} s",
         )
     fewer = 1 - sum(r[1] for r in cached) / sum(r[1] for r in without)

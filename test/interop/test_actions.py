@@ -12,6 +12,7 @@ import workflows
 from fake import Proxy
 
 BINARY = f"path: {rig.BINARY}"
+REPO = "/repos/octocat/hello-world"
 
 
 @pytest.fixture
@@ -47,6 +48,11 @@ REPORT = use("report", head="name: report\nif: always()\n")
 
 def run(name, *commands):
     return f"name: {name}\nrun: |" + "".join(f"\n  {c}" for c in commands)
+
+
+def asked(fake):
+    """How often GitHub was asked about the repository itself: the daemon also looks for peers."""
+    return sum(r.path.endswith(REPO) for r in fake.find(billable=True))
 
 
 def test_setup_and_report(runner, fake):
@@ -101,7 +107,7 @@ def test_setup_and_report(runner, fake):
         "ENABLE_PEER_DISCOVERY=true",
         f"CACHE_DIR={home}",
     ]
-    assert fake.count(billable=True) == 1, fake.requests
+    assert asked(fake) == 1, fake.requests
     assert "api_calls_saved | 2" in log.text.replace("\\n", "\n"), log
     assert "ghoard-" not in log.said("after"), "the job's folder stays"
     assert not log.warnings()
@@ -141,7 +147,7 @@ def test_gh_through_the_socket(runner, fake, proxy):
     log = runner(env={"HTTPS_PROXY": proxy.url, "https_proxy": proxy.url})
     assert "ssh" in log.said("kept") and "repo view" in log.said("kept")
     assert log.said("calls").split().count("octocat/hello-world") == 6, log
-    assert fake.count(billable=True) == 1
+    assert asked(fake) == 1
     assert log.text.count("ended by signal 9") >= 5, "nobody was killed"
     assert own.read_text() == before
 
@@ -322,7 +328,7 @@ def test_example_matrix(runner, fake):
     runner.commit()
     log = runner(secrets={"GHOARD_P2P_SECRET": "s" * 40})
     assert [s for s, _ in log.steps()].count("calls") == 3, log
-    assert fake.count(billable=True) <= 4, "three jobs made the calls of one, or asked at the same moment"
+    assert asked(fake) <= 3, "three jobs made the calls of one, or asked at the same moment"
 
 
 def test_example_codeql(runner, fake):
@@ -354,7 +360,7 @@ def forget(runner):
 
 
 def test_codeql_persists(runner, fake, hosted):
-    """A machine that has nothing is given the scan that another one kept, sealed; without the secret, none."""
+    """A machine that has nothing is given the scan that another one kept; without the secret it is not."""
     runner.write(".github/workflows/codeql.yml", example("codeql"))
     runner.write(".gitignore", "sarif-results/\n")
     runner.commit()
