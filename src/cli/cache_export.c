@@ -55,7 +55,8 @@ static int pack_entries(struct packer *p, struct err *err)
 	for (size_t i = 0; i < p->n && rc == 0; i++) {
 		struct entry *e = NULL;
 		int got = cache_sub_load(p->app->store, p->name[i], &e);
-		bool good = got == 1 && cache_sub_is_sound(e, p->name[i]) && buf_len(&e->image) <= CAR_BLOCK_MAX;
+		bool good =
+		    got == 1 && cache_sub_is_sound(e, p->name[i]) && buf_len(&e->image) <= CAR_BLOCK_MAX;
 
 		if (good && p->max > 0 && p->out.size + buf_len(&e->image) > p->max)
 			p->left_out++;

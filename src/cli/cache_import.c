@@ -150,8 +150,8 @@ static int take_entry(struct importer *im, const struct entry *given, struct err
 	int rc = 0;
 
 	if (e->key.n == 0) {
-		im->n.nameless++; /* the reference's older form: its key is in the file's name, which an archive
-				   must not choose */
+		im->n.nameless++; /* the reference's older form: its key is in the file's name, which an
+				   archive must not choose */
 		return 0;
 	}
 	if (e->url.n > 0 && (e->proof.n == 0 || e->auth.n != ENTRY_AUTH_LEN)) {

@@ -1,7 +1,7 @@
 /*
  * The subcommands of `ghoard cache`, in files by what they work on: entries by name (cache_named), entries
- * one by one (cache_list), archives (cache_export, cache_import, cache_persist), and what these share. They get the store
- * open, the operands behind their name (their number is checked), and the options in force.
+ * one by one (cache_list), archives (cache_export, cache_import, cache_persist), and what these share. They
+ * get the store open, the operands behind their name (their number is checked), and the options in force.
  *
  * Each returns an exit code; a failure that is not yet told on stderr is left in err.
  */
@@ -46,8 +46,8 @@ int cache_export_run(const struct cache_sub *, struct err *);
 int cache_import_run(const struct cache_sub *, struct err *);
 int cache_persist_run(const struct cache_sub *, struct err *);
 
-/* Every sound entry into an archive at `fd`, which can be sought; above `max` bytes (0: none) entries are left
- * out, with a warning. */
+/* Every sound entry into an archive at `fd`, which can be sought; above `max` bytes (0: none) entries are
+ * left out, with a warning. */
 int cache_export_to(const struct app *, int fd, uint64_t max, size_t *packed, struct err *);
 struct cache_imported {
 	size_t imported, kept, nameless;	/* kept: here as new or newer */

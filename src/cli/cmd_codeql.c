@@ -53,10 +53,11 @@ static const struct sub {
 	unsigned takes;
 	int (*run)(struct codeql *, struct err *);
 } subs[] = { { "check", KEY | CHECKS | FETCHES, codeql_check },
-	{ "store", KEY | STORES | WRITES, codeql_store },
-	{ "fetch", KEY | FETCHES, codeql_fetch }, { "upload", KEY, codeql_upload },
-	{ "explain", KEY, codeql_explain }, { "invalidate", KEY | WRITES | OPERANDS, codeql_invalidate },
-	{ "persist", KEY | WRITES | OPERANDS, codeql_persist }, { "ls", NOTHING, codeql_ls }, { "clear", WRITES, codeql_clear } };
+	{ "store", KEY | STORES | WRITES, codeql_store }, { "fetch", KEY | FETCHES, codeql_fetch },
+	{ "upload", KEY, codeql_upload }, { "explain", KEY, codeql_explain },
+	{ "invalidate", KEY | WRITES | OPERANDS, codeql_invalidate },
+	{ "persist", KEY | WRITES | OPERANDS, codeql_persist }, { "ls", NOTHING, codeql_ls },
+	{ "clear", WRITES, codeql_clear } };
 
 static const struct sub *find(const char *name)
 {
@@ -99,7 +100,8 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 
 	if (s == NULL)
 		err_set(err, ERR_USAGE,
-		    "codeql takes check, store, fetch, upload, explain, invalidate, persist, ls or clear%s%s; "
+		    "codeql takes check, store, fetch, upload, explain, invalidate, persist, ls or "
+		    "clear%s%s; "
 		    "see 'ghoard help codeql'",
 		    args->n > 0 ? ", not " : "", args->n > 0 ? args->arg[0] : "");
 	else if (rest.n > 0 && !(s->takes & OPERANDS))

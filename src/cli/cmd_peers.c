@@ -356,7 +356,8 @@ static const struct sub *find(const struct opt_args *args, struct err *err)
 		    subs[i].operands > 0 ? " ADDR" : "");
 		return NULL;
 	}
-	err_set(err, ERR_USAGE, "usage: ghoard peers id, ls, ping ADDR, register or discover, not '%s'", name);
+	err_set(err, ERR_USAGE, "usage: ghoard peers id, ls, ping ADDR, register or discover, not '%s'",
+	    name);
 	return NULL;
 }
 

@@ -27,7 +27,8 @@ static struct cachelist_params rest(const struct doors *d)
 	return (struct cachelist_params){ d->app->http, &d->app->upstream, &d->id, d->repository };
 }
 
-static void on_listed(void *arg, const struct span *keys, const uint64_t *ids, size_t n, const struct err *err)
+static void on_listed(void *arg, const struct span *keys, const uint64_t *ids, size_t n,
+    const struct err *err)
 {
 	struct doors *d = arg;
 
@@ -80,7 +81,8 @@ static int create(void *arg, struct span key, void (*done)(void *p, const struct
 	return actionscache_put(d->service, key, version(), &blob, on_created, d, NULL);
 }
 
-static void on_removed(void *arg, const struct span *keys, const uint64_t *ids, size_t n, const struct err *err)
+static void on_removed(void *arg, const struct span *keys, const uint64_t *ids, size_t n,
+    const struct err *err)
 {
 	struct doors *d = arg;
 
@@ -148,7 +150,8 @@ static const char *refusal(struct doors *d)
 		return "discovery.methods.github_cache_api is off";
 	if (d->app->globals->offline)
 		return "--offline asks nobody";
-	if (repo == NULL || !span_copy(d->repository, sizeof(d->repository), span_of(repo)) || repo[0] == '\0')
+	if (repo == NULL || !span_copy(d->repository, sizeof(d->repository), span_of(repo)) ||
+	    repo[0] == '\0')
 		return "no repository is known: set GITHUB_REPOSITORY or discovery.github.repository";
 	return learn_identity(d) ? NULL : "there is no token to list the repository's caches: set GH_TOKEN";
 }

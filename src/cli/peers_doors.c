@@ -140,7 +140,8 @@ static int take_report(struct hand *h, const struct json *o, struct err *err)
 
 	if (id == NULL || !peerid_parse(&peer, span_of(id)) || !peerid_ed25519(&peer, h->pub))
 		return err_set(err, ERR_UNAVAIL, "the daemon has no peers: %s",
-		    json_str(json_get(o, "why")) != NULL ? json_str(json_get(o, "why")) : "it does not say why");
+		    json_str(json_get(o, "why")) != NULL ? json_str(json_get(o, "why"))
+							 : "it does not say why");
 	for (size_t i = 0; json_at(list, i) != NULL && h->naddrs < REGISTRY_ADDRS_MAX; i++)
 		h->naddrs += multiaddr_parse(&h->addrs[h->naddrs], span_of(json_str(json_at(list, i)))) == 1;
 	return 0;

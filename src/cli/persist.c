@@ -70,10 +70,12 @@ int persist_open(struct persist *p, struct app *a, bool saves, bool keep_runtime
 		rc = err_set(err, ERR_DENIED, "--offline asks nobody");
 	else if (p->secret.n == 0)
 		rc = err_set(err, ERR_DENIED,
-		    "GHOARD_PERSIST_SECRET is not set, and whoever can open a pull request could read the cache");
+		    "GHOARD_PERSIST_SECRET is not set, and whoever can open a pull request could read the "
+		    "cache");
 	else if (p->secret.n < SEALED_SECRET_MIN)
 		rc = err_set(err, ERR_DENIED,
-		    "GHOARD_PERSIST_SECRET has fewer than 32 characters; 'openssl rand -hex 32' makes a good one");
+		    "GHOARD_PERSIST_SECRET has fewer than 32 characters; 'openssl rand -hex 32' makes a good "
+		    "one");
 	if (rc == 0)
 		rc = runtime_open(&r, a, &p->service, err);
 	runtime_wipe(&r);

@@ -82,7 +82,8 @@ static int add(const struct scans *s, struct carfile_writer *w, const struct pic
 	buf_init(&entry, ENTRY_MAX);
 	buf_init(&sarif, CAR_BLOCK_MAX);
 	if (file_read_at(store_dirfd(s->store), one->name, ENTRY_MAX, &entry, NULL, NULL) != 0 ||
-	    (!again && (s->sarif < 0 || file_read_at(s->sarif, name, CAR_BLOCK_MAX, &sarif, NULL, NULL) != 0)))
+	    (!again &&
+		(s->sarif < 0 || file_read_at(s->sarif, name, CAR_BLOCK_MAX, &sarif, NULL, NULL) != 0)))
 		goto done;
 	cid_of(cid, buf_data(&sarif), buf_len(&sarif));
 	if ((!again && strcmp(cid, one->cid) != 0) ||

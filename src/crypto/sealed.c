@@ -24,9 +24,10 @@ int sealed_init(struct sealed *s, struct span secret, struct span name, struct e
 	buf_init(&s->held, 2 * WHOLE);
 	if (secret.n < SEALED_SECRET_MIN || name.n == 0 || name.n > SEALED_NAME_MAX)
 		return s->failed = err_set(err, ERR_USAGE,
-			   secret.n < SEALED_SECRET_MIN ?
-			       "the secret has fewer than 32 characters; 'openssl rand -hex 32' makes a good one" :
-			       "the name of a sealed archive has 1 to 512 characters");
+			   secret.n < SEALED_SECRET_MIN
+			       ? "the secret has fewer than 32 characters; 'openssl rand -hex 32' makes a "
+				 "good one"
+			       : "the name of a sealed archive has 1 to 512 characters");
 	kdf_hkdf(key, sizeof(key), secret, span_of(""), INFO);
 	aead_init(&s->aead, key);
 	wipe(key, sizeof(key));
@@ -86,7 +87,8 @@ static int hold(struct sealed *s, const uint8_t **p, size_t *n, size_t room, str
 	buf_add(&s->held, *p, take);
 	*p += take;
 	*n -= take;
-	return s->held.failed ? (s->failed = err_set(err, ERR_INTERNAL, "no memory for a sealed archive")) : 0;
+	return s->held.failed ? (s->failed = err_set(err, ERR_INTERNAL, "no memory for a sealed archive"))
+			      : 0;
 }
 
 int sealed_add(struct sealed *s, const void *data, size_t n, struct buf *out, struct err *err)

@@ -3,9 +3,9 @@
  * What stands in the words is github/cachewire.h; keys of other branches are listed and deleted through the
  * REST API (github/cachelist.h).
  *
- * Keeping is CreateCacheEntry, one PUT to a signed URL (at most CACHEWIRE_PUT_MAX; the blocks that Azure wants
- * above it are not implemented), FinalizeCacheEntryUpload. Getting is GetCacheEntryDownloadURL and one GET.
- * The token goes to the service alone: not to signed URLs, which other hosts serve, nor along redirects,
+ * Keeping is CreateCacheEntry, one PUT to a signed URL (at most CACHEWIRE_PUT_MAX; the blocks that Azure
+ * wants above it are not implemented), FinalizeCacheEntryUpload. Getting is GetCacheEntryDownloadURL and one
+ * GET. The token goes to the service alone: not to signed URLs, which other hosts serve, nor along redirects,
  * which only the GET follows. As the official client does, 500, 502, 503, 504 and a failing network are tried
  * ACTIONSCACHE_TRIES times, 3 s apart and each time half as long again; 429 never.
  *
@@ -48,7 +48,7 @@ const struct cachewire_rights *actionscache_rights(const struct actionscache *);
 
 struct actionscache_end {
 	const struct err *err;		/* cls 0: as follows */
-	bool ok;			/* put: it is kept; false: the key is taken. get: false: there is none */
+	bool ok; /* put: it is kept; false: the key is taken. get: false: there is none */
 	struct span matched;		/* get: the key of what came */
 };
 /* Once, not before the call that started it has returned; may start the next. */

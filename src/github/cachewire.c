@@ -179,6 +179,7 @@ void cachewire_judge(struct span token, const char *mode, const char *server, st
 		r->why = "the Actions cache may not be read by this job";
 	if (is_enterprise_server(server))
 		*r = (struct cachewire_rights){ false, false,
-			"GitHub Enterprise Server has version 1 of the cache service alone, which ghoard does "
+			"GitHub Enterprise Server has version 1 of the cache service alone, which ghoard "
+			"does "
 			"without" };
 }

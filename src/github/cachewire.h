@@ -3,8 +3,9 @@
  * what its answers say, and what a job's token and its runner allow. Pure.
  *
  * Requests carry snake_case names and an int64 as text; answers are read in snake_case and lowerCamelCase.
- * The token is a JWT whose claim `ac` is a text that holds JSON, [{"Scope":"refs/heads/main","Permission":3}]:
- * 1 reads, 2 writes. It is looked at, not verified: the service does that.
+ * The token is a JWT whose claim `ac` is a text that holds JSON,
+ * [{"Scope":"refs/heads/main","Permission":3}]: 1 reads, 2 writes. It is looked at, not verified: the service
+ * does that.
  */
 #ifndef GITHUB_CACHEWIRE_H
 #define GITHUB_CACHEWIRE_H

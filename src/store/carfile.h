@@ -31,11 +31,12 @@ int carfile_end(struct carfile_writer *, struct err *);
 void carfile_writer_free(struct carfile_writer *);
 
 /* Takes a block; negative ends the reading with that. */
-typedef int carfile_fn(void *arg, const uint8_t digest[static CAR_DIGEST_LEN], struct span block, struct err *);
+typedef int carfile_fn(void *arg, const uint8_t digest[static CAR_DIGEST_LEN], struct span block,
+    struct err *);
 
 /* All blocks but the list, from the file's start. ERR_DAMAGED: a CID does not fit, or it is cut. With
- * `checked` also: the blocks are exactly those of the list, each once; `fn` has been called for all of them by
- * then, so it only looks. *n: how many. */
+ * `checked` also: the blocks are exactly those of the list, each once; `fn` has been called for all of them
+ * by then, so it only looks. *n: how many. */
 int carfile_each(int fd, bool checked, carfile_fn *fn, void *arg, size_t *n, struct err *);
 
 #endif

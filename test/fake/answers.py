@@ -12,7 +12,8 @@ import secrets
 
 from . import caches, graph, limits, routes, routes_actions, routes_repos, routes_scanning
 
-ENDPOINTS = (caches, routes_repos, routes_actions, routes_scanning)  # imported because they register their routes
+# imported because they register their routes
+ENDPOINTS = (caches, routes_repos, routes_actions, routes_scanning)
 PRETTY = re.compile(r"curl|Wget|Safari|Firefox", re.I)
 VERSIONS = ("2022-11-28", "2026-03-10")
 EXPOSED = (

@@ -21,12 +21,14 @@ GH = "v2.90.0"
 GO_NEEDED = (1, 26, 1)  # what that gh's own go.mod asks for
 ACT = "v0.2.89"
 ACTIONLINT = "v1.7.7"
-VALIDATOR = {"@action-validator/core": "0.6.0", "@action-validator/cli": "0.6.0"}
+VALIDATOR = ((18,), {"@action-validator/core": "0.6.0", "@action-validator/cli": "0.6.0"})
 PYGITHUB = "2.10.0"
 NPM = {
     "node-18": ((18,), {"@octokit/rest": "21.1.1", "@actions/github": "6.0.1"}),
     "node-20": ((20,), {"@octokit/rest": "22.0.1", "@actions/github": "9.1.1"}),
 }
+
+ACTIONS_CACHE = ((20,), {"@actions/cache": "6.3.0"})
 
 
 class Unavailable(Exception):
@@ -95,15 +97,6 @@ def install_act(folder):
         )
 
 
-def install_validator(folder):
-    need("node", (18,), "--version")
-    need("npm", (6, 0), "--version")
-    (folder / "package.json").write_text('{"private": true}\n')
-    wanted = [f"{package}@{exact}" for package, exact in VALIDATOR.items()]
-    quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--save-exact")
-    run("npm", "install", *quiet, *wanted, cwd=folder, seconds=300)
-
-
 def install_go_github(folder):
     need("go", (1, 23), "version")
     run(
@@ -115,8 +108,8 @@ def install_go_github(folder):
     )
 
 
-def install_npm(name):
-    version, packages = NPM[name]
+def install_npm(wanted):
+    version, packages = wanted
 
     def install(folder):
         need("node", version, "--version")
@@ -209,9 +202,10 @@ CLIENTS = {
     "curl": ("", install_from_package("curl")),
     "gh": ("", install_from_package("gh")),
     "pygithub": (PYGITHUB, install_pygithub),
-    **{name: (str(NPM[name]), install_npm(name)) for name in NPM},
+    **{name: (str(NPM[name]), install_npm(NPM[name])) for name in NPM},
+    "actions-cache": (str(ACTIONS_CACHE), install_npm(ACTIONS_CACHE)),
     "act": (ACT + ACTIONLINT, install_act),
-    "action-validator": (str(VALIDATOR), install_validator),
+    "action-validator": (str(VALIDATOR), install_npm(VALIDATOR)),
     "go-github": (text_of(HERE / "go-github"), install_go_github),
     "libp2p-go": (text_of(PEERS / "go"), install_libp2p_go),
     "libp2p-js": (text_of(*(PEERS / "js" / f"package{n}.json" for n in ("", "-lock"))), install_libp2p_js),

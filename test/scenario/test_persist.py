@@ -1,4 +1,4 @@
-"""`ghoard cache persist` and `ghoard codeql persist`: archives in the Actions cache, sealed, from job to job."""
+"""`ghoard cache persist` and `ghoard codeql persist`: sealed archives that go from job to job."""
 
 import json
 import re
@@ -126,7 +126,8 @@ def test_branches_see_their_own_and_the_default_ones(homes, runner):
     assert "none yet" in restore(second, runner(), rc=1)["reason"], "main does not see a branch's"
     save(first, runner(run="2"))
     assert restore(second, runner(run="9", scopes=feature))["key"] == "ghoard-api-1"
-    assert restore(second, runner(run="9", scopes=(("refs/heads/other", 3), (REF, 1))))["key"] == "ghoard-api-2"
+    other = (("refs/heads/other", 3), (REF, 1))
+    assert restore(second, runner(run="9", scopes=other))["key"] == "ghoard-api-2"
 
 
 def test_the_file_that_hands_the_token_over(homes, runner, tmp_path):

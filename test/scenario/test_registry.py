@@ -17,7 +17,8 @@ def node(make_ghoard, make_daemon, fake):
     def make(name, address, scopes=((REF, 3),), secret=SECRET, config="", **env):
         home = make_ghoard(name, fake)
         (home.project / ".github").mkdir(exist_ok=True)
-        text = f"network:\n  listen:\n    addresses: [{address}]\ndiscovery:\n  methods:\n    mdns: false\n{config}"
+        text = f"network:\n  listen:\n    addresses: [{address}]\n"
+        text += f"discovery:\n  methods:\n    mdns: false\n{config}"
         (home.project / ".github" / "p2p-config.yml").write_text(text)
         env = {
             "CACHE_P2P_SHARED_SECRET": secret,
