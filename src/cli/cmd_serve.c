@@ -74,7 +74,8 @@ static const struct opt opts[] = {
 	{ "background", 0, OPT_FLAG, NULL, AT(background),
 	    "leave a daemon behind, with its number in ghoard.pid" },
 	{ "respawn", 0, OPT_FLAG, NULL, AT(respawn),
-	    "with --background: start it anew, on the same sockets, when it dies" },
+	    "with --background: start it anew, on the same sockets, when it dies; end when its socket's "
+	    "file is gone" },
 	{ "idle-exit", 0, OPT_SECONDS, "SEC", AT(idle_exit), "end after this long without a request" },
 	{ .name = NULL }
 };
@@ -291,6 +292,9 @@ static void on_tick(struct timer *t)
 		d->busy = now;
 	}
 	if (v.idle_exit != OPT_UNSET && d->stopping == 0 && now - d->busy >= v.idle_exit * 1000)
+		stop(d);
+	/* a runner empties the job's folder at the job's end: nobody will find us again */
+	if (v.respawn && d->stopping == 0 && access(d->socket, F_OK) != 0)
 		stop(d);
 	if (d->stopping != 0 &&
 	    ((server_clients(d->server) == 0 && peering_is_over(&d->peering)) || now >= d->stopping))

@@ -50,12 +50,25 @@ def run(name, *commands):
     return f"name: {name}\nrun: |" + "".join(f"\n  {c}" for c in commands)
 
 
+PERSIST = {"GHOARD_PERSIST_SECRET": "p" * 40}
+
+
+@pytest.fixture
+def hosted(fake):
+    """The runner's environment on a machine of GitHub's, with the job's token for the Actions cache."""
+    return {
+        "ACTIONS_RESULTS_URL": f"{fake.http}/",
+        "ACTIONS_RUNTIME_TOKEN": fake.caches.token(),
+        "RUNNER_ENVIRONMENT": "github-hosted",
+    }
+
+
 def asked(fake):
     """How often GitHub was asked about the repository itself: the daemon also looks for peers."""
     return sum(r.path.endswith(REPO) for r in fake.find(billable=True))
 
 
-def test_setup_and_report(runner, fake):
+def test_setup_and_report(runner, fake, hosted):
     runner.write(
         ".github/workflows/w.yml",
         workflow(
@@ -86,7 +99,7 @@ def test_setup_and_report(runner, fake):
         ),
     )
     runner.commit()
-    log = runner()
+    log = runner(env=hosted)
     assert [s for s, _ in log.steps()] == [
         "actions/checkout@v5",
         "OWNER/ghoard/actions/setup-github-cache@v1",
@@ -340,19 +353,6 @@ def test_example_codeql(runner, fake):
     assert uploads(fake) == [(commit, 1)]
 
 
-PERSIST = {"GHOARD_PERSIST_SECRET": "p" * 40}
-
-
-@pytest.fixture
-def hosted(fake):
-    """The runner's environment on a machine of GitHub's, with the job's token for the Actions cache."""
-    return {
-        "ACTIONS_RESULTS_URL": f"{fake.http}/",
-        "ACTIONS_RUNTIME_TOKEN": fake.caches.token(),
-        "RUNNER_ENVIRONMENT": "github-hosted",
-    }
-
-
 def forget(runner):
     """The next machine is a new one."""
     for name in ("codeql", "github-api-p2p"):
@@ -408,8 +408,6 @@ def test_a_peer_is_registered(runner, fake, hosted):
     runner.commit()
     log = runner(secrets={"P2P": "s" * 40}, env={**hosted, "RUNNER_ENVIRONMENT": "self-hosted"})
     assert len(fake.caches.keys()) >= 1, log
-    for socket in runner.home.glob(".cache/act/*/tmp/ghoard-*/ghoard.sock"):
-        rig.Ghoard(runner.home / "end", fake)("stop", "--socket", socket)
 
 
 def test_example_credentials(runner):

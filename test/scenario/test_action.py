@@ -209,6 +209,18 @@ def test_idle_exit(step):
         time.sleep(0.1)
 
 
+def test_the_job_s_folder_is_emptied(step):
+    """As runners do at a job's end, where nobody ran `report`."""
+    setup(step)
+    pid = worker(step)
+    os.unlink(step.exports["GHOARD_SOCKET"])
+    until = time.monotonic() + 10
+    while os.path.exists(f"/proc/{pid}") and "Z" not in pathlib.Path(f"/proc/{pid}/stat").read_text():
+        assert time.monotonic() < until, "the daemon stays"
+        time.sleep(0.1)
+    step.exports.clear()
+
+
 def test_two_jobs_at_once(step, make_ghoard, fake):
     """Their own sockets and ports, one store."""
     other = Step(step.ghoard, step.folder / "second") if (step.folder / "second").mkdir() is None else None
