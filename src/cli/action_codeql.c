@@ -31,7 +31,7 @@ static const struct {
 	{ "GHOARD_IN_BUILD_MODE", "--build-mode" }, { "GHOARD_IN_VERSION", "--codeql-version" },
 	{ "GHOARD_IN_CATEGORY", "--category" }, { "GHOARD_IN_SOURCE", "--source" },
 	{ "GHOARD_IN_TOOL", "--tool" }, { "GHOARD_IN_EXTRA_KEY", "--extra-key" },
-	{ "GHOARD_IN_REF", "--ref" }, { "GHOARD_MATRIX", "--matrix" } };
+	{ "GHOARD_IN_REF", "--ref" }, { "GHOARD_IN_INPUTS", NULL }, { "GHOARD_MATRIX", "--matrix" } };
 
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
@@ -50,7 +50,9 @@ static void add_key(struct action_call *c)
 		const char *v = action_env(words[i].env);
 
 		/* the reference's word for "whatever there is" */
-		if (v != NULL && strcmp(v, "auto") != 0)
+		if (v != NULL && words[i].option == NULL)
+			setenv("GHOARD_INPUTS", v, 1);	/* told to be empty is not untold */
+		else if (v != NULL && strcmp(v, "auto") != 0)
 			action_opt(c, words[i].option, v);
 	}
 	/* the default names what is known already; only another one is said */
