@@ -314,9 +314,12 @@ def test_state_file(job):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     record = json.loads(path.read_text())
     assert record["key"] == found["cache-key"] and abs(record["started"] - time.time()) < 60
-    path.chmod(0o644)
-    job.step("save", cwd=job.tree, SARIF=job.folder / "x.sarif")
-    assert job.step.outputs["stored"] == "false", "a record that others could have written is believed"
+    result = job.folder / "results.sarif"
+    result.write_text(json.dumps(scanning.sarif()))
+    for mode, stored in ((0o644, "false"), (0o600, "true")):
+        path.chmod(mode)
+        job.step("save", cwd=job.tree, SARIF=result)
+        assert job.step.outputs["stored"] == stored, "a record that others could have written is believed"
 
 
 def test_save_without_a_scan(job):
