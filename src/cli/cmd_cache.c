@@ -162,7 +162,7 @@ const struct command cmd_cache = {
 	    "so; for anybody else it counts once GitHub has confirmed it, or offline. The\n"
 	    "file - is standard output or input.\n"
 	    "\n"
-	    "persist keeps such an archive in the Actions cache under ghoard-api-<run id>, and\n"
+	    "persist keeps such an archive in the Actions cache under ghoard-api-RUN, and\n"
 	    "restores the newest one; it is sealed under GHOARD_PERSIST_SECRET, for whoever\n"
 	    "can open a pull request can read these caches. It exits with 0 if that was\n"
 	    "done, with 1 and the reason if not: it is no reason to fail a job. The job's\n"

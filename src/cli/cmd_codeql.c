@@ -159,7 +159,7 @@ const struct command cmd_codeql = {
 	    "keys given as ls prints them; clear removes all.\n"
 	    "\n"
 	    "persist keeps the scans of this configuration and their SARIF in the Actions\n"
-	    "cache under ghoard-codeql-<config>-<fingerprint> and restores the newest of the\n"
+	    "cache under ghoard-codeql-CONFIG-FINGERPRINT and restores the newest of the\n"
 	    "configuration, sealed under GHOARD_PERSIST_SECRET, with 'ghoard cache persist's\n"
 	    "environment and exit codes. Where no key is trusted, a restored scan counts as\n"
 	    "this store's own, because the seal shows that a job with the secret made it.",

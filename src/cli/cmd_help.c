@@ -40,6 +40,10 @@ const struct help_row help_variables[] = { { "GH_TOKEN", "The token sent to GitH
 	{ "GITHUB_ACTIONS", "If true, warnings and errors are workflow commands." },
 	{ "GHOARD_CODEQL_KEY",
 	    "Ed25519 private key that signs scan results; for jobs of trusted branches alone." },
+	{ "GHOARD_PERSIST_SECRET",
+	    "What seals the archives of cache persist and codeql persist, at least 32 characters." },
+	{ "GHOARD_RUNTIME_FILE",
+	    "The file, mode 0600, that hands a job's runtime token over; read once and unlinked." },
 	{ "GITHUB_OUTPUT", "The file that codeql check writes its outputs to." },
 	{ "GITHUB_STEP_SUMMARY", "The file that stats --summary appends to." }, { NULL, NULL } };
 
