@@ -3,6 +3,7 @@
 set -u
 umask 077
 [ -z "${GITHUB_WORKSPACE:-}" ] || rm -rf "$GITHUB_WORKSPACE/.ghoard-runtime"
+[ -n "${INSTALL_VERSION:-}" ] || export INSTALL_VERSION=0.1.0
 said=${RUNNER_TEMP:-/tmp}/ghoard-install.$$
 
 if out=$(sh "${0%/*}/install.sh" 2>"$said"); then
@@ -21,7 +22,8 @@ done <"$said"
 cat "$said" >&2
 rm -f "$said" ${GHOARD_RUNTIME_FILE:+"$GHOARD_RUNTIME_FILE"}
 if [ "$1" = inject ]; then
-	printf '::error title=ghoard::no credentials, as ghoard is not to be had here: %s\n' "$why"
+	printf '::error title=ghoard::no credentials, as ghoard is not to be had here: %s\n' "${why#ghoard: }"
 	exit 1
 fi
-printf '::warning title=ghoard::not used in this job: %s\n' "$why"
+printf '::warning title=ghoard::not used in this step: %s. It takes a Linux runner, and the release or %s\n' \
+	"${why#ghoard: }" "a folder (the input 'source') to come from"

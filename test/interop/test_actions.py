@@ -1,5 +1,6 @@
 """The composite actions in workflows, run by act: outputs, environment, summary, masks, order."""
 
+import hashlib
 import json
 import os
 import re
@@ -11,7 +12,8 @@ import scanning
 import workflows
 from fake import Proxy
 
-BINARY = f"path: {rig.BINARY}"
+SHA256 = hashlib.sha256(rig.BINARY.read_bytes()).hexdigest()
+BINARY = f"source: {rig.BINARY.parent}\n  sha256: {SHA256}"
 REPO = "/repos/octocat/hello-world"
 
 
@@ -213,7 +215,7 @@ def test_a_runner_that_cannot(runner):
         ),
         REPORT,
     )
-    runner.write(".github/workflows/w.yml", text.replace(BINARY, "path: /no/ghoard/here"))
+    runner.write(".github/workflows/w.yml", text.replace(BINARY, f"source: /no/ghoard/here\n          sha256: {'0' * 64}"))
     runner.commit()
     log = runner()
     assert "disabled disabled false" in log.said("see"), log

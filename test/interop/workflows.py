@@ -113,7 +113,9 @@ class Runner:
         shutil.copy(rig.BINARY, place / "ghoard")
         (place.parent / f"{arch}.complete").touch()
         sum = hashlib.sha256(rig.BINARY.read_bytes()).hexdigest()
-        (self.actions / "actions" / "SHA256SUMS").write_text(f"{sum}  ghoard\n")
+        (self.actions / "actions" / "SHA256SUMS").write_text(
+            f"{sum} ghoard-0.1.0-linux-{os.uname().machine}/ghoard\n"
+        )
 
     def _codeql(self, folder):
         """github/codeql-action with a script for CodeQL."""

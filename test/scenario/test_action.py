@@ -1,5 +1,6 @@
 """`ghoard action`: what the composite actions call, in a job's environment; and the daemon that is kept."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -409,6 +410,11 @@ def test_anchor_in_the_summary(step):
 # ---- the shell around it ----
 
 
+def install():
+    digest = hashlib.sha256(rig.BINARY.read_bytes()).hexdigest()
+    return {"INSTALL_SOURCE": rig.BINARY.parent, "INSTALL_SHA256": digest}
+
+
 def shell(step, name, uname=None, **more):
     """actions/run.sh in a PATH of its own."""
     place = step.folder / "bin"
@@ -425,7 +431,7 @@ def shell(step, name, uname=None, **more):
 
 @pytest.mark.parametrize("name", ["setup", "codeql", "save", "report"])
 def test_another_system(step, name):
-    run = shell(step, name, uname="Darwin", INSTALL_PATH="")
+    run = shell(step, name, uname="Darwin")
     assert run.returncode == 0 and run.stdout.count("::warning") == 1 and "Linux" in run.stdout
     assert step.outputs == {} and not list(step.temp.iterdir())
 
@@ -436,10 +442,11 @@ def test_another_system_has_no_credentials(step):
 
 
 def test_run_sh(step):
-    run = shell(step, "setup", INSTALL_PATH=rig.BINARY, ENABLE_P2P_CACHE="false")
+    run = shell(step, "setup", **install(), ENABLE_P2P_CACHE="false")
     assert run.returncode == 0, run.stderr
     step.exports |= step.read("env")
-    assert (step.folder / "path").read_text() == f"{rig.BINARY.parent}\n"
+    (path,) = (step.folder / "path").read_text().splitlines()
+    assert (pathlib.Path(path) / "ghoard").read_bytes() == rig.BINARY.read_bytes()
     assert get(step).status == 200
 
 
