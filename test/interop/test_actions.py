@@ -215,7 +215,8 @@ def test_a_runner_that_cannot(runner):
         ),
         REPORT,
     )
-    runner.write(".github/workflows/w.yml", text.replace(BINARY, f"source: /no/ghoard/here\n          sha256: {'0' * 64}"))
+    runner.write(".github/workflows/w.yml", text.replace(str(rig.BINARY.parent), "/no/ghoard/here"))
+    shutil.rmtree(runner.home / ".cache" / "act" / "tool_cache")
     runner.commit()
     log = runner()
     assert "disabled disabled false" in log.said("see"), log
