@@ -58,9 +58,10 @@ def job(bench, binary):
         scanning.git(tree, *words)
     env = {"PATH": os.environ["PATH"], "HOME": folder / "home", "RUNNER_TEMP": folder}
     env |= {f"GITHUB_{f.upper()}": folder / f for f in ("env", "output", "path")}
-    env |= {"GITHUB_STEP_SUMMARY": folder / "summary", "GITHUB_ACTIONS": "true", "INSTALL_SOURCE": binary.parent}
+    env |= {"GITHUB_STEP_SUMMARY": folder / "summary", "GITHUB_ACTIONS": "true"}
+    env |= {"INSTALL_SOURCE": binary.parent, "RUNNER_TOOL_CACHE": folder / "tools"}
     env |= {"INSTALL_SHA256": hashlib.sha256(binary.read_bytes()).hexdigest()}
-    env |= {"RUNNER_TOOL_CACHE": folder / "tools", "GITHUB_API_URL": bench.standin.url, "SSL_CERT_FILE": bench.standin.ca, "GH_TOKEN": bench.token}
+    env |= {"GITHUB_API_URL": bench.standin.url, "SSL_CERT_FILE": bench.standin.ca, "GH_TOKEN": bench.token}
     env |= {"ENABLE_P2P_CACHE": "true", "CACHE_P2P_SHARED_SECRET": "s" * 40, "GITHUB_WORKSPACE": tree}
     env |= {"GITHUB_REPOSITORY": "o/r", "GHOARD_IN_LANGUAGES": "python", "GHOARD_IN_VERSION": "2.25.6"}
     env |= {"GHOARD_IN_BUILD_MODE": "none", "GHOARD_MATRIX": "null"}

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import stat
@@ -448,6 +449,49 @@ def test_run_sh(step):
     (path,) = (step.folder / "path").read_text().splitlines()
     assert (pathlib.Path(path) / "ghoard").read_bytes() == rig.BINARY.read_bytes()
     assert get(step).status == 200
+
+
+REFERENCE = {
+    "setup-github-cache": (
+        {
+            **{"enable-p2p": "true", "cache-size": "5000", "cache-ttl": "300", "p2p-port": "9000"},
+            **{"enable-peer-discovery": "true", "github-token": None},
+        },
+        ("cache-status", "peer-count", "cache-dir"),
+    ),
+    "setup-codeql-cache": (
+        {
+            **{"enable-caching": "true", "cache-ttl": "86400", "github-token": None},
+            **{"commit-sha": "${{ github.sha }}"},
+        },
+        ("cache-status", "should-skip-scan", "cached-result", "cache-dir"),
+    ),
+    "inject-credentials": (
+        {"credentials": "[]", "credential-names": "", "github-token": None, "runner-id": ""},
+        ("credentials-injected", "status"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_inputs_of_the_reference(name):
+    """Each input and output, with the default; None: it is required."""
+    text = (ACTIONS / name / "action.yml").read_text()
+    inputs, _, rest = text.partition("\noutputs:\n")
+    for key, default in REFERENCE[name][0].items():
+        (found,) = re.findall(rf"^  {key}:\n    description: .*\n    (.*)$", inputs, re.M)
+        assert found in ("required: true",) if default is None else (
+            found.removeprefix("default: ").strip('"') == default
+        ), key
+    for key in REFERENCE[name][1]:
+        assert re.search(rf"^  {key}:$", rest, re.M), key
+    assert "${{" not in re.search(r"\n      run: (.*)", rest)[1], "an input in the text of a script"
+
+
+def test_version():
+    """The version that is installed is the one that make builds."""
+    (built,) = re.findall(r"^VERSION\s*:= (\S+)$", (rig.ROOT / "Makefile").read_text(), re.M)
+    assert f"INSTALL_VERSION={built}\n" in (ACTIONS / "run.sh").read_text()
 
 
 def test_place_replaces_what_a_checkout_brought(step):
