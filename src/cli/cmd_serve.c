@@ -21,6 +21,7 @@
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/daemon.h"
+#include "cli/keeper.h"
 #include "cli/serve_stats.h"
 #include "config/layers.h"
 #include "http/server.h"
@@ -32,6 +33,7 @@
 #include "net/addr.h"
 #include "net/listen.h"
 #include "cli/peering.h"
+#include "cli/runtime.h"
 #include "proxy/control.h"
 #include "proxy/proxy.h"
 #include "proxy/recent.h"
@@ -53,7 +55,7 @@
 static struct {
 	const char *listen, *upstream, *rewrite, *p2p_port;
 	struct opt_list resolve;
-	bool listen_any, background;
+	bool listen_any, background, respawn;
 	int64_t idle_exit;
 } v = { .idle_exit = OPT_UNSET };
 
@@ -72,6 +74,9 @@ static const struct opt opts[] = {
 	{ "p2p-port", 0, OPT_TEXT, "N", AT(p2p_port), "where to listen for peers; 0 takes a free port" },
 	{ "background", 0, OPT_FLAG, NULL, AT(background),
 	    "leave a daemon behind, with its number in ghoard.pid" },
+	{ "respawn", 0, OPT_FLAG, NULL, AT(respawn),
+	    "with --background: start it anew, on the same sockets, when it dies; end when its socket's "
+	    "file is gone" },
 	{ "idle-exit", 0, OPT_SECONDS, "SEC", AT(idle_exit), "end after this long without a request" },
 	{ .name = NULL }
 };
@@ -93,6 +98,8 @@ struct daemon {
 	} ttls[TTLS_MAX];
 	const char *resolve[OPT_LIST_MAX];
 	char socket[256];
+	int fds[2];			/* listening, unix and TCP; -1: none, or handed on */
+	bool managed;			/* the unix socket is a service manager's */
 	char tcp[ADDR_TEXT_LEN];	/* the address taken; empty: none */
 	char upstream[600];		/* as commands compare it */
 	uint64_t seen;			/* exchanges, when last looked */
@@ -296,6 +303,9 @@ static void on_tick(struct timer *t)
 	}
 	if (v.idle_exit != OPT_UNSET && d->stopping == 0 && now - d->busy >= v.idle_exit * 1000)
 		stop(d);
+	/* a runner empties the job's folder at the job's end: nobody will find us again */
+	if (v.respawn && d->stopping == 0 && access(d->socket, F_OK) != 0)
+		stop(d);
 	if (d->stopping != 0 &&
 	    ((server_clients(d->server) == 0 && peering_is_over(&d->peering)) || now >= d->stopping))
 		d->done = true;
@@ -343,7 +353,7 @@ static int given(void)
 	return ours ? 3 : -1;
 }
 
-static int listen_tcp_at(struct daemon *d, const char *text, struct err *err)
+static int open_tcp_at(struct daemon *d, const char *text, struct err *err)
 {
 	struct url url;
 	struct addr addr;
@@ -365,10 +375,27 @@ static int listen_tcp_at(struct daemon *d, const char *text, struct err *err)
 		    "--listen %s is not a loopback address: plain HTTP would carry tokens over the network; "
 		    "--listen-any allows it",
 		    text);
-	if (server_listen_tcp(d->server, &addr, &taken, err) != 0 || !addr_parse(&addr, url.host, taken))
+	d->fds[1] = listen_open_tcp(&addr, &taken, err);
+	if (d->fds[1] < 0 || !addr_parse(&addr, url.host, taken))
 		return err->cls;
 	addr_text(&addr, d->tcp);
 	return 0;
+}
+
+static int open_sockets(struct daemon *d, struct err *err)
+{
+	const char *tcp = v.listen != NULL ? v.listen : LISTEN_DEFAULT;
+	int fd = given(), rc = 0;
+
+	d->managed = fd >= 0;
+	d->fds[0] = d->managed ? listen_given(fd, d->socket, err) : listen_open_unix(d->socket, err);
+	if (d->fds[0] < 0)
+		return d->fds[0];
+	if (strcmp(tcp, "none") != 0)
+		rc = open_tcp_at(d, tcp, err);
+	if (rc != 0 && !d->managed)
+		unlink(d->socket);
+	return rc;
 }
 
 static int open_server(struct daemon *d, struct err *err)
@@ -383,13 +410,16 @@ static int open_server(struct daemon *d, struct err *err)
 		.max_body = (uint64_t)settings_int(d->app.settings, "daemon.max_request_body"),
 		.ops = { proxy_on_request, proxy_on_body, proxy_on_body_end, proxy_on_drained, proxy_on_gone,
 		    proxy_on_again, proxy_forget, repeat_hold, repeat_release, d->proxy } };
-	const char *tcp = v.listen != NULL ? v.listen : LISTEN_DEFAULT;
 	int rc = server_new(&p, &d->server, err);
 
-	if (rc == 0)
-		rc = server_listen_unix(d->server, d->socket, given(), err);
-	if (rc == 0 && strcmp(tcp, "none") != 0)
-		rc = listen_tcp_at(d, tcp, err);
+	if (rc == 0 && d->fds[0] < 0)
+		rc = open_sockets(d, err);
+	const char *sockets[] = { d->managed ? "" : d->socket, NULL };
+	for (int i = 0; rc == 0 && i < 2; i++)
+		if (d->fds[i] >= 0) {
+			rc = server_listen_fd(d->server, d->fds[i], sockets[i], err);
+			d->fds[i] = -1;
+		}
 	return rc;
 }
 
@@ -457,6 +487,22 @@ static void raise_limit(void)
 		    (unsigned long long)r.rlim_cur, MAX_CLIENTS);
 }
 
+/* The sockets belong to a process that does nothing else; the daemon is its child. */
+static int keep(struct daemon *d, const struct globals *g, struct err *err)
+{
+	int rc = app_open(&d->app, g, err);
+
+	if (rc == 0)
+		rc = app_open_store(&d->app, false, err);
+	if (rc == 0)
+		rc = daemon_socket(&d->app, d->socket, sizeof(d->socket), err);
+	if (rc == 0)
+		rc = open_sockets(d, err);
+	app_close(&d->app);
+	runtime_hold();
+	return rc == 0 ? keeper_fork(d->socket, err) : rc;
+}
+
 static int open_daemon(struct daemon *d, const struct globals *g, struct err *err)
 {
 	int rc = app_open(&d->app, g, err);
@@ -522,62 +568,21 @@ static int run_loop(struct daemon *d, struct err *err)
 	return rc;
 }
 
-/* The parent waits until the child listens, and says what it said: a daemon left behind is one that answers.
- */
-static int detach(struct err *err)
-{
-	char text[512] = "";
-	int fds[2], status;
-	ssize_t n;
-	pid_t pid;
-
-	if (pipe2(fds, O_CLOEXEC) != 0 || (pid = fork()) < 0)
-		return err_sys(err, ERR_IO, "leaving a daemon behind");
-	if (pid == 0) {
-		close(fds[0]);
-		setsid();
-		dup2(fds[1], STDOUT_FILENO);
-		close(fds[1]);
-		return 0;
-	}
-	close(fds[1]);
-	n = read(fds[0], text, sizeof(text) - 1);
-	printf("%.*s", n > 0 ? (int)n : 0, text);
-	fflush(stdout);
-	if (n > 0)
-		_exit(XC_OK);
-	_exit(waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : XC_MACHINE);
-}
-
-/* The terminal and the parent's pipe are let go of, and whoever reads a pipe of the caller's must see its
- * end; errors go on to a file. */
-static void let_go(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct stat st;
-
-	fflush(stdout);
-	if (null < 0)
-		return;
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	if (fstat(STDERR_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
-		dup2(null, STDERR_FILENO);
-	close(null);
-}
-
 static int run(const struct globals *g, const struct opt_args *args, struct err *err)
 {
 	struct daemon d;
 	int rc = 0;
 
 	memset(&d, 0, sizeof(d));
+	d.fds[0] = d.fds[1] = -1;
 	if (args->n > 0)
 		rc = err_set(err, ERR_USAGE, "serve takes no operands, not '%s'", args->arg[0]);
 	if (rc == 0)
 		rc = parse_p2p_port(&d, err);
 	if (rc == 0 && v.background)
-		rc = detach(err);
+		rc = keeper_detach(err);
+	if (rc == 0 && v.background && v.respawn)
+		rc = keep(&d, g, err);
 	if (rc == 0)
 		rc = open_daemon(&d, g, err);
 	if (rc == 0)
@@ -586,7 +591,7 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 		daemon_write_pid(&d.app);
 		announce(&d);
 		if (v.background)
-			let_go();
+			keeper_let_go();
 		rc = run_loop(&d, err);
 		daemon_remove_pid(&d.app);
 	}

@@ -63,7 +63,7 @@ static void take_file(struct runtime *r, const char *path, bool keep)
 	buf_wipe(&b);
 }
 
-void runtime_take(struct runtime *r, bool keep)
+static void take(struct runtime *r, bool keep)
 {
 	const char *file = env("GHOARD_RUNTIME_FILE"), *token = env("ACTIONS_RUNTIME_TOKEN"),
 		   *url = env("ACTIONS_RESULTS_URL"), *mode = env("ACTIONS_CACHE_MODE");
@@ -83,6 +83,24 @@ void runtime_take(struct runtime *r, bool keep)
 	r->is_there = secret_set(&r->token, span_of(token));
 	if (!r->is_there)
 		snprintf(r->why, sizeof(r->why), "ACTIONS_RUNTIME_TOKEN is too long");
+}
+
+static struct runtime held;
+static bool is_held;
+
+void runtime_hold(void)
+{
+	take(&held, false);
+	is_held = true;
+}
+
+void runtime_take(struct runtime *r, bool keep)
+{
+	if (is_held) {
+		*r = held;
+		return;
+	}
+	take(r, keep);
 }
 
 void runtime_wipe(struct runtime *r)

@@ -30,6 +30,9 @@ struct runtime {
 
 /* `keep`: the file is left for the next command of the same step. */
 void runtime_take(struct runtime *, bool keep);
+/* Take it now, for every later runtime_take of this process and its children: a daemon that is started anew
+ * finds no file any more. */
+void runtime_hold(void);
 void runtime_wipe(struct runtime *);
 /* The client, on the app's loop. ERR_DENIED: `why`; ERR_CONFIG. */
 int runtime_open(const struct runtime *, const struct app *, struct actionscache **, struct err *);

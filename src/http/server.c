@@ -493,16 +493,19 @@ static void on_accept(void *arg, int fd, bool is_unix, uid_t peer)
 	exchange_arm(x, full ? RESERVED_MS : s->p.idle_ms);
 }
 
-int server_listen_unix(struct server *s, const char *path, int fd, struct err *err)
+int server_listen_unix(struct server *s, const char *path, struct err *err)
 {
-	if (fd >= 0)
-		return listen_given(s->p.loop, fd, path, on_accept, s, &s->listeners, err);
 	return listen_unix(s->p.loop, path, on_accept, s, &s->listeners, err);
 }
 
 int server_listen_tcp(struct server *s, const struct addr *a, uint16_t *port, struct err *err)
 {
 	return listen_tcp(s->p.loop, a, port, on_accept, s, &s->listeners, err);
+}
+
+int server_listen_fd(struct server *s, int fd, const char *path, struct err *err)
+{
+	return listen_take(s->p.loop, fd, path, on_accept, s, &s->listeners, err);
 }
 
 void server_stop(struct server *s)

@@ -69,9 +69,11 @@ int server_new(const struct server_params *, struct server **, struct err *);
 void server_free(struct server *);
 
 /* Listen on a unix socket (0600, bound under umask 077; a dead socket file is replaced, a live one is
- * ERR_DENIED; fd: what a service manager made there, or -1), or on an address; *port gets the one taken. */
-int server_listen_unix(struct server *, const char *path, int fd, struct err *);
+ * ERR_DENIED), or on an address; *port gets the one taken. */
+int server_listen_unix(struct server *, const char *path, struct err *);
 int server_listen_tcp(struct server *, const struct addr *, uint16_t *port, struct err *);
+/* On what net/listen.h opened; `path` as there. */
+int server_listen_fd(struct server *, int fd, const char *path, struct err *);
 
 /* Take no more connections or requests; running exchanges finish. `drained` is told by server_clients == 0.
  */

@@ -27,6 +27,7 @@ from standin import StandIn  # noqa: E402
 from stores import fill  # noqa: E402
 import replay  # noqa: E402
 import trees  # noqa: E402
+import workflow  # noqa: E402
 
 BUILD = HERE.parent.parent / "build"
 GHOARD = pathlib.Path(os.environ.get("GHOARD") or BUILD / "ghoard").resolve()
@@ -202,6 +203,8 @@ class Bench:
             "peers-fleet": peering.fleet,
             "codeql-tree": lambda: trees.measure(self, BUILD / "bench" / "tree", GHOARD),
             "codeql-replay": lambda: replay.measure(self, GHOARD),
+            "workflow-steps": lambda: workflow.steps(self, GHOARD),
+            "workflow-matrix": lambda: workflow.matrix(self),
         }
         chosen = [name for name in sections if not wanted or any(w in name for w in wanted)]
         if not chosen:

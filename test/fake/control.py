@@ -53,6 +53,8 @@ async def control(fake, request):
             args = await request.json() if request.can_read_body else {}
             if name == "etags":
                 fake.etag_mode = args["mode"]
+            elif name == "latency":
+                fake.latency = args["seconds"]
             elif name == "limit":
                 fake.limits.set(**args)
             elif name == "secondary":

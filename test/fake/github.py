@@ -44,6 +44,7 @@ class Fake:
         self.caches = self.model.caches = Caches()
         self.requests, self.rules = [], []
         self.etag_mode, self.link_on_304 = "github", False
+        self.latency = 0  # seconds, of every answer
         self.recorded = None
         if self.with_recorded:
             self.recorded = Recorded()
@@ -249,6 +250,7 @@ class Fake:
             return await control(self, request)
         self.requests.append(record)
         record.body = await request.read()
+        await asyncio.sleep(self.latency)
         path, _, query = target.partition("?")
         rule = next((r for r in self.rules if r.takes(request.method, path, target)), None)
         if rule and rule.what == "dead":

@@ -21,6 +21,9 @@ PEERS = HERE / "peers"
 
 GH = "v2.90.0"
 GO_NEEDED = (1, 26, 1)  # what that gh's own go.mod asks for
+ACT = "v0.2.89"
+ACTIONLINT = "v1.7.7"
+VALIDATOR = ((18,), {"@action-validator/core": "0.6.0", "@action-validator/cli": "0.6.0"})
 PYGITHUB = "2.10.0"
 NPM = {
     "node-18": ((18,), {"@octokit/rest": "21.1.1", "@actions/github": "6.0.1"}),
@@ -85,6 +88,22 @@ def install_gh_current(folder):
         seconds=1200,
         GOTOOLCHAIN="local",
     )
+
+
+def install_act(folder):
+    """The workflow runner, and the linter that it has among its own modules."""
+    need("go", (1, 25), "version")
+    (folder / "go.mod").write_text(
+        "module interop\n\ngo 1.25.0\n\nrequire (\n"
+        f"\tgithub.com/nektos/act {ACT}\n\tgithub.com/rhysd/actionlint {ACTIONLINT}\n)\n"
+    )
+    for package in ("github.com/nektos/act", "github.com/rhysd/actionlint/cmd/actionlint"):
+        run(
+            *("go", "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", "./", package),
+            cwd=folder,
+            seconds=1200,
+            GOTOOLCHAIN="local",
+        )
 
 
 def install_go_github(folder):
@@ -197,6 +216,8 @@ CLIENTS = {
     "pygithub": (PYGITHUB, install_pygithub),
     **{name: (str(NPM[name]), install_npm(NPM[name])) for name in NPM},
     "actions-cache": (str(ACTIONS_CACHE), install_npm(ACTIONS_CACHE)),
+    "act": (ACT + ACTIONLINT, install_act),
+    "action-validator": (str(VALIDATOR), install_npm(VALIDATOR)),
     "go-github": (text_of(HERE / "go-github"), install_go_github),
     "libp2p-js": (text_of(*(PEERS / "js" / f"package{n}.json" for n in ("", "-lock"))), install_libp2p_js),
     "libp2p-py": (text_of(PEERS / "py" / "requirements.txt"), install_libp2p_py),
