@@ -5,7 +5,7 @@
 
 VERSION  := 0.1.0
 # other machines' code is larger
-MAX_SIZE  = $(if $(filter x86_64,$(ARCH)),1048576,1310720)
+MAX_SIZE  = $(if $(filter x86_64,$(ARCH)),1179648,1441792)
 HERE     := $(patsubst armv7%,armv7,$(shell uname -m))
 ARCH     ?= $(HERE)
 
