@@ -3,8 +3,8 @@
 #   docker build --build-arg ALPINE=alpine@sha256:... .
 #   docker build --target dist --output type=local,dest=dist ...      the release's files
 #
-# ALPINE may be a Debian image as well.  ALPINE and SOURCES are built of one file each time: SOURCES is any image
-# with apt-get, where the pinned sources of the libraries come from.
+# ALPINE may be a Debian image as well.  SOURCES is any image with apt-get,
+# where the pinned sources of the libraries come from.
 ARG ALPINE=alpine:3.22
 ARG SOURCES=debian:12
 

@@ -2,13 +2,13 @@
 # Finds or fetches the ghoard of this commit and prints its path, alone and last on standard output.
 #
 #   INSTALL_VERSION   version, as 0.1.0
-#   INSTALL_SOURCE    a folder, or an https address below which the release's files are; empty: GitHub's release
+#   INSTALL_SOURCE    a folder, or an https address where the release's files are; empty: GitHub's release
 #   INSTALL_SHA256    of the program or of its tarball, in place of what SHA256SUMS beside this file says
 #   INSTALL_PATH      true: a ghoard in PATH will do, too
 #   INSTALL_REPO      owner/name of the release (default: GITHUB_ACTION_REPOSITORY)
 #
-# Whatever it finds is used only if its SHA-256 is one of these.  It is searched in the runner's tool cache, in
-# PATH, in the source; and then kept in the tool cache.  GITHUB_PATH is left to the caller.
+# Whatever it finds is used only if its SHA-256 is one of these.  It is searched in the runner's tool cache,
+# in PATH, in the source; and then kept in the tool cache.  GITHUB_PATH is left to the caller.
 set -eu
 umask 077
 
@@ -125,7 +125,8 @@ unpack() {
 	[ -n "$own" ] || known "$1" "$name.tar.gz" ||
 		fail "$name.tar.gz is not the one this action knows: its SHA-256 is $got; nothing was run"
 	gzip -dc <"$1" | tar -xf - -C "$work" "$name/ghoard" || fail "$1 holds no $name/ghoard"
-	take "$work/$name/ghoard" || fail "the program in $name.tar.gz is not the expected one; nothing was run"
+	take "$work/$name/ghoard" ||
+		fail "the program in $name.tar.gz is not the expected one; nothing was run"
 }
 
 # Who built it: asked where a tool can tell (gh before 2.49 cannot), and then its no is final.
@@ -134,15 +135,16 @@ attested() {
 	flow=$repo/.github/workflows/release.yml
 	if command -v gh >/dev/null && gh attestation verify --help >/dev/null 2>&1; then
 		gh attestation verify "$1" --repo "$repo" --signer-workflow "$flow" >&2 ||
-			fail "gh finds no attestation of $repo's release.yml for $name.tar.gz; nothing was run"
+			fail "gh finds no attestation of $flow for $name.tar.gz; nothing was run"
 	elif command -v cosign >/dev/null; then
-		fetch "$2.sigstore.json" "$1.sigstore.json" || fail "the attestation $2.sigstore.json is not there"
+		fetch "$2.sigstore.json" "$1.sigstore.json" ||
+			fail "the attestation $2.sigstore.json is not there"
 		cosign verify-blob-attestation --new-bundle-format --bundle "$1.sigstore.json" \
 			--type https://slsa.dev/provenance/v1 \
 			--certificate-oidc-issuer https://token.actions.githubusercontent.com \
 			--certificate-identity-regexp "^https://github\\.com/$(printf %s "$flow" |
 				sed 's/[].[*^$\\+?(){}|]/\\&/g')@refs/tags/" "$1" >&2 ||
-			fail "cosign finds no attestation of $repo's release.yml for $name.tar.gz; nothing was run"
+			fail "cosign finds no attestation of $flow for $name.tar.gz; nothing was run"
 	fi
 }
 
@@ -153,7 +155,8 @@ fi
 
 case $origin in
 https://*)
-	fetch "${origin%/}/$name.tar.gz" "$work/$name.tar.gz" || fail "${origin%/}/$name.tar.gz could not be fetched"
+	fetch "${origin%/}/$name.tar.gz" "$work/$name.tar.gz" ||
+		fail "${origin%/}/$name.tar.gz could not be fetched"
 	unpack "$work/$name.tar.gz" ;;
 *://*)
 	fail "the source $origin is neither a folder nor an https address" ;;

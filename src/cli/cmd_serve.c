@@ -342,7 +342,7 @@ static int parse_p2p_port(struct daemon *d, struct err *err)
 	return 0;
 }
 
-/* The socket that a service manager made (sd_listen_fds(3)); -1: none. Children must not take it for theirs. */
+/* The socket that a service manager made (sd_listen_fds(3)); -1: none. A child must not think it its own. */
 static int given(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");

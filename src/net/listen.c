@@ -288,7 +288,7 @@ int listen_given(int fd, const char *path, struct err *err)
 	a.sun_path[sizeof(a.sun_path) - 1] = '\0';
 	if (strcmp(a.sun_path, path) != 0)
 		return err_set(err, ERR_CONFIG,
-		    "the service manager listens on %.100s, and clients look for %s; give --socket the former",
+		    "the service manager listens on %.100s, clients look for %s; give --socket the first",
 		    a.sun_path, path);
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
 		return err_sys(err, ERR_IO, "taking over the socket %s", path);

@@ -69,7 +69,7 @@ def test_zsh(script, tmp_path, line, wanted):
     out = zsh(script, tmp_path, line)
     begun = line.split()[-1]
     for word in wanted:
-        assert word in out or word[len(begun):] in out, out
+        assert word in out or word[len(begun) :] in out, out
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -78,7 +78,9 @@ def test_every_option_and_command_is_there(ghoard, shell):
     listed = ghoard("help", rc=0).out.decode().split("commands:\n")[1].split("\ntopics:")[0]
     for command in re.findall(r"^  ([\w-]+)", listed, re.M):
         assert re.search(rf"\b{command}\b", out)
-        for option in re.findall(r"^ +(?:-\w, |)--([\w-]+)", ghoard("help", command, rc=0).out.decode(), re.M):
+        for option in re.findall(
+            r"^ +(?:-\w, |)--([\w-]+)", ghoard("help", command, rc=0).out.decode(), re.M
+        ):
             assert re.search(rf"(--|-l ){option}\b", out), option
 
 

@@ -59,10 +59,21 @@ class Place:
             path.chmod(0o755)
 
     def run(self, rc=0, **env):
-        env = {"PATH": str(self.tmp / "bin"), "RUNNER_TEMP": str(self.tmp / "temp"), "INSTALL_VERSION": "1.2.3",
-               "RUNNER_TOOL_CACHE": str(self.tmp / "tools"), "INSTALL_REPO": "o/r", **env}
-        done = subprocess.run([*self.shell, str(self.tmp / "actions/install.sh")], env=env, capture_output=True,
-                              text=True, timeout=50)
+        env = {
+            "PATH": str(self.tmp / "bin"),
+            "RUNNER_TEMP": str(self.tmp / "temp"),
+            "INSTALL_VERSION": "1.2.3",
+            "RUNNER_TOOL_CACHE": str(self.tmp / "tools"),
+            "INSTALL_REPO": "o/r",
+            **env,
+        }
+        done = subprocess.run(
+            [*self.shell, str(self.tmp / "actions/install.sh")],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
         assert done.returncode == rc, done.stderr
         left = [one.name for one in (self.tmp / "temp").iterdir() if "install" in one.name]
         assert left == []
@@ -83,9 +94,28 @@ def place(request, tmp_path):
 def web(place):
     """https on loopback, below /o/r/releases/download/v1.2.3/; what was asked is in .asked."""
     tmp = place.tmp
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                    "-addext", "subjectAltName=DNS:localhost", "-keyout", tmp / "key", "-out", tmp / "cert"],
-                   check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-keyout",
+            tmp / "key",
+            "-out",
+            tmp / "cert",
+        ],
+        check=True,
+        capture_output=True,
+    )
     folder = tmp / "files/o/r/releases/download/v1.2.3"
     folder.mkdir(parents=True)
     (folder / f"{NAME}.tar.gz").write_bytes(place.tarball)
@@ -105,7 +135,11 @@ def web(place):
     (tmp / "wgetrc").write_text(f"ca_certificate = {tmp / 'cert'}\n")
     server.folder = folder
     server.url = f"https://localhost:{server.server_port}"
-    server.env = {"GITHUB_SERVER_URL": server.url, "CURL_CA_BUNDLE": str(tmp / "cert"), "WGETRC": str(tmp / "wgetrc")}
+    server.env = {
+        "GITHUB_SERVER_URL": server.url,
+        "CURL_CA_BUNDLE": str(tmp / "cert"),
+        "WGETRC": str(tmp / "wgetrc"),
+    }
     yield server
     server.shutdown()
     server.server_close()
@@ -116,7 +150,9 @@ def test_the_release_and_then_the_tool_cache(place, web, client):
     place.tool(client)
     assert "fetching" in place.run(**web.env)
     slot = place.path.parent
-    assert slot.parent == place.tmp / "tools/ghoard/1.2.3" and (slot.parent / f"{slot.name}.complete").exists()
+    assert (
+        slot.parent == place.tmp / "tools/ghoard/1.2.3" and (slot.parent / f"{slot.name}.complete").exists()
+    )
     web.shutdown()
     assert "fetching" not in place.run(**web.env)
 
@@ -134,7 +170,9 @@ def test_a_changed_release_is_refused(place, web):
 
 def test_a_stranger_s_certificate_is_refused(place, web):
     place.tool("curl")
-    assert "could not be fetched" in place.run(1, **{**web.env, "CURL_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt"})
+    assert "could not be fetched" in place.run(
+        1, **{**web.env, "CURL_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt"}
+    )
 
 
 @pytest.mark.parametrize("origin", ["http://localhost/x", "ftp://localhost/x", "file:///etc"])
@@ -188,7 +226,9 @@ def test_another_program_in_path_or_cache_is_not_used(place):
 def test_what_gh_says_of_the_attestation_is_final(place, web, says):
     place.tool("curl")
     log = place.tmp / "gh.log"
-    place.tool("gh", f'#!/bin/sh\nfor a; do [ "$a" != --help ] || exit 0; done\necho "$*" >>{log}\nexit {says}\n')
+    place.tool(
+        "gh", f'#!/bin/sh\nfor a; do [ "$a" != --help ] || exit 0; done\necho "$*" >>{log}\nexit {says}\n'
+    )
     err = place.run(says, **web.env)
     asked = log.read_text()
     assert "--repo o/r --signer-workflow o/r/.github/workflows/release.yml" in asked
@@ -209,7 +249,9 @@ def test_what_cosign_says_is_final(place, web, says):
 def test_a_wrong_version_and_an_unknown_one(place):
     assert "no version" in place.run(1, INSTALL_VERSION="../../x")
     (place.tmp / "files/ghoard").write_bytes(PROGRAM)
-    assert "not the ghoard 9.9.9" in place.run(1, INSTALL_VERSION="9.9.9", INSTALL_SOURCE=str(place.tmp / "files"))
+    assert "not the ghoard 9.9.9" in place.run(
+        1, INSTALL_VERSION="9.9.9", INSTALL_SOURCE=str(place.tmp / "files")
+    )
 
 
 def test_without_a_tool_cache_it_is_kept_in_the_runner_s_folder(place):
@@ -222,4 +264,6 @@ def test_the_list_of_sums_has_rows_that_install_sh_reads():
     for row in (ROOT / "actions/SHA256SUMS").read_text().splitlines():
         if not row.startswith("#"):
             digits, name = row.split("  ")
-            assert len(digits) == 64 and name.startswith("ghoard-") and name.endswith(("/ghoard", ".tar.gz"))
+            assert (
+                len(digits) == 64 and name.startswith("ghoard-") and name.endswith(("/ghoard", ".tar.gz"))
+            )
