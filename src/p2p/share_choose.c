@@ -117,10 +117,17 @@ void choose_forgive(struct share *s, struct span key)
 {
 	uint8_t digest[SHA256_LEN];
 
-	key_digest(digest, key);
-	for (struct member *m = s->members; m != NULL; m = m->next)
-		if (m->owed_until != 0 && memcmp(m->owed, digest, sizeof(m->owed)) == 0) {
+	bool done = false;
+
+	for (struct member *m = s->members; m != NULL; m = m->next) {
+		if (m->owed_until == 0)
+			continue;
+		if (!done)
+			key_digest(digest, key);
+		done = true;
+		if (memcmp(m->owed, digest, sizeof(m->owed)) == 0) {
 			m->owed_until = 0;
 			m->busy = 0;
 		}
+	}
 }

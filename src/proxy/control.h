@@ -1,6 +1,6 @@
 /*
  * The daemon's own paths below /_ghoard/: the page, health, stats, metrics, status, peers, cache, stop,
- * cache/forget.
+ * cache/forget, cache/put.
  *
  * On the unix socket, whose mode keeps other users out, all of them. On TCP, health and metrics are for
  * anybody (no path and no token stands in them), the page and stats for who has the key as `?key=`, nothing
@@ -24,6 +24,7 @@ struct control {
 	void (*peers)(void *arg, struct buf *);		/* JSON */
 	void (*cache)(void *arg, struct buf *);		/* JSON: what is held */
 	void (*forget)(void *arg);	/* what memory holds: the store was changed beside it */
+	void (*put)(void *arg, struct span key); /* an entry by name was put beside it */
 	void (*stop)(void *arg);
 	void *arg;
 	char key[CONTROL_KEY_LEN + 1];	/* not to be logged */

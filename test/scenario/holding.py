@@ -1,7 +1,7 @@
 """Run by tests in a network namespace of their own.
 
-holding.py 9000,u53 PROGRAM ARG…: binds these TCP and UDP ports of 127.0.0.1 and becomes the program, which keeps
-them without knowing.
+holding.py 9000,u53 PROGRAM ARG…: binds these TCP and UDP ports of 127.0.0.1 and becomes the program, which
+keeps them without knowing.
 holding.py --connect FROM TO PORT COUNT: connects so often and says how many of the connections stay.
 """
 
