@@ -22,6 +22,7 @@
 #include "cli/cli.h"
 #include "cli/daemon.h"
 #include "cli/keeper.h"
+#include "cli/p2p_scans.h"
 #include "cli/serve_sockets.h"
 #include "cli/serve_stats.h"
 #include "config/layers.h"
@@ -239,6 +240,17 @@ static bool control(void *arg, struct exchange *x, struct span path)
 	return true;
 }
 
+static void control_gone(void *arg, struct exchange *x)
+{
+	(void)arg;
+	p2p_scans_gone(x);
+}
+
+static void ask_scan(void *arg, struct exchange *x, struct span query)
+{
+	p2p_scans_ask(((struct daemon *)arg)->peering.share, x, query);
+}
+
 static void on_signal(void *arg, int sig)
 {
 	log_info("signal %d: finishing what is running", sig);
@@ -392,6 +404,7 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.any_ip = v.listen_any,
 		.ttl = ttl,
 		.control = control,
+		.control_gone = control_gone,
 		.arg = d };
 
 	p.nbody_paths = settings_list(d->app.settings, "cache.copilot_paths", &p.body_paths);
@@ -400,6 +413,7 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.status = write_status,
 		.peers = write_peers,
 		.cache = write_cache,
+		.scan = ask_scan,
 		.forget = forget,
 		.put = put,
 		.stop = stop,
