@@ -21,6 +21,7 @@ def test_in_actions_the_matrix_must_be_said(job):
     job.store(None, "--allow-unpinned", **ACTIONS)
     assert job.check("--allow-unpinned", rc=0, **ACTIONS)["pinned"] is False
     assert job.check(rc=1, **ACTIONS)["reason"] == "miss-config"
+    assert not job.check(rc=1, GHOARD_MATRIX="", **ACTIONS)["skip"], "whose matrix it was nobody knows"
 
 
 @pytest.mark.parametrize("args, env", [
