@@ -101,7 +101,7 @@ void gitrefs_head(const struct gitrepo *r, struct gitrefs_head *h)
 	buf_free(&text);
 }
 
-/* "OLD NEW who when\tmessage", a line a move; the first one's OLD is zeros unless older lines have expired. */
+/* "OLD NEW who when\tmessage", a line a move; OLD of the first is zeros unless older lines have expired. */
 bool gitrefs_moved(const struct gitrepo *r)
 {
 	static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";

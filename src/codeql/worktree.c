@@ -169,8 +169,8 @@ static void part_close(struct part *p)
 	gitattr_free(p->info);
 }
 
-/* May a file be as attributes made it that are neither on disk nor in the index? Not where HEAD's commit is all
- * that was ever checked out here. */
+/* May a file be as attributes made it that are neither on disk nor in the index? Not where HEAD's commit is
+ * all that was ever checked out here. */
 static bool may_be_stale(const struct part *p)
 {
 	const struct gitindex *ix = p->index;
