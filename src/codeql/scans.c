@@ -231,6 +231,9 @@ static void weigh(struct scans *s, const struct scan_ask *ask, struct span key, 
 	else if (scan_parse(e, &scan)) {
 		answer = judge(s, e, &scan, name, &is_signed);
 		aged = judge_age(e, ask->now, ask->max_age, &age);
+		/* what made it unpinned may be no part of the key: only who asks can allow it */
+		if (answer == SCANS_FOUND && ask->want->pinned && !scan.pinned)
+			answer = SCANS_NONE;
 		if (answer == SCANS_FOUND)
 			answer = scan.class == SCAN_PARTIAL ? SCANS_PARTIAL : aged;
 	}
