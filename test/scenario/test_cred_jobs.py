@@ -151,11 +151,12 @@ def test_the_json_input(vault):
         {"name": "A", "value": 'with "quotes"\nand lines', "scope": "repo", "ttl_hours": 24},
         {"name": "B", "value": " ", "scope": "global", "ttl": "90s"},
         {"name": "C", "value": "🗝️ \\u0041"},
+        {"name": "D", "value": "of an instant", "ttl_hours": 0.0001},
     ]
     env = {"GITHUB_REPOSITORY": "o/r", "INPUT": json.dumps(given)}
     _, defined, output, _ = vault.step("--from-json-env", "INPUT", env=env, rc=0)
     assert defined == {g["name"]: g["value"] for g in given}
-    assert output == {"count": "3", "status": "success"}
+    assert output == {"count": "4", "status": "success"}
     listed = {r["name"]: r for r in vault("ls", "--json", rc=0).json}
     assert listed["A"]["scope_filter"] == "o/r" and listed["C"]["expires_at"] is None
     for bad in (

@@ -151,6 +151,11 @@ def test_life(vault):
     assert vault("get", "A", rc=0).out == b"one"
     assert vault("get", "NL", rc=0).out == b"two\n"
     vault("get", "NONE", rc=1)
+    for i, (ttl, seconds) in enumerate({"1500ms": 2, "1.5h": 5400, "90": 90, "2w": 1209600}.items()):
+        vault.set(f"T{i}", "x", "--ttl", ttl)
+        record = Reference(vault.folder).all[f"T{i}"]
+        assert round(record["expires_at"] - record["created_at"]) == seconds
+        vault("rm", f"T{i}", rc=0)
     vault("set", "bad-name", input=b"x", rc=2)
     vault("set", "A", "--scope", "planet", input=b"x", rc=2)
     vault("set", "A", "--scope", "repo", input=b"x", rc=2)
