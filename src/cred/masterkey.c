@@ -54,7 +54,7 @@ static int refuse(struct err *err, const char *path, const char *why)
 }
 
 /* One that others can read is no secret; one of another user, or with a second name, may be a trap. */
-static int check_file(const struct stat *st, const char *path, bool own, struct err *err)
+int masterkey_check_file(const struct stat *st, const char *path, bool own, struct err *err)
 {
 	if (!S_ISREG(st->st_mode))
 		return refuse(err, path, "is not a regular file");
@@ -83,7 +83,7 @@ static int read_key_file(int dirfd, const char *path, bool own, struct buf *out,
 		rc = err_sys(err, ERR_DAMAGED, "reading the key file %s", path);
 		goto out;
 	}
-	rc = check_file(&st, path, own, err);
+	rc = masterkey_check_file(&st, path, own, err);
 	if (rc != 0)
 		goto out;
 	n = read(fd, buf_reserve(out, TEXT_MAX), TEXT_MAX);

@@ -24,6 +24,7 @@
 struct buf;
 struct err;
 struct safe;
+struct stat;
 
 #define MASTERKEY_LEN 32
 #define MASTERKEY_ROUNDS 600000		/* OWASP's for PBKDF2-HMAC-SHA256 */
@@ -58,6 +59,10 @@ struct masterkey_place {
 };
 
 const char *masterkey_name(enum masterkey_source);	/* ".master_key", "keyring" */
+
+/* May a file hold a secret? ERR_DAMAGED: others can read it, or it is not ours alone. `own`: it is in the
+ * folder, so systemd's rules do not apply. */
+int masterkey_check_file(const struct stat *, const char *path, bool own, struct err *);
 
 /* The key of one source: 0, ERR_NOTFOUND (the source is not there), ERR_DAMAGED (there and not readable as a
  * key). */
