@@ -200,7 +200,8 @@ static void ring_print(const uint8_t *key, char hex[static 2 * RING_ID_LEN + 1])
 	hex_encode(hex, tag, sizeof(tag));
 }
 
-/* The passing entry's id, and which key is on its way out; one that was written without the latter will do. */
+/* The passing entry's id, and which key is on its way out; one that was written without the latter will do.
+ */
 static bool read_mark(const struct masterkey_place *p, struct buf *b)
 {
 	struct stat st;

@@ -88,7 +88,8 @@ int masterkey_settle(const struct masterkey_place *, enum masterkey_source next,
 enum masterkey_ring { MASTERKEY_RING_NONE, MASTERKEY_RING_OURS, MASTERKEY_RING_OTHER };
 enum masterkey_ring masterkey_ring_whose(const struct masterkey_place *, const uint8_t *key);
 /* Before a key is written as MASTERKEY_RING_NEXT, and before one leaves MASTERKEY_RING: names the former's
- * entry, and tells whoever finishes the move that the latter, `old`, may go. _RING_NEXT's drop takes it away. */
+ * entry, and tells whoever finishes the move that the latter, `old`, may go. _RING_NEXT's drop takes it away.
+ */
 int masterkey_mark_ring(const struct masterkey_place *, const uint8_t *old, struct err *);
 void masterkey_uncache(const struct masterkey_place *);
 

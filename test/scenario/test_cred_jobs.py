@@ -578,7 +578,7 @@ def test_nothing_stays_in_memory_at_the_end(vault, tmp_path, command):
     if not ptrace(SEIZE, process.pid, AT_EXIT):
         process.kill()
         pytest.skip("no ptrace here")
-    # the search works: at the summary exec has the values still to hand out, and the others their folder's name
+    # the search works: at the summary exec has the values still to hand out, the others their folder's name
     known = needle if words[0] == "exec" else str(vault.folder)
     assert memory_has(process.pid, known.encode())
     with open(tmp_path / "summary") as reader:
