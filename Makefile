@@ -4,8 +4,10 @@
 # by vendor/deps.sh.  V=1 shows the commands, JOBS=1 runs one at a time.
 
 VERSION  := 0.1.0
-MAX_SIZE := 1048576
-ARCH     := x86_64
+# other machines' code is larger
+MAX_SIZE  = $(if $(filter x86_64,$(ARCH)),1179648,1441792)
+HERE     := $(patsubst armv7%,armv7,$(shell uname -m))
+ARCH     ?= $(HERE)
 
 PREFIX       ?= /usr/local
 FUZZ_SECONDS ?= 5
@@ -15,10 +17,19 @@ export RELEASE
 T            ?=
 PYTEST_FLAGS ?= -n 2
 GH_CURRENT   ?= 1
-PEERS        ?=
+PEERS        ?= 1
 
-# Alpine's own compiler makes musl programs; elsewhere the wrapper does.
-MUSL_CC := $(if $(wildcard /etc/alpine-release),gcc,musl-gcc)
+# Alpine's own compiler makes musl programs.  Elsewhere musl is built from what
+# vendor/pins names; for another machine, by the distribution's cross compiler.
+ALPINE  := $(wildcard /etc/alpine-release)
+O       := build$(if $(filter-out $(HERE),$(ARCH)),/$(ARCH))
+TRIPLE_aarch64 := aarch64-linux-gnu-
+TRIPLE_armv7   := arm-linux-gnueabihf-
+TRIPLE_riscv64 := riscv64-linux-gnu-
+CROSS   := $(if $(filter-out $(HERE),$(ARCH)),$(or $(TRIPLE_$(ARCH)),$(error no compiler for ARCH=$(ARCH) is \
+	known; there are aarch64, armv7 and riscv64)))
+MUSL    := $(O)/musl/lib
+MUSL_CC := $(if $(ALPINE),gcc,$(CROSS)gcc -specs $(MUSL)/musl-gcc.specs)
 HOST_CC := gcc
 FUZZ_CC := clang
 PYTHON  := build/venv/bin/python
@@ -66,9 +77,15 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wvla \
 # The prefix map takes this folder's name out of the binary.
 # For size, but for what a hit or a handshake spends its time in: the JSON
 # scanner below, and BearSSL by its own rule.  Nothing reads unwind tables: they
-# would be 61 KiB.
-RELEASE_FLAGS := -Os -g -fPIE -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
+# would be 61 KiB.  Unscheduled code is as large and repeats itself more: 2 % of
+# the packed program.
+RELEASE_FLAGS := -Os -fno-schedule-insns2 -g -fPIE -fno-asynchronous-unwind-tables \
+	-ffunction-sections -fdata-sections \
 	-fstack-protector-strong -fstack-clash-protection -ffile-prefix-map=$(CURDIR)=.
+# a 32-bit machine has other conversions; its compiler's opinion is not asked
+ifneq (,$(CROSS))
+WARN := -Wall
+endif
 SANE_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
 FUZZ_FLAGS := $(SANE_FLAGS) -fsanitize=fuzzer-no-link
@@ -77,9 +94,8 @@ LDFLAGS := -Wl,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack,-z,t
 # A static program at a random address (static-pie) starts as fast as one at a
 # fixed address (110 us each) and is 560 bytes larger.  `musl-gcc -static-pie`
 # silently makes a dynamic one, so there the start files are named by hand.
-ifeq (musl-gcc,$(notdir $(MUSL_CC)))
-MUSL := /usr/lib/$(ARCH)-linux-musl
-crt   = $(shell $(HOST_CC) -print-file-name=$(1))
+ifeq (,$(ALPINE))
+crt   = $(shell $(CROSS)gcc -print-file-name=$(1))
 BEGIN = -static -nostartfiles -Wl,-pie,--no-dynamic-linker \
 	$(MUSL)/rcrt1.o $(MUSL)/crti.o $(call crt,crtbeginS.o)
 END   = $(call crt,crtendS.o) $(MUSL)/crtn.o
@@ -91,16 +107,23 @@ endif
 # ---- build ----
 
 .PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench bench-engines demo interop \
-	reproducible dist check-static vendor-bump exact
+	reproducible dist dist-all cross check-static vendor-bump exact
 
-all: build/ghoard ## the program: build/ghoard (default)
+all: $(O)/ghoard ## the program: build/ghoard (default); ARCH=aarch64: build/aarch64/ghoard
 
 deps: ## install what building needs
 	$(Q)sh vendor/deps.sh build
 
-build/ghoard: build/ghoard.debug
+# the one that runs here, wanted by another machine's release
+ifneq (,$(CROSS))
+build/ghoard: FORCE
+	+$(Q)$(MAKE) ARCH=$(HERE) build/ghoard
+.PHONY: FORCE
+endif
+
+$(O)/ghoard: $(O)/ghoard.debug
 	$(call say,STRIP,$@)
-	$(Q)strip -s -o $@.new $<
+	$(Q)$(CROSS)strip -s -o $@.new $<
 	$(Q)size=$$(wc -c <$@.new); [ $$size -le $(MAX_SIZE) ] || { \
 		echo "$@ has $$size bytes, $(MAX_SIZE) are allowed: see what grew" \
 			"with 'nm -S --size-sort $<'" >&2; exit 1; }
@@ -108,8 +131,8 @@ build/ghoard: build/ghoard.debug
 		"loader: the link did not use rcrt1.o" >&2; exit 1; }
 	$(Q)mv $@.new $@
 
-build/ghoard.debug: $(SRC:%.c=build/obj/%.o) $(LIBS:%=build/lib/%.a)
-	$(call say,LINK,build/ghoard)
+$(O)/ghoard.debug: $(SRC:%.c=$(O)/obj/%.o) $(LIBS:%=$(O)/lib/%.a)
+	$(call say,LINK,$(O)/ghoard)
 	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
 
 # A flavour: folder, compiler, flags of our code, flags of the libraries.
@@ -120,7 +143,9 @@ $(1)/obj/%.o: %.c $(1)/flags $(UNPACKED)
 	$$(Q)$(2) $(CPPFLAGS) $(3) $$(DEFINES) -MMD -MP -c -o $$@ $$<
 
 $(1)/lib/%.a: vendor/%.mk vendor/lib.mk $(1)/flags $(UNPACKED)
-	+$$(Q)$(MAKE) -f vendor/lib.mk LIB=$$* OUT=$(1)/lib CC=$(2) CFLAGS='$(4)'
+	+$$(Q)$(MAKE) -f vendor/lib.mk LIB=$$* OUT=$(1)/lib CC='$(2)' \
+		AR='$(if $(filter $(O),$(1)),$(CROSS))ar' \
+		CFLAGS='$(4)'
 
 # other flags, not any change of this file, rebuild everything
 $(1)/flags: Makefile
@@ -132,15 +157,17 @@ $(1)/obj/src/cli/cmd_version.o: Makefile vendor/pins vendor/versions.sh
 -include $(patsubst %.c,$(1)/obj/%.d,$(SRC) $(TESTS) $(HELPERS) $(FUZZERS) test/bench/tree.c)
 endef
 
-$(eval $(call flavour,build,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN),$(RELEASE_FLAGS) -g0))
+$(eval $(call flavour,$(O),$(MUSL_CC),$(RELEASE_FLAGS) $(WARN),$(RELEASE_FLAGS) -g0))
 $(eval $(call flavour,build/asan,$(HOST_CC),$(SANE_FLAGS) -Wall -Wextra,$(SANE_FLAGS)))
 $(eval $(call flavour,build/fuzz,$(FUZZ_CC),$(FUZZ_FLAGS) -Wall -Wextra,$(FUZZ_FLAGS)))
 
-# The program with the tests' echo protocol: for test/interop alone.
+# The program with the tests' echo protocol: for test/interop alone.  Two files know of it.
+ECHOES := src/cli/cmd_peers.c src/cli/peering.c
 $(eval $(call flavour,build/echo,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN) -DGHOARD_ECHO -Itest/interop,\
 	$(RELEASE_FLAGS) -g0))
 
-build/ghoard-echo: $(SRC:%.c=build/echo/obj/%.o) build/echo/obj/test/interop/peers/echo.o \
+build/ghoard-echo: $(patsubst %.c,build/obj/%.o,$(filter-out $(ECHOES),$(SRC))) \
+		$(ECHOES:%.c=build/echo/obj/%.o) build/echo/obj/test/interop/peers/echo.o \
 		$(LIBS:%=build/lib/%.a)
 	$(call say,LINK,$@)
 	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
@@ -157,6 +184,11 @@ build/%/libghoard.a:
 	$(Q)rm -f $@ && ar rcsD $@ $^
 
 # ---- libraries ----
+
+# musl's own choice of flags is for speed: for size it is 28 KiB smaller, and
+# what is called often is assembler.
+$(MUSL)/libc.a: $(UNPACKED) vendor/musl.sh | $(CROSS:%-=build/deps/$(ARCH))
+	+$(Q)sh vendor/musl.sh $(O)/musl '$(CROSS)gcc' '$(ARCH)' '$(MAKE)'
 
 $(UNPACKED): vendor/pins vendor/fetch.sh | build/deps/build
 	$(Q)sh vendor/fetch.sh $(VENDOR)
@@ -200,7 +232,7 @@ build/fuzz/bin/%: build/fuzz/obj/test/fuzz/%.o build/fuzz/libghoard.a $(LIBS:%=b
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(SANE_FLAGS) -fsanitize=fuzzer -o $@ $^
 
-build/flags: | build/deps/build
+$(O)/flags: | build/deps/build $(if $(ALPINE),,$(MUSL)/libc.a) $(CROSS:%-=build/deps/$(ARCH))
 build/asan/flags: | build/deps/build build/deps/test
 build/fuzz/flags: | build/deps/build build/deps/fuzz
 
@@ -253,14 +285,14 @@ build/engines: build/obj/test/bench/engines.o $(PART:%.c=build/obj/%.o) $(LIBS:%
 demo: all build/deps/demo build/venv/ready ## miss, hit, 304, offline, stats; LIVE=1 asks the real GitHub
 	$(Q)$(PYTHON) test/demo.py $(if $(LIVE),--live)
 
-# The four libp2p nodes take five minutes to build where they are not there yet.
-ifneq (,$(PEERS))
+# The four libp2p nodes take three minutes to build where they are not there yet.
+ifneq (0,$(PEERS))
 interop: build/ghoard-echo
 endif
-interop: all build/deps/interop build/venv/ready ## real clients; PEERS=1: libp2p nodes too
+interop: all build/deps/interop build/venv/ready ## real clients and libp2p nodes; PEERS=0: without nodes
 	$(Q)GH_CURRENT='$(GH_CURRENT)' PEERS='$(PEERS)' $(PYTHON) test/interop/clients.py
 	$(Q)GHOARD=$(CURDIR)/build/ghoard $(PYTHON) -m pytest -p no:cacheprovider $(if $(T),-k '$(T)') \
-		$(if $(PEERS),,--ignore-glob='*/test_peers_*.py') $(PYTEST_FLAGS) test/interop
+		$(if $(filter 0,$(PEERS)),--ignore-glob='*/test_peers_*.py') $(PYTEST_FLAGS) test/interop
 
 reproducible: all ## build twice in two folders and compare
 	$(Q)sh test/reproducible.sh
@@ -270,8 +302,14 @@ reproducible: all ## build twice in two folders and compare
 man: build/ghoard ## renew the generated parts of the man pages
 	$(Q)sh test/man.sh build/ghoard src/man
 
-dist: all exact ## dist/: the program, and the sources of its libraries
-	$(Q)sh vendor/dist.sh $(VERSION) $(ARCH)
+# riscv64 links, and finds no command of its table under qemu: not released
+ARCHES := x86_64 aarch64 armv7
+dist: all exact build/ghoard | build/deps/dist ## dist/: program, sources, sums, SBOM; also ARCH=
+	$(Q)sh vendor/dist.sh $(VERSION) $(ARCH) $(O)/ghoard build/ghoard
+
+dist-all: ## dist/ for x86_64, aarch64 and armv7
+	$(Q)rm -rf dist
+	+$(Q)for arch in $(ARCHES); do $(MAKE) ARCH=$$arch dist || exit 1; done
 
 install: build/ghoard ## to PREFIX=/usr/local, under DESTDIR=
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \

@@ -118,6 +118,25 @@ class Recorded(Demo):
         run = self.run("and it is noted", "cred", "audit", "verify")
         print(f"  {run.out.decode().splitlines()[0]}")
 
+    def workflow(self):
+        """What the actions' steps call: a daemon for the job, and its end."""
+        given, job = dict(self.env), self.ghoard.folder / "job"
+        job.mkdir()
+        files = {f"GITHUB_{f}": job / f.lower() for f in ("ENV", "OUTPUT", "STEP_SUMMARY")}
+        for file in files.values():
+            file.touch()
+        self.env |= {"GITHUB_ACTIONS": "true", "RUNNER_TEMP": job, **files}
+        run = self.run("in a workflow: setup-github-cache", "action", "setup")
+        self.result(run, run.out.decode().splitlines()[0], len(run.out))
+        found = re.findall(r"(\w+)<<(\S+)\n(.*)\n\2", files["GITHUB_ENV"].read_text())
+        self.env |= {name: value for name, _, value in found}
+        try:
+            self.step("the job's calls", "api", "-i", self.REPO, calls=(0, 0), want={"detail": "disk"})
+        finally:
+            self.run("report: the summary, and the end", "action", "report")
+        print(f"  {files['GITHUB_STEP_SUMMARY'].read_text().splitlines()[0]}")
+        self.env = given
+
     def daemon(self):
         """The same for programs that know nothing of it: here curl, over the daemon's socket."""
         self.run("for gh, Octokit, curl", "serve", "--background", "--listen", "none", "--idle-exit", "60")
@@ -167,6 +186,7 @@ class Recorded(Demo):
                   want={"fwd": "uri-miss", "fwd-status": 304, "detail": "candidate"})  # fmt: skip
         self.pages(self.LIST, lambda n: n == 13, calls=(5, 5))
         self.daemon()
+        self.workflow()
         self.secrets()
         self.kept = self.spent()
         self.standin.stop()

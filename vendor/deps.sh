@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what a task needs, where it is missing.
 #
-#   deps.sh TASK...      build python test wrap fuzz bench demo interop
+#   deps.sh TASK...      build aarch64 armv7 riscv64 emulate dist python test wrap fuzz bench
+#                        demo interop
 #
 # One row a need: task, what shows that it is there (a command, or a path that
 # may hold wildcards), Debian's package, Alpine's package.  Looking is done by
@@ -17,7 +18,11 @@ build xz                                        xz-utils         xz
 build bzip2                                     bzip2            bzip2
 build tar                                       tar              tar
 build /usr/include/stdio.h                      libc6-dev        musl-dev
-build musl-gcc                                  musl-tools       -
+aarch64 aarch64-linux-gnu-gcc                   gcc-aarch64-linux-gnu -
+armv7 arm-linux-gnueabihf-gcc                   gcc-arm-linux-gnueabihf -
+riscv64 riscv64-linux-gnu-gcc                   gcc-riscv64-linux-gnu -
+emulate qemu-aarch64-static                     qemu-user-static qemu-aarch64
+dist  zopfli                                    zopfli           zopfli
 python python3                                  python3          python3
 python /usr/lib/python3*/ensurepip              python3-venv     python3
 test  node                                      nodejs           nodejs
@@ -36,6 +41,13 @@ test  mandoc                                    mandoc           mandoc
 test  chromium                                  chromium         chromium
 test  promtool                                  prometheus       prometheus
 test  bwrap                                     bubblewrap       bubblewrap
+test  busybox                                   busybox          busybox
+test  wget                                      wget             wget
+test  curl                                      curl             curl
+test  bash                                      bash             bash
+test  zsh                                       zsh              zsh
+test  fish                                      fish             fish
+test  systemd-analyze                           systemd          -
 test  setpriv                                   util-linux       setpriv
 fuzz  clang                                     clang            clang
 fuzz  /usr/lib/llvm*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev compiler-rt
@@ -76,11 +88,12 @@ there() {
 	esac
 }
 
-[ $# -gt 0 ] || fail 'name a task: build, python, test, wrap, fuzz, bench, demo or interop'
+[ $# -gt 0 ] || fail 'name a task; the head of this file lists them'
 for task; do
-	case $task in
-	build | python | test | wrap | fuzz | bench | demo | interop) ;;
-	*) fail "no such task: $task (build, python, test, wrap, fuzz, bench, demo or interop)" ;;
+	case $needs in
+	*"
+$task "*) ;;
+	*) fail "no such task: $task; the head of this file lists them" ;;
 	esac
 done
 

@@ -1,52 +1,71 @@
 #!/bin/sh
-# Writes dist/: the program with its pages and licences, the exact sources of
-# its libraries, and SHA256SUMS.  The same input gives the same bytes.
+# Writes into dist/: the program with its pages, licences and completions, the
+# exact sources of its libraries, the bill of materials and SHA256SUMS.  The
+# same input gives the same bytes.
 #
-#   dist.sh VERSION ARCH
+#   dist.sh VERSION ARCH BINARY NATIVE
+#
+# NATIVE is a ghoard that runs here; the completions are what it prints.  Files
+# of other machines that are there already stay, so that one folder gets all.
+# RELEASE=1 also writes their sums into actions/SHA256SUMS.
 set -eu
 
 version=$1
 arch=$2
+binary=$3
+native=$4
 src=build/vendor/src
 program=ghoard-$version-linux-$arch
 sources=ghoard-$version-sources
 
+# The day of the release, so that the date says something and stays the same; a
+# commit's would change with the commit that writes actions/SHA256SUMS.
+day=$(sed -n "s/^## $version (\([0-9-]*\))\$/\1/p" CHANGES.md)
+epoch=${SOURCE_DATE_EPOCH:-$(date -u -d "${day:-1980-01-01}" +%s)}
+
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 umask 022
-rm -rf dist
-mkdir -p dist "$tmp/$program/licenses" "$tmp/$program/man" "$tmp/$sources"
+mkdir -p dist "$tmp/$program/licenses" "$tmp/$program/man" "$tmp/$program/completions" "$tmp/$sources"
 
-install -m 755 build/ghoard "$tmp/$program/ghoard"
+install -m 755 "$binary" "$tmp/$program/ghoard"
 install -m 644 LICENSE "$tmp/$program/LICENSE"
-for page in src/man/*.[15]; do
-	[ ! -f "$page" ] || install -m 644 "$page" "$tmp/$program/man/"
+install -m 644 src/man/*.[15] "$tmp/$program/man/"
+for shell in bash zsh fish; do
+	"$native" completion "$shell" >"$tmp/$program/completions/ghoard.$shell"
 done
 install -m 644 "$src/bearssl/LICENSE.txt" "$tmp/$program/licenses/BearSSL"
 install -m 644 "$src/cjson/LICENSE" "$tmp/$program/licenses/cJSON"
 install -m 644 "$src/libsodium/LICENSE" "$tmp/$program/licenses/libsodium"
 install -m 644 "$src/libyaml/License" "$tmp/$program/licenses/libyaml"
 sed -n "/Copyright/,/^  Jean-loup/p" "$src/zlib/zlib.h" >"$tmp/$program/licenses/zlib"
-# musl is linked in too; it comes with the compiler, not from vendor/
-for text in /usr/share/doc/musl/copyright /usr/share/doc/musl-dev/copyright \
-    /usr/share/licenses/musl/COPYRIGHT; do
-	[ ! -f "$text" ] || install -m 644 "$text" "$tmp/$program/licenses/musl"
-done
+install -m 644 "$src/musl/COPYRIGHT" "$tmp/$program/licenses/musl"
 
 install -m 644 vendor/pins "$tmp/$sources/pins"
 sed '/^#/d' vendor/pins | while read -r _ _ file _; do
 	install -m 644 "build/vendor/tarballs/$file" "$tmp/$sources/$file"
 done
 
-[ -f "$tmp/$program/licenses/musl" ] || {
-	echo "dist: musl's licence is not on this machine; install its documentation" >&2
-	exit 1
-}
-
-# The date is the last commit's, so that it says something and stays the same.
-epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
-for name in "$program" "$sources"; do
+pack() {
 	tar -C "$tmp" --sort=name --format=ustar --numeric-owner --owner=0 --group=0 \
-		--mtime="@$epoch" -cf - "$name" | gzip -9n >"dist/$name.tar.gz"
-done
-(cd dist && sha256sum -- *.tar.gz >SHA256SUMS && cat SHA256SUMS)
+		--mtime="@$epoch" -cf "$tmp/$1.tar" "$1"
+	# the sources are packed already
+	if [ "$1" = "$program" ]; then
+		zopfli --i15 "$tmp/$1.tar" && mv "$tmp/$1.tar.gz" "dist/$1.tar.gz"
+	else
+		gzip -9n <"$tmp/$1.tar" >"dist/$1.tar.gz"
+	fi
+}
+pack "$program"
+pack "$sources"
+python3 vendor/sbom.py "$version" "$arch" "$epoch" "$binary" >"dist/$program.spdx.json"
+echo "$(sha256sum <"$binary" | cut -d ' ' -f 1)  $program/ghoard" >"dist/.$program.sum"
+(cd dist && sha256sum -- *.tar.gz *.spdx.json >SHA256SUMS && cat SHA256SUMS)
+if [ -n "${RELEASE:-}" ]; then
+	{
+		sed -n "/^#/p; /^#/! { / ghoard-$version-/! p; }" actions/SHA256SUMS
+		cat dist/.ghoard-"$version"-linux-*.sum
+		sed -n '/-linux-.*\.tar\.gz$/p' dist/SHA256SUMS
+	} >"$tmp/sums"
+	cp "$tmp/sums" actions/SHA256SUMS
+fi

@@ -35,7 +35,7 @@ static struct entry *entry_of(const struct lookup *lk, const struct share_answer
 	struct buf image;
 
 	buf_init(&image, ENTRY_FILE_MAX);
-	message_entry_image(&image, a->file, a->body);
+	message_entry_image(&image, a->file, buf_span(&lk->req->variant), a->body);
 	if (image.failed || entry_parse(&image, &e, NULL) != 0)
 		return NULL;
 	if (e->ours && span_same(e->key, buf_span(&lk->req->key)) &&

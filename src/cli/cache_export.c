@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,27 +8,22 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "cli/app.h"
 #include "cli/cache_sub.h"
 #include "cli/cli.h"
-#include "crypto/cid.h"
-#include "crypto/hash.h"
-#include "store/car.h"
+#include "store/carfile.h"
 #include "store/entry.h"
 #include "store/store.h"
 
 #define PROGRESS_EVERY 64
 
-/* The root is the list, whose CID is known when all blocks are out: it goes last, and the header, of fixed
- * length, is written again. */
 struct packer {
-	const struct cache_sub *sub;
-	struct file_hold hold;
-	struct buf block, list;
+	const struct app *app;
+	struct carfile_writer out;
+	uint64_t max;			/* bytes of the archive; 0: any */
 	char **name;
-	size_t n, cap, packed;
+	size_t n, cap, left_out;
 };
 
 static int note_name(void *arg, const char *name)
@@ -52,48 +48,20 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int pack_header(struct packer *p, const uint8_t root[static SHA256_LEN], struct err *err)
-{
-	buf_clear(&p->block);
-	car_put_header(&p->block, root);
-	return file_hold_write(&p->hold, buf_data(&p->block), buf_len(&p->block), err);
-}
-
-static int pack_block(struct packer *p, struct span bytes, uint8_t digest[static SHA256_LEN], struct err *err)
-{
-	buf_clear(&p->block);
-	hash_sha256(digest, bytes.p, bytes.n);
-	car_put_block(&p->block, digest, bytes.p, bytes.n);
-	if (p->block.failed)
-		return err_set(err, ERR_INTERNAL, "no memory to export an entry of %zu bytes", bytes.n);
-	return file_hold_write(&p->hold, buf_data(&p->block), buf_len(&p->block), err);
-}
-
-static int pack_entry(struct packer *p, const char *name, const struct entry *e, struct err *err)
-{
-	uint8_t digest[SHA256_LEN];
-	char cid[CID_TEXT_LEN + 1];
-	int rc = pack_block(p, buf_span(&e->image), digest, err);
-
-	if (rc != 0)
-		return rc;
-	cid_text(cid, digest);
-	buf_adds(&p->list, p->packed++ > 0 ? ",\n{\"name\":" : "\n{\"name\":");
-	json_quote(&p->list, span_of(name), false);
-	buf_addf(&p->list, ",\"cid\":\"%s\"}", cid);
-	return 0;
-}
-
 static int pack_entries(struct packer *p, struct err *err)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < p->n && rc == 0; i++) {
 		struct entry *e = NULL;
-		int got = cache_sub_load(p->sub->app->store, p->name[i], &e);
+		int got = cache_sub_load(p->app->store, p->name[i], &e);
+		bool good =
+		    got == 1 && cache_sub_is_sound(e, p->name[i]) && buf_len(&e->image) <= CAR_BLOCK_MAX;
 
-		if (got == 1 && cache_sub_is_sound(e, p->name[i]) && buf_len(&e->image) <= CAR_BLOCK_MAX)
-			rc = pack_entry(p, p->name[i], e, err);
+		if (good && p->max > 0 && p->out.size + buf_len(&e->image) > p->max)
+			p->left_out++;
+		else if (good)
+			rc = carfile_add(&p->out, p->name[i], buf_span(&e->image), err);
 		else if (got != 0)
 			log_warn("%s is left out: it is damaged or too large", p->name[i]);
 		entry_unref(e);
@@ -103,33 +71,33 @@ static int pack_entries(struct packer *p, struct err *err)
 	return rc;
 }
 
-static int pack(struct packer *p, struct err *err)
+int cache_export_to(const struct app *a, int fd, uint64_t max, size_t *packed, struct err *err)
 {
-	uint8_t root[SHA256_LEN] = { 0 };
-	int rc = store_each_name(p->sub->app->store, note_name, p, err);
+	struct packer p = { .app = a, .max = max };
+	int rc = carfile_begin(&p.out, fd, err);
 
-	if (rc != 0)
-		return err_set(err, rc, "no memory to list the entries");
-	if (p->n > 0)
-		qsort(p->name, p->n, sizeof(p->name[0]), by_text);
-	rc = pack_header(p, root, err);
-	buf_addc(&p->list, '[');
+	if (rc == 0 && store_each_name(a->store, note_name, &p, err) != 0)
+		rc = err_set(err, ERR_INTERNAL, "no memory to list the entries");
+	if (p.n > 0)
+		qsort(p.name, p.n, sizeof(p.name[0]), by_text);
 	if (rc == 0)
-		rc = pack_entries(p, err);
-	buf_adds(&p->list, "]\n");
-	if (rc == 0 && (p->list.failed || buf_len(&p->list) > CAR_BLOCK_MAX))
-		rc = err_set(err, ERR_LIMIT,
-		    "there are too many entries for one archive; 'ghoard cache rm --prefix' some");
+		rc = pack_entries(&p, err);
 	if (rc == 0)
-		rc = pack_block(p, buf_span(&p->list), root, err);
-	if (rc == 0 && lseek(p->hold.fd, 0, SEEK_SET) != 0)
-		rc = err_sys(err, ERR_IO, "going back to the archive's start");
-	return rc != 0 ? rc : pack_header(p, root, err);
+		rc = carfile_end(&p.out, err);
+	if (p.left_out > 0)
+		log_warn("%zu entries are left out of an archive of %" PRIu64 " MiB; lower cache.max_size",
+		    p.left_out, max >> 20);
+	*packed = p.out.n;
+	for (size_t i = 0; i < p.n; i++)
+		free(p.name[i]);
+	free(p.name);
+	carfile_writer_free(&p.out);
+	return rc;
 }
 
-static int to_stdout(struct packer *p, struct err *err)
+static int to_stdout(struct file_hold *h, struct err *err)
 {
-	int fd = cache_sub_reopen(&p->hold, err), rc;
+	int fd = cache_sub_reopen(h, err), rc;
 
 	if (fd < 0)
 		return fd;
@@ -138,26 +106,27 @@ static int to_stdout(struct packer *p, struct err *err)
 	return rc;
 }
 
-static int export(struct packer *p, const char *file, struct err *err)
+static int export(const struct app *a, const char *file, size_t *packed, struct err *err)
 {
 	bool dash = cache_sub_is_dash(file);
-	int rc = dash ? file_hold(&p->hold, store_dirfd(p->sub->app->store), "export", err) :
-	    file_hold(&p->hold, AT_FDCWD, file, err);
+	struct file_hold h;
+	int rc = dash ? file_hold(&h, store_dirfd(a->store), "export", err) :
+			file_hold(&h, AT_FDCWD, file, err);
 
 	if (rc != 0)
 		return rc;
-	rc = pack(p, err);
+	rc = cache_export_to(a, h.fd, 0, packed, err);
 	if (rc == 0 && dash)
-		rc = to_stdout(p, err);
+		rc = to_stdout(&h, err);
 	else if (rc == 0)
-		return file_commit(&p->hold, file, 0600, true, err);
-	file_rollback(&p->hold);
+		return file_commit(&h, file, 0600, true, err);
+	file_rollback(&h);
 	return rc;
 }
 
 int cache_export_run(const struct cache_sub *c, struct err *err)
 {
-	struct packer p = { .sub = c };
+	size_t packed = 0;
 	int rc;
 
 	if (cache_sub_is_dash(c->arg[0]) && isatty(STDOUT_FILENO)) {
@@ -165,18 +134,11 @@ int cache_export_run(const struct cache_sub *c, struct err *err)
 		    "an archive is nothing for a terminal; name a file, or send it into a pipe");
 		return XC_USAGE;
 	}
-	buf_init(&p.block, CAR_BLOCK_MAX + 4096);
-	buf_init(&p.list, CAR_BLOCK_MAX + 4096);
-	rc = export(&p, c->arg[0], err);
+	rc = export(c->app, c->arg[0], &packed, err);
 	if (rc == 0 && c->json && !cache_sub_is_dash(c->arg[0]))
-		printf("{\"exported\":%zu}\n", p.packed);
+		printf("{\"exported\":%zu}\n", packed);
 	else if (rc == 0 && !cache_sub_is_dash(c->arg[0]))
-		printf("%zu entr%s exported to %s; who can read the file can read the answers\n", p.packed,
-		    p.packed == 1 ? "y" : "ies", c->arg[0]);
-	for (size_t i = 0; i < p.n; i++)
-		free(p.name[i]);
-	free(p.name);
-	buf_free(&p.block);
-	buf_free(&p.list);
+		printf("%zu entr%s exported to %s; who can read the file can read the answers\n", packed,
+		    packed == 1 ? "y" : "ies", c->arg[0]);
 	return rc != 0 ? cli_exit_code(err) : XC_OK;
 }

@@ -16,6 +16,7 @@
 #include "cli/app.h"
 #include "cli/cache_sub.h"
 #include "cli/cli.h"
+#include "cli/daemon.h"
 #include "config/layers.h"
 #include "crypto/cid.h"
 #include "crypto/hash.h"
@@ -271,12 +272,13 @@ static void count_stored(struct app *a)
 		a->collect = true;
 }
 
-static int keep(const struct cache_sub *c, struct span key, struct span data, struct err *err)
+int cache_named_keep(struct app *a, struct span key, struct span data, int64_t timestamp, int64_t ttl,
+    struct err *err)
 {
 	struct entry_parts p = { .key = key,
 		.auth = span_of(ENTRY_PUBLIC),
-		.timestamp = clock_wall(),
-		.ttl = ttl_of(c),
+		.timestamp = timestamp,
+		.ttl = ttl,
 		.status = 200,
 		.body = data };
 	struct entry *e = NULL;
@@ -284,13 +286,13 @@ static int keep(const struct cache_sub *c, struct span key, struct span data, st
 	int rc;
 
 	buf_init(&fields, PARAMS_MAX);
-	if (fields_of(span_of(c->arg[0]), data, &fields) == 1)
+	if (fields_of(span_before(key, ':'), data, &fields) == 1)
 		p.fields = buf_span(&fields);
 	rc = entry_build(&p, &e, err);
 	if (rc == 0)
-		rc = store_put(c->app->store, e, err);
+		rc = store_put(a->store, e, err);
 	if (rc == 0)
-		count_stored(c->app);
+		count_stored(a);
 	entry_unref(e);
 	buf_free(&fields);
 	return rc;
@@ -310,7 +312,9 @@ int cache_named_put(const struct cache_sub *c, struct err *err)
 	if (rc == 0 && (!settings_bool(s, "cache.enabled") || !settings_bool(s, "cache.persistence")))
 		log_warn("nothing is kept: cache.enabled or cache.persistence is false");
 	else if (rc == 0)
-		rc = keep(c, buf_span(&key), buf_span(&data), err);
+		rc = cache_named_keep(c->app, buf_span(&key), buf_span(&data), clock_wall(), ttl_of(c), err);
+	if (rc == 0)
+		daemon_told(c->app, buf_span(&key));
 	buf_free(&key);
 	buf_free(&data);
 	return rc != 0 ? cli_exit_code(err) : XC_OK;

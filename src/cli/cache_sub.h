@@ -1,7 +1,7 @@
 /*
  * The subcommands of `ghoard cache`, in files by what they work on: entries by name (cache_named), entries
- * one by one (cache_list), archives (cache_export, cache_import), and what these share. They get the store
- * open, the operands behind their name (their number is checked), and the options in force.
+ * one by one (cache_list), archives (cache_export, cache_import, cache_persist), and what these share. They
+ * get the store open, the operands behind their name (their number is checked), and the options in force.
  *
  * Each returns an exit code; a failure that is not yet told on stderr is left in err.
  */
@@ -26,12 +26,16 @@ struct cache_sub {
 	bool stale;			/* get: also what is past its TTL */
 	int64_t ttl;			/* put: OPT_UNSET is the operation's */
 	const char *prefix;		/* ls, rm; NULL: none */
+	bool keep_runtime;		/* persist */
 	const char *const *arg;
 	size_t nargs;
 };
 
 int cache_named_get(const struct cache_sub *, struct err *);
 int cache_named_put(const struct cache_sub *, struct err *);
+/* Store an entry by name; `timestamp` µs, `ttl` s. */
+int cache_named_keep(struct app *, struct span key, struct span data, int64_t timestamp, int64_t ttl,
+    struct err *);
 /* Do the reference's validation fields still fit the data they were taken from? True for entries without, and
  * for ours. `name` is the file's. */
 bool cache_named_hash_ok(const struct entry *, const char *name);
@@ -43,6 +47,16 @@ int cache_list_verify(const struct cache_sub *, struct err *);
 
 int cache_export_run(const struct cache_sub *, struct err *);
 int cache_import_run(const struct cache_sub *, struct err *);
+int cache_persist_run(const struct cache_sub *, struct err *);
+
+/* Every sound entry into an archive at `fd`, which can be sought; above `max` bytes (0: none) entries are
+ * left out, with a warning. */
+int cache_export_to(const struct app *, int fd, uint64_t max, size_t *packed, struct err *);
+struct cache_imported {
+	size_t imported, kept, nameless;	/* kept: here as new or newer */
+};
+/* All of it is checked before anything is written. `file` is for the sentence of a failure. */
+int cache_import_from(struct app *, int fd, const char *file, struct cache_imported *, struct err *);
 
 /* Print with control characters as \xNN: keys and names come from files. */
 void cache_sub_print(struct span);

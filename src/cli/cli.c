@@ -13,7 +13,8 @@
 #include "cli/cli.h"
 
 static const struct command *const commands[] = { &cmd_api, &cmd_serve, &cmd_stop, &cmd_status, &cmd_cache,
-	&cmd_codeql, &cmd_cred, &cmd_config, &cmd_peers, &cmd_stats, &cmd_doctor, &cmd_version, &cmd_help };
+	&cmd_codeql, &cmd_cred, &cmd_config, &cmd_peers, &cmd_stats, &cmd_doctor, &cmd_action,
+	&cmd_completion, &cmd_version, &cmd_help };
 
 #define GLOBAL(member) offsetof(struct globals, member)
 

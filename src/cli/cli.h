@@ -39,8 +39,9 @@ struct command {
 	int (*run)(const struct globals *, const struct opt_args *, struct err *);
 };
 
-extern const struct command cmd_api, cmd_cache, cmd_codeql, cmd_config, cmd_cred, cmd_doctor, cmd_help,
-    cmd_peers, cmd_serve, cmd_stats, cmd_status, cmd_stop, cmd_version;
+extern const struct command cmd_action, cmd_api, cmd_cache, cmd_codeql, cmd_completion, cmd_config, cmd_cred,
+    cmd_doctor,
+    cmd_help, cmd_peers, cmd_serve, cmd_stats, cmd_status, cmd_stop, cmd_version;
 
 /* The table, in the order help shows it; NULL past the end. */
 const struct command *cli_command(size_t i);

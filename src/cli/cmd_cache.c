@@ -12,7 +12,7 @@
 #include "store/gc.h"
 
 static struct {
-	bool stale;
+	bool stale, keep_runtime;
 	int64_t ttl;
 	const char *prefix;
 } v = { .ttl = OPT_UNSET };
@@ -25,6 +25,8 @@ static const struct opt opts[] = {
 	{ "ttl", 0, OPT_SECONDS, "SEC", AT(ttl),
 	    "put: lifetime of the data (default that of the operation)" },
 	{ "prefix", 0, OPT_TEXT, "P", AT(prefix), "ls, rm: the entries whose key begins so" },
+	{ "keep-runtime", 0, OPT_FLAG, NULL, AT(keep_runtime),
+	    "persist: leave the file in GHOARD_RUNTIME_FILE for the next command" },
 	{ .name = NULL }
 };
 
@@ -60,7 +62,7 @@ static int collect(const struct cache_sub *c, struct err *err)
 
 /* ---- which one ---- */
 
-enum { TAKES_STALE = 1, TAKES_TTL = 2, TAKES_PREFIX = 4 };
+enum { TAKES_STALE = 1, TAKES_TTL = 2, TAKES_PREFIX = 4, TAKES_KEEP = 8 };
 
 static const struct sub {
 	const char *name;
@@ -78,7 +80,8 @@ static const struct sub {
 	{ "clear", 0, 0, 0, true, "clear", cache_list_clear },
 	{ "verify", 0, 0, 0, false, "verify", cache_list_verify }, { "gc", 0, 0, 0, true, "gc", collect },
 	{ "export", 1, 1, 0, false, "export FILE", cache_export_run },
-	{ "import", 1, 1, 0, true, "import FILE", cache_import_run } };
+	{ "import", 1, 1, 0, true, "import FILE", cache_import_run },
+	{ "persist", 1, 1, TAKES_KEEP, true, "persist restore|save [--keep-runtime]", cache_persist_run } };
 
 static const struct sub *find(const char *name)
 {
@@ -91,12 +94,12 @@ static const struct sub *find(const char *name)
 static int check(const struct opt_args *args, const struct sub **out, struct err *err)
 {
 	unsigned given = (v.stale ? TAKES_STALE : 0) | (v.ttl != OPT_UNSET ? TAKES_TTL : 0) |
-	    (v.prefix != NULL ? TAKES_PREFIX : 0);
+	    (v.prefix != NULL ? TAKES_PREFIX : 0) | (v.keep_runtime ? TAKES_KEEP : 0);
 	const struct sub *s = args->n > 0 ? find(args->arg[0]) : NULL;
 
 	if (s == NULL)
 		return err_set(err, ERR_USAGE,
-		    "cache takes get, put, ls, rm, clear, verify, gc, export or import%s%s; see "
+		    "cache takes get, put, ls, rm, clear, verify, gc, export, import or persist%s%s; see "
 		    "'ghoard help cache'",
 		    args->n > 0 ? ", not " : "", args->n > 0 ? args->arg[0] : "");
 	if (args->n - 1 < s->min || args->n - 1 > s->max || (given & ~s->takes) != 0)
@@ -109,7 +112,8 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 {
 	struct app app;
 	struct cache_sub c = {
-		.app = &app, .json = g->json, .stale = v.stale, .ttl = v.ttl, .prefix = v.prefix
+		.app = &app, .json = g->json, .stale = v.stale, .ttl = v.ttl, .prefix = v.prefix,
+		.keep_runtime = v.keep_runtime
 	};
 	const struct sub *s = NULL;
 	int code;
@@ -127,7 +131,7 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 
 const struct command cmd_cache = {
 	.name = "cache",
-	.args = "get|put|ls|rm|clear|verify|gc|export|import ...",
+	.args = "get|put|ls|rm|clear|verify|gc|export|import|persist ...",
 	.summary = "look after the stored answers",
 	.text =
 	    "  get OP [ARG...] [K=V...] [--stale]\n"
@@ -139,6 +143,7 @@ const struct command cmd_cache = {
 	    "  gc\n"
 	    "  export FILE\n"
 	    "  import FILE\n"
+	    "  persist restore|save [--keep-runtime]\n"
 	    "\n"
 	    "get and put keep any data by name: an operation, then arguments, then K=V\n"
 	    "pairs in any order. get prints the very bytes that were put, or nothing with\n"
@@ -155,7 +160,15 @@ const struct command cmd_cache = {
 	    "and check; import reads one, from another runner for example. It checks all of\n"
 	    "it first. An imported answer to a request is its token's own if its proof says\n"
 	    "so; for anybody else it counts once GitHub has confirmed it, or offline. The\n"
-	    "file - is standard output or input.",
+	    "file - is standard output or input.\n"
+	    "\n"
+	    "persist keeps such an archive in the Actions cache under ghoard-api-RUN, and\n"
+	    "restores the newest one; it is sealed under GHOARD_PERSIST_SECRET, for whoever\n"
+	    "can open a pull request can read these caches. It exits with 0 if that was\n"
+	    "done, with 1 and the reason if not: it is no reason to fail a job. The job's\n"
+	    "token comes from GHOARD_RUNTIME_FILE, JSON with results_url, runtime_token and\n"
+	    "cache_mode, mode 0600, read once and unlinked; else from ACTIONS_RESULTS_URL,\n"
+	    "ACTIONS_RUNTIME_TOKEN and ACTIONS_CACHE_MODE.",
 	.opts = opts,
 	.values = &v,
 	.run = run

@@ -43,6 +43,8 @@ static const struct opt opts[] = { { "repo", 0, OPT_TEXT, "O/R", AT(repo),
 	{ "finished", 0, OPT_TEXT, "T", AT(finished), "store: when it ended" },
 	{ "out", 0, OPT_TEXT, "FILE", AT(out),
 	    "check, fetch: where the result goes; - is fetch's standard output" },
+	{ "keep-runtime", 0, OPT_FLAG, NULL, AT(keep_runtime),
+	    "persist: leave the file in GHOARD_RUNTIME_FILE for the next command" },
 	{ .name = NULL } };
 
 enum { NOTHING = 0, CHECKS = 1, STORES = 2, FETCHES = 4, KEY = 8, WRITES = 16, OPERANDS = 32 };
@@ -52,10 +54,11 @@ static const struct sub {
 	unsigned takes;
 	int (*run)(struct codeql *, struct err *);
 } subs[] = { { "check", KEY | CHECKS | FETCHES, codeql_check },
-	{ "store", KEY | STORES | WRITES, codeql_store },
-	{ "fetch", KEY | FETCHES, codeql_fetch }, { "upload", KEY, codeql_upload },
-	{ "explain", KEY, codeql_explain }, { "invalidate", KEY | WRITES | OPERANDS, codeql_invalidate },
-	{ "ls", NOTHING, codeql_ls }, { "clear", WRITES, codeql_clear } };
+	{ "store", KEY | STORES | WRITES, codeql_store }, { "fetch", KEY | FETCHES, codeql_fetch },
+	{ "upload", KEY, codeql_upload }, { "explain", KEY, codeql_explain },
+	{ "invalidate", KEY | WRITES | OPERANDS, codeql_invalidate },
+	{ "persist", KEY | WRITES | OPERANDS, codeql_persist }, { "ls", NOTHING, codeql_ls },
+	{ "clear", WRITES, codeql_clear } };
 
 static const struct sub *find(const char *name)
 {
@@ -77,6 +80,8 @@ static int check_opts(const struct sub *s, struct err *err)
 	if (stores && !(s->takes & STORES))
 		return err_set(err, ERR_USAGE,
 		    "--sarif, --started and --finished are of 'ghoard codeql store'");
+	if (v.keep_runtime && s->run != codeql_persist)
+		return err_set(err, ERR_USAGE, "--keep-runtime is of 'ghoard codeql persist'");
 	if (v.out != NULL && !(s->takes & FETCHES))
 		return err_set(err, ERR_USAGE, "--out is of 'ghoard codeql check' and 'fetch'");
 	if (key && !(s->takes & KEY))
@@ -96,7 +101,8 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 
 	if (s == NULL)
 		err_set(err, ERR_USAGE,
-		    "codeql takes check, store, fetch, upload, explain, invalidate, ls or clear%s%s; "
+		    "codeql takes check, store, fetch, upload, explain, invalidate, persist, ls or "
+		    "clear%s%s; "
 		    "see 'ghoard help codeql'",
 		    args->n > 0 ? ", not " : "", args->n > 0 ? args->arg[0] : "");
 	else if (rest.n > 0 && !(s->takes & OPERANDS))
@@ -117,7 +123,7 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 
 const struct command cmd_codeql = {
 	.name = "codeql",
-	.args = "check|store|fetch|upload|explain|invalidate|ls|clear ...",
+	.args = "check|store|fetch|upload|explain|invalidate|persist|ls|clear ...",
 	.summary = "replay a scan's result when sources and scan are the same",
 	.text =
 	    "  check [--out FILE] [--fail-on LEVEL] [--sample N%] [--allow-unpinned]\n"
@@ -126,6 +132,7 @@ const struct command cmd_codeql = {
 	    "  upload [--ref R]\n"
 	    "  explain\n"
 	    "  invalidate [KEY...]\n"
+	    "  persist restore|save [--keep-runtime]\n"
 	    "  ls\n"
 	    "  clear\n"
 	    "\n"
@@ -151,7 +158,13 @@ const struct command cmd_codeql = {
 	    "waits until it is processed; fetch writes it to a file, for example for\n"
 	    "github/codeql-action/upload-sarif. explain says what differs from the nearest\n"
 	    "stored scan. invalidate removes the scan of this key, of --commit, or of the\n"
-	    "keys given as ls prints them; clear removes all.",
+	    "keys given as ls prints them; clear removes all.\n"
+	    "\n"
+	    "persist keeps the scans of this configuration and their SARIF in the Actions\n"
+	    "cache under ghoard-codeql-CONFIG-FINGERPRINT and restores the newest of the\n"
+	    "configuration, sealed under GHOARD_PERSIST_SECRET, with 'ghoard cache persist's\n"
+	    "environment and exit codes. Where no key is trusted, a restored scan counts as\n"
+	    "this store's own, because the seal shows that a job with the secret made it.",
 	.opts = opts,
 	.values = &v,
 	.run = run

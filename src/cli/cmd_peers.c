@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/daemon.h"
 #include "cli/peering.h"
+#include "cli/peers_doors.h"
 #include "loop/loop.h"
 #include "p2p/basic.h"
 #include "p2p/keyfile.h"
@@ -305,6 +306,26 @@ static int run_echo(struct ctx *c, struct err *err)
 }
 #endif
 
+/* ---- register, discover ---- */
+
+static int run_discover(struct ctx *c, struct err *err)
+{
+	return peers_doors_discover(&c->app, err);
+}
+
+/* By hand it is the daemon's record that is made: somebody must listen where it leads. */
+static int run_register(struct ctx *c, struct err *err)
+{
+	struct json *o = ask(c, err);
+	int code;
+
+	if (o == NULL)
+		return err->cls == ERR_UNAVAIL ? XC_NO : cli_exit_code(err);
+	code = peers_doors_register(&c->app, o, err);
+	json_free(o);
+	return code;
+}
+
 /* ---- which one ---- */
 
 static const struct sub {
@@ -315,6 +336,8 @@ static const struct sub {
 	{ "id", 0, run_id },
 	{ "ls", 0, run_ls },
 	{ "ping", 1, run_ping },
+	{ "register", 0, run_register },
+	{ "discover", 0, run_discover },
 #ifdef GHOARD_ECHO
 	{ "echo", 1, run_echo },
 #endif
@@ -333,7 +356,8 @@ static const struct sub *find(const struct opt_args *args, struct err *err)
 		    subs[i].operands > 0 ? " ADDR" : "");
 		return NULL;
 	}
-	err_set(err, ERR_USAGE, "usage: ghoard peers id, ls or ping ADDR, not '%s'", name);
+	err_set(err, ERR_USAGE, "usage: ghoard peers id, ls, ping ADDR, register or discover, not '%s'",
+	    name);
 	return NULL;
 }
 
@@ -358,11 +382,16 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 	return code;
 }
 
-const struct command cmd_peers = { "peers", "id|ls|ping ADDR", "look at the P2P side",
+const struct command cmd_peers = { "peers", "id|ls|ping ADDR|register|discover", "look at the P2P side",
 	"id: this node's libp2p identity in both text forms, and its addresses.\n"
 	"ls: the peers the daemon is connected to.\n"
 	"ping ADDR: connect to a multiaddress like /ip4/192.0.2.1/tcp/9000/p2p/12D3... and time its "
 	"answers.\n"
+	"register: put the daemon's addresses, sealed, into the repository's Actions cache.\n"
+	"discover: list the peers that did so, from whatever branch.\n"
+	"\n"
+	"The daemon does both by itself where it has GH_TOKEN and GITHUB_REPOSITORY; to register it needs "
+	"the job's runtime token besides (see 'ghoard help cache'), one that may write.\n"
 	"\n"
 	"Peers are had only where there is a group secret: CACHE_P2P_SHARED_SECRET, else the token.\n",
 	opts, &v, run };

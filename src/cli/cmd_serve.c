@@ -21,24 +21,26 @@
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/daemon.h"
+#include "cli/keeper.h"
+#include "cli/p2p_scans.h"
+#include "cli/serve_sockets.h"
 #include "cli/serve_stats.h"
 #include "config/layers.h"
 #include "http/server.h"
-#include "http/url.h"
 #include "loop/loop.h"
 #include "loop/signal.h"
 #include "metrics/metrics.h"
 #include "metrics/report.h"
 #include "net/addr.h"
-#include "net/listen.h"
 #include "cli/peering.h"
+#include "cli/runtime.h"
 #include "proxy/control.h"
 #include "proxy/proxy.h"
 #include "proxy/recent.h"
 #include "proxy/repeat.h"
+#include "p2p/share.h"
 #include "store/gc.h"
 
-#define LISTEN_DEFAULT "127.0.0.1:9014"
 #define MAX_CLIENTS 900
 #define RESERVE 16		/* for commands, where these are taken */
 #define HEAD_MS 10000
@@ -52,7 +54,7 @@
 static struct {
 	const char *listen, *upstream, *rewrite, *p2p_port;
 	struct opt_list resolve;
-	bool listen_any, background;
+	bool listen_any, background, respawn;
 	int64_t idle_exit;
 } v = { .idle_exit = OPT_UNSET };
 
@@ -60,7 +62,7 @@ static struct {
 
 static const struct opt opts[] = {
 	{ "listen", 0, OPT_TEXT, "ADDR:PORT", AT(listen),
-	    "where to listen on TCP, or none (default " LISTEN_DEFAULT ")" },
+	    "where to listen on TCP, or none (default " SERVE_LISTEN ")" },
 	{ "listen-any", 0, OPT_FLAG, NULL, AT(listen_any), "allow an address that is not loopback" },
 	{ "upstream", 0, OPT_TEXT, "URL", AT(upstream),
 	    "the GitHub API to ask (default https://api.github.com)" },
@@ -71,6 +73,9 @@ static const struct opt opts[] = {
 	{ "p2p-port", 0, OPT_TEXT, "N", AT(p2p_port), "where to listen for peers; 0 takes a free port" },
 	{ "background", 0, OPT_FLAG, NULL, AT(background),
 	    "leave a daemon behind, with its number in ghoard.pid" },
+	{ "respawn", 0, OPT_FLAG, NULL, AT(respawn),
+	    "with --background: start it anew, on the same sockets, when it dies; end when its socket's "
+	    "file is gone" },
 	{ "idle-exit", 0, OPT_SECONDS, "SEC", AT(idle_exit), "end after this long without a request" },
 	{ .name = NULL }
 };
@@ -92,7 +97,7 @@ struct daemon {
 	} ttls[TTLS_MAX];
 	const char *resolve[OPT_LIST_MAX];
 	char socket[256];
-	char tcp[ADDR_TEXT_LEN];	/* the address taken; empty: none */
+	struct serve_sockets at;
 	char upstream[600];		/* as commands compare it */
 	uint64_t seen;			/* exchanges, when last looked */
 	int64_t begun;			/* loop time of the start */
@@ -142,6 +147,7 @@ static void write_stats(void *arg, struct buf *b)
 	json_put_int(o, "memory_entries", (int64_t)mem_count(d->app.mem));
 	json_put_int(o, "memory_bytes", (int64_t)mem_bytes(d->app.mem));
 	serve_stats_limits(&d->stats, o);
+	doors_report(&d->peering.doors, o);
 	recent_write(d->recent, o, loop_now(d->app.loop));
 	json_print(o, false, b);
 	json_free(o);
@@ -155,16 +161,16 @@ static void write_status(void *arg, struct buf *b)
 	char url[ADDR_TEXT_LEN + 16];
 
 	/* An address that stands for all of them is no name for us. */
-	if (strncmp(d->tcp, "0.0.0.0:", 8) == 0)
-		snprintf(url, sizeof(url), "http://127.0.0.1:%s", d->tcp + 8);
-	else if (strncmp(d->tcp, "[::]:", 5) == 0)
-		snprintf(url, sizeof(url), "http://[::1]:%s", d->tcp + 5);
+	if (strncmp(d->at.tcp, "0.0.0.0:", 8) == 0)
+		snprintf(url, sizeof(url), "http://127.0.0.1:%s", d->at.tcp + 8);
+	else if (strncmp(d->at.tcp, "[::]:", 5) == 0)
+		snprintf(url, sizeof(url), "http://[::1]:%s", d->at.tcp + 5);
 	else
-		snprintf(url, sizeof(url), "http://%s", d->tcp);
+		snprintf(url, sizeof(url), "http://%s", d->at.tcp);
 	json_put_int(o, "pid", getpid());
 	json_put_str(o, "socket", d->socket);
 	json_put_str(o, "upstream", d->upstream);
-	json_put_str(o, "url", d->tcp[0] != '\0' ? url : NULL);
+	json_put_str(o, "url", d->at.tcp[0] != '\0' ? url : NULL);
 	json_put_str(o, "key", d->control.key);
 	json_put_int(o, "uptime", uptime(d));
 	json_put_int(o, "clients", (int64_t)server_clients(d->server));
@@ -205,6 +211,14 @@ static void forget(void *arg)
 	mem_clear(((struct daemon *)arg)->app.mem);
 }
 
+static void put(void *arg, struct span key)
+{
+	struct daemon *d = arg;
+
+	if (d->peering.share != NULL)
+		share_put_named(d->peering.share, key);
+}
+
 static void stop(void *arg)
 {
 	struct daemon *d = arg;
@@ -224,6 +238,17 @@ static bool control(void *arg, struct exchange *x, struct span path)
 
 	control_answer(&d->control, x, path);
 	return true;
+}
+
+static void control_gone(void *arg, struct exchange *x)
+{
+	(void)arg;
+	p2p_scans_gone(x);
+}
+
+static void ask_scan(void *arg, struct exchange *x, struct span query)
+{
+	p2p_scans_ask(((struct daemon *)arg)->peering.share, x, query);
 }
 
 static void on_signal(void *arg, int sig)
@@ -286,6 +311,9 @@ static void on_tick(struct timer *t)
 	}
 	if (v.idle_exit != OPT_UNSET && d->stopping == 0 && now - d->busy >= v.idle_exit * 1000)
 		stop(d);
+	/* a runner empties the job's folder at the job's end: nobody will find us again */
+	if (v.respawn && d->stopping == 0 && access(d->socket, F_OK) != 0)
+		stop(d);
 	if (d->stopping != 0 &&
 	    ((server_clients(d->server) == 0 && peering_is_over(&d->peering)) || now >= d->stopping))
 		d->done = true;
@@ -322,34 +350,6 @@ static int parse_p2p_port(struct daemon *d, struct err *err)
 	return 0;
 }
 
-static int listen_tcp_at(struct daemon *d, const char *text, struct err *err)
-{
-	struct url url;
-	struct addr addr;
-	const char *why;
-	char full[300];
-	uint64_t port = 0;
-	uint16_t taken;
-	struct span colon = span_of(strrchr(text, ':') != NULL ? strrchr(text, ':') + 1 : "");
-
-	/* a port of 0, which no URL may have, takes a free one */
-	snprintf(full, sizeof(full), "http://%.*s:1/",
-	    strrchr(text, ':') != NULL ? (int)(strrchr(text, ':') - text) : 0, text);
-	if (!span_u64(colon, 65535, &port) || url_parse(span_of(full), &url, &why) != 0 ||
-	    !addr_parse(&addr, url.host, (uint16_t)port))
-		return err_set(err, ERR_USAGE,
-		    "--listen takes an address and a port like " LISTEN_DEFAULT ", or none, not '%s'", text);
-	if (!addr_is_loopback(&addr) && !v.listen_any)
-		return err_set(err, ERR_USAGE,
-		    "--listen %s is not a loopback address: plain HTTP would carry tokens over the network; "
-		    "--listen-any allows it",
-		    text);
-	if (server_listen_tcp(d->server, &addr, &taken, err) != 0 || !addr_parse(&addr, url.host, taken))
-		return err->cls;
-	addr_text(&addr, d->tcp);
-	return 0;
-}
-
 static int open_server(struct daemon *d, struct err *err)
 {
 	struct server_params p = { .loop = d->app.loop,
@@ -362,13 +362,16 @@ static int open_server(struct daemon *d, struct err *err)
 		.max_body = (uint64_t)settings_int(d->app.settings, "daemon.max_request_body"),
 		.ops = { proxy_on_request, proxy_on_body, proxy_on_body_end, proxy_on_drained, proxy_on_gone,
 		    proxy_on_again, proxy_forget, repeat_hold, repeat_release, d->proxy } };
-	const char *tcp = v.listen != NULL ? v.listen : LISTEN_DEFAULT;
 	int rc = server_new(&p, &d->server, err);
 
-	if (rc == 0)
-		rc = server_listen_unix(d->server, d->socket, err);
-	if (rc == 0 && strcmp(tcp, "none") != 0)
-		rc = listen_tcp_at(d, tcp, err);
+	if (rc == 0 && d->at.fds[0] < 0)
+		rc = serve_sockets(&d->at, d->socket, v.listen, v.listen_any, err);
+	const char *sockets[] = { d->at.managed ? "" : d->socket, NULL };
+	for (int i = 0; rc == 0 && i < 2; i++)
+		if (d->at.fds[i] >= 0) {
+			rc = server_listen_fd(d->server, d->at.fds[i], sockets[i], err);
+			d->at.fds[i] = -1;
+		}
 	return rc;
 }
 
@@ -401,6 +404,7 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.any_ip = v.listen_any,
 		.ttl = ttl,
 		.control = control,
+		.control_gone = control_gone,
 		.arg = d };
 
 	p.nbody_paths = settings_list(d->app.settings, "cache.copilot_paths", &p.body_paths);
@@ -409,7 +413,9 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.status = write_status,
 		.peers = write_peers,
 		.cache = write_cache,
+		.scan = ask_scan,
 		.forget = forget,
+		.put = put,
 		.stop = stop,
 		.arg = d };
 	if (d->recent == NULL)
@@ -433,6 +439,22 @@ static void raise_limit(void)
 		log_warn("no more than %llu open files are allowed (ulimit -n): fewer than %d clients can be "
 			 "served at once",
 		    (unsigned long long)r.rlim_cur, MAX_CLIENTS);
+}
+
+/* The sockets belong to a process that does nothing else; the daemon is its child. */
+static int keep(struct daemon *d, const struct globals *g, struct err *err)
+{
+	int rc = app_open(&d->app, g, err);
+
+	if (rc == 0)
+		rc = app_open_store(&d->app, false, err);
+	if (rc == 0)
+		rc = daemon_socket(&d->app, d->socket, sizeof(d->socket), err);
+	if (rc == 0)
+		rc = serve_sockets(&d->at, d->socket, v.listen, v.listen_any, err);
+	app_close(&d->app);
+	runtime_hold();
+	return rc == 0 ? keeper_fork(d->socket, err) : rc;
 }
 
 static int open_daemon(struct daemon *d, const struct globals *g, struct err *err)
@@ -478,8 +500,8 @@ static void close_daemon(struct daemon *d)
 static void announce(const struct daemon *d)
 {
 	printf("listening on %s", d->socket);
-	if (d->tcp[0] != '\0')
-		printf(" and http://%s", d->tcp);
+	if (d->at.tcp[0] != '\0')
+		printf(" and http://%s", d->at.tcp);
 	printf("\n");
 	fflush(stdout);
 }
@@ -500,62 +522,21 @@ static int run_loop(struct daemon *d, struct err *err)
 	return rc;
 }
 
-/* The parent waits until the child listens, and says what it said: a daemon left behind is one that answers.
- */
-static int detach(struct err *err)
-{
-	char text[512] = "";
-	int fds[2], status;
-	ssize_t n;
-	pid_t pid;
-
-	if (pipe2(fds, O_CLOEXEC) != 0 || (pid = fork()) < 0)
-		return err_sys(err, ERR_IO, "leaving a daemon behind");
-	if (pid == 0) {
-		close(fds[0]);
-		setsid();
-		dup2(fds[1], STDOUT_FILENO);
-		close(fds[1]);
-		return 0;
-	}
-	close(fds[1]);
-	n = read(fds[0], text, sizeof(text) - 1);
-	printf("%.*s", n > 0 ? (int)n : 0, text);
-	fflush(stdout);
-	if (n > 0)
-		_exit(XC_OK);
-	_exit(waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : XC_MACHINE);
-}
-
-/* The terminal and the parent's pipe are let go of, and whoever reads a pipe of the caller's must see its
- * end; errors go on to a file. */
-static void let_go(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct stat st;
-
-	fflush(stdout);
-	if (null < 0)
-		return;
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	if (fstat(STDERR_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
-		dup2(null, STDERR_FILENO);
-	close(null);
-}
-
 static int run(const struct globals *g, const struct opt_args *args, struct err *err)
 {
 	struct daemon d;
 	int rc = 0;
 
 	memset(&d, 0, sizeof(d));
+	d.at.fds[0] = d.at.fds[1] = -1;
 	if (args->n > 0)
 		rc = err_set(err, ERR_USAGE, "serve takes no operands, not '%s'", args->arg[0]);
 	if (rc == 0)
 		rc = parse_p2p_port(&d, err);
 	if (rc == 0 && v.background)
-		rc = detach(err);
+		rc = keeper_detach(err);
+	if (rc == 0 && v.background && v.respawn)
+		rc = keep(&d, g, err);
 	if (rc == 0)
 		rc = open_daemon(&d, g, err);
 	if (rc == 0)
@@ -564,7 +545,7 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 		daemon_write_pid(&d.app);
 		announce(&d);
 		if (v.background)
-			let_go();
+			keeper_let_go();
 		rc = run_loop(&d, err);
 		daemon_remove_pid(&d.app);
 	}

@@ -10,7 +10,7 @@
 #define GHOARD_VERSION "0"
 #endif
 #ifndef GHOARD_LIBRARIES
-#define GHOARD_LIBRARIES "BearSSL, cJSON, libsodium, libyaml, zlib"
+#define GHOARD_LIBRARIES "BearSSL, cJSON, libsodium, libyaml, zlib, musl"
 #endif
 
 #if defined(__PIE__)
@@ -23,6 +23,10 @@
 #define MACHINE "x86_64"
 #elif defined(__aarch64__)
 #define MACHINE "aarch64"
+#elif defined(__arm__)
+#define MACHINE "armv7"
+#elif defined(__riscv)
+#define MACHINE "riscv64"
 #else
 #define MACHINE "other"
 #endif
@@ -66,7 +70,7 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 	if (g->json)
 		return print_json(err);
 	printf("ghoard " GHOARD_VERSION "\n");
-	printf("libraries: " GHOARD_LIBRARIES ", musl\n");
+	printf("libraries: " GHOARD_LIBRARIES "\n");
 	printf("build: gcc " __VERSION__ ", " MACHINE ", " LINKED ", " CHECKS "\n");
 	return XC_OK;
 }

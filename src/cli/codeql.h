@@ -23,7 +23,7 @@
 struct codeql_opts {
 	const char *repo, *commit, *ref, *queries, *packs, *config_file, *build_mode, *version, *category,
 	    *matrix, *source, *tool, *state, *event, *fail_on, *sample, *sarif, *started, *finished, *out;
-	bool allow_unpinned;
+	bool allow_unpinned, keep_runtime;
 	struct opt_list languages, ignore, extra;
 };
 
@@ -38,9 +38,10 @@ struct codeql {
 	struct app app;
 	const struct globals *globals;
 	const struct codeql_opts *o;
-	const struct opt_args *keys;	/* operands of invalidate */
+	const struct opt_args *keys;	/* operands of invalidate and persist */
 	int64_t began;			/* ms, monotonic */
 	struct metrics *metrics;	/* of the folder of scans */
+	struct scan_peers peers;
 	struct scans *scans;		/* NULL: no folder; only of check */
 	uint8_t trusted[SCANS_KEYS_MAX][ED25519_PUB_LEN];
 	size_t ntrusted;
@@ -123,5 +124,6 @@ int codeql_explain(struct codeql *, struct err *);
 int codeql_invalidate(struct codeql *, struct err *);
 int codeql_ls(struct codeql *, struct err *);
 int codeql_clear(struct codeql *, struct err *);
+int codeql_persist(struct codeql *, struct err *);
 
 #endif

@@ -17,6 +17,7 @@
 #include "cli/daemon.h"
 #include "config/layers.h"
 #include "http/parse.h"
+#include "http/url.h"
 #include "store/store.h"
 
 #define PID_NAME "ghoard.pid"
@@ -99,7 +100,7 @@ int daemon_ask(const char *socket, const char *method, const char *path, struct 
 
 	if (fd < 0)
 		return err_set(err, ERR_UNAVAIL, "no daemon answers on %s", socket);
-	buf_init(&all, (size_t)8 << 20);
+	buf_init(&all, (size_t)9 << 20);
 	buf_addf(&all, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
 	    method, path);
 	if (file_write_all(fd, buf_data(&all), buf_len(&all)) == 0) {
@@ -176,6 +177,22 @@ void daemon_forget(const struct app *a)
 		return;
 	if (err.cls != ERR_UNAVAIL || daemon_is_ours(socket))
 		log_warn("%s: it may serve from memory what was changed; 'ghoard stop' ends it", err.msg);
+}
+
+void daemon_told(const struct app *a, struct span key)
+{
+	char socket[256];
+	struct buf path;
+	struct err err;
+
+	err_init(&err);
+	buf_init(&path, 1024);
+	buf_adds(&path, "/_ghoard/cache/put?key=");
+	url_encode(&path, key);
+	if (daemon_socket(a, socket, sizeof(socket), &err) == 0 && daemon_is_ours(socket) &&
+	    daemon_ask(socket, "POST", buf_cstr(&path), NULL, &err) != 0)
+		log_info("%s: it sends this entry to no peer", err.msg);
+	buf_free(&path);
 }
 
 void daemon_write_pid(const struct app *a)

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/str.h"
+
 struct app;
 struct buf;
 struct err;
@@ -28,6 +30,8 @@ int daemon_ask(const char *socket, const char *method, const char *path, struct 
 /* After the store was changed beside it: its memory forgets. Silent where there is none; a warning where it
  * cannot be told. */
 void daemon_forget(const struct app *);
+/* After an entry was put by name: it may send it to peers. Silent where there is none. */
+void daemon_told(const struct app *, struct span key);
 
 /* ghoard.pid in the cache folder. */
 void daemon_write_pid(const struct app *);

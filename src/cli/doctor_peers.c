@@ -7,6 +7,7 @@
 #include "cli/daemon.h"
 #include "cli/doctor.h"
 #include "cli/peering.h"
+#include "config/layers.h"
 #include "crypto/ed25519.h"
 #include "p2p/peerid.h"
 
@@ -37,6 +38,22 @@ static void judge(struct doctor *d, const struct json *o)
 	    addrs > 0 ? json_str(json_at(json_get(o, "addrs"), 0)) : "no address");
 }
 
+static void judge_registry(struct doctor *d, const struct json *r)
+{
+	const char *state = text_of(r, "state"), *why = text_of(r, "why");
+
+	if (r == NULL || strcmp(state, "off") == 0)
+		return;		/* outside Actions there is none, and bootstrap_peers do */
+	if (strcmp(state, "looks") == 0)
+		doctor_say(d, DOCTOR_WARN, "registry", NULL,
+		    "the daemon looks for peers in the Actions cache of %s, but others do not find it: %s",
+		    text_of(r, "repository"), why);
+	else
+		doctor_say(d, why[0] == '\0' ? DOCTOR_OK : DOCTOR_WARN, "registry", NULL,
+		    "the Actions cache of %s lists peers%s%s", text_of(r, "repository"),
+		    why[0] == '\0' ? "" : ", but: ", why);
+}
+
 static void judge_mdns(struct doctor *d, const struct json *o)
 {
 	if (strcmp(text_of(o, "state"), "on") == 0)
@@ -56,6 +73,7 @@ static void look_at_daemon(struct doctor *d, const char *socket)
 	if (daemon_ask(socket, "GET", "/_ghoard/peers", &b, &err) == 0 &&
 	    json_parse(buf_span(&b), &o) == 0) {
 		judge(d, o);
+		judge_registry(d, json_get(o, "registry"));
 		judge_mdns(d, json_get(o, "mdns"));
 	}
 	buf_free(&b);
@@ -88,6 +106,9 @@ void doctor_peers(struct doctor *d, const struct app *a)
 	if (peering_judge(a, &why) != PEERING_ON)
 		return;		/* the secret and the token have their own lines */
 	look_at_identity(d, a);
+	if (!settings_bool(a->settings, "security.access_control.verify_repository_access"))
+		doctor_say(d, DOCTOR_WARN, "trust", "set verify_repository_access: true",
+		    "whoever holds the group's secret can make this machine serve any answer as GitHub's");
 	if (daemon_socket(a, socket, sizeof(socket), NULL) == 0 && daemon_is_ours(socket))
 		look_at_daemon(d, socket);
 }

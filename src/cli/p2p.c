@@ -12,6 +12,8 @@
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/p2p.h"
+#include "cli/p2p_named.h"
+#include "cli/p2p_scans.h"
 #include "config/layers.h"
 #include "github/route.h"
 #include "p2p/share.h"
@@ -46,20 +48,10 @@ static bool shares_all(const struct app *a)
 	return share != NULL && strcmp(share, "all") == 0;
 }
 
-static bool is_listed(const struct app *a, struct span op)
-{
-	const char *const *items;
-	size_t n = settings_list(a->settings, "p2p.share_operations", &items);
-
-	for (size_t i = 0; i < n; i++)
-		if (span_eq(op, items[i]))
-			return true;
-	return false;
-}
-
 static bool is_shared_operation(const struct app *a, struct span op)
 {
-	return !(span_eq(op, "copilot_completion") || span_eq(op, "graphql_query")) || is_listed(a, op);
+	return !(span_eq(op, "copilot_completion") || span_eq(op, "graphql_query")) ||
+	    p2p_named_is_listed(a, op);
 }
 
 static bool may_share(void *arg, const struct entry *e)
@@ -117,6 +109,8 @@ static bool find(void *arg, struct span key, struct span cid, struct swarm_held 
 	struct entry *e;
 	const char *front;
 
+	if (p2p_scans_find(a, key, cid, held))
+		return true;
 	if (key.n == 0 && shelf != NULL)
 		key = shelf_find(shelf, cid);
 	e = key.n > 0 ? find_entry(a, key) : NULL;
@@ -210,6 +204,7 @@ int p2p_open(struct app *a, const uint8_t *group_key, const struct swarm_params 
     struct err *err)
 {
 	static struct swarm_source source;
+	static struct peerid named[P2P_NAMED_PEERS_MAX];
 	const struct settings *s = a->settings;
 	struct share_params p = { .group_key = group_key,
 		.network_id = settings_str(s, "network.network_id"),
@@ -219,6 +214,9 @@ int p2p_open(struct app *a, const uint8_t *group_key, const struct swarm_params 
 		.body_max = (uint64_t)settings_int(s, "security.content_verification.max_content_size"),
 		.broadcast = settings_bool(s, "cache_protocol.broadcast.enabled"),
 		.peer_count = (unsigned)settings_int(s, "cache_protocol.broadcast.peer_count"),
+		.reference = settings_bool(s, "ipfs_accelerate.accept_accelerate_peers"),
+		.reference_peers = named,
+		.nreference_peers = p2p_named_peers(a, named),
 		.tmp_dir = a->cache_dir,
 		.source = &source };
 	int rc;
@@ -228,6 +226,8 @@ int p2p_open(struct app *a, const uint8_t *group_key, const struct swarm_params 
 		.judge = judge,
 		.asking = asking,
 		.invalidate = invalidate,
+		.get_named = p2p_named_get,
+		.put_named = p2p_named_put,
 		.arg = a };
 	if (settings_bool(s, "ipfs_accelerate.enabled"))
 		p.shared_network_id = settings_str(s, "ipfs_accelerate.shared_network_id");
@@ -250,8 +250,8 @@ void p2p_report(const struct share *s, struct json *o)
 		{ "served", t->served }, { "refused", t->refused }, { "announced", t->announced },
 		{ "heard", t->heard }, { "dropped", t->dropped }, { "invalidated", t->invalidated },
 		{ "busy_sent", t->busy_sent }, { "busy_heard", t->busy_heard }, { "bad_body", t->bad_body },
-		{ "bad_seal", t->bad_seal }, { "bad_message", t->bad_message },
-		{ "bytes_in", t->bytes_in }, { "bytes_out", t->bytes_out } };
+		{ "bad_seal", t->bad_seal }, { "bad_message", t->bad_message }, { "named_in", t->named_in },
+		{ "named_out", t->named_out }, { "bytes_in", t->bytes_in }, { "bytes_out", t->bytes_out } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		json_put_int(n, rows[i].name, (int64_t)rows[i].value);

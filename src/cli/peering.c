@@ -70,6 +70,13 @@ enum peering_state peering_judge(const struct app *a, const char **why)
 	return PEERING_OFF;
 }
 
+void peering_secret(const struct app *a, struct span *secret)
+{
+	const char *why;
+
+	choose(a, secret, &why);
+}
+
 /* ---- who ---- */
 
 int peering_identity(const struct app *a, struct ed25519_key *key, struct err *err)
@@ -255,6 +262,7 @@ static void on_key(void *arg, const uint8_t *key, const struct err *err)
 	}
 	announce(g);
 	swarm_start(g->swarm);
+	doors_start(&g->doors, g->swarm, g->group_key, g->key.pub);
 	lan_start(&g->lan, g->app, g->loop, g->swarm, g->group_key);
 	g->state = PEERING_ON;
 }
@@ -268,6 +276,7 @@ void peering_start(struct peering *g, struct app *a, struct loop *loop, int64_t 
 	g->app = a;
 	g->loop = loop;
 	g->port = port;
+	doors_take(&g->doors, a);
 	err_init(&err);
 	if (peering_judge(a, &g->why) == PEERING_OFF) {
 		const char *why;
@@ -289,6 +298,7 @@ void peering_stop(struct peering *g, int64_t ms)
 {
 	group_derive_cancel(g->job);
 	g->job = NULL;
+	doors_stop(&g->doors);
 	lan_stop(&g->lan);
 	if (g->swarm != NULL)
 		swarm_stop(g->swarm, ms);
@@ -296,12 +306,13 @@ void peering_stop(struct peering *g, int64_t ms)
 
 bool peering_is_over(const struct peering *g)
 {
-	return g->swarm == NULL || swarm_next(g->swarm, NULL) == NULL;
+	return (g->swarm == NULL || swarm_next(g->swarm, NULL) == NULL) && doors_is_over(&g->doors);
 }
 
 void peering_free(struct peering *g)
 {
 	group_derive_cancel(g->job);
+	doors_free(&g->doors);
 	lan_stop(&g->lan);
 	p2p_close(g->app, g->share);
 	g->share = NULL;
@@ -395,6 +406,7 @@ void peering_report(struct peering *g, struct buf *b)
 	json_put_str(o, "why", g->why);
 	if (g->swarm != NULL)
 		put_swarm(g, o);
+	doors_report(&g->doors, o);
 	json_print(o, false, b);
 	json_free(o);
 }

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/str.h"
+#include "cli/doors.h"
 #include "cli/lan.h"
 #include "crypto/ed25519.h"
 #include "p2p/wire.h"
@@ -34,12 +36,15 @@ struct peering {
 	struct group_job *job;
 	struct share *share;
 	struct swarm *swarm;		/* the share's; NULL until the group key is there */
+	struct doors doors;
 	struct lan lan;
 	char sentence[512];
 };
 
 /* What stands in the way, if anything: "" and PEERING_ON where peers would be had. */
 enum peering_state peering_judge(const struct app *, const char **why);
+/* The group's secret, where that says ON; borrowed from the environment. */
+void peering_secret(const struct app *, struct span *secret);
 /* The identity of the file, or one of this process alone. ERR_CONFIG, ERR_DENIED, ERR_DAMAGED. */
 int peering_identity(const struct app *, struct ed25519_key *, struct err *);
 /* Where a swarm would listen: the text of the multiaddresses by the settings, one a line, ending in /p2p/ID.

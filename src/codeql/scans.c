@@ -278,6 +278,20 @@ static int keep_sarif(struct scans *s, const char *cid, struct span text)
 	return file_write(s->sarif, name, 0600, false, text.p, text.n, NULL);
 }
 
+struct entry *scans_shared(struct scans *s, struct span key, struct scan *scan)
+{
+	char name[STORE_NAME_MAX + 1];
+	struct entry *e = NULL;
+
+	if (!store_name(name, key, span_of(scan_class_name(SCAN_FULL))) || load(s, name, &e) != 1)
+		return NULL;
+	if (span_same(e->key, key) && scan_parse(e, scan) && scan->class == SCAN_FULL &&
+	    scan_signed_by(e, s->p.trusted, s->p.ntrusted))
+		return e;
+	entry_unref(e);
+	return NULL;
+}
+
 /* A peer's entry counts when it is signed by a key that is trusted here, and its SARIF is what its CID says.
  */
 static void find_at_peers(struct scans *s, const struct scan_ask *ask, const struct scan *want,

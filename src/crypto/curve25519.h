@@ -8,7 +8,9 @@
 #include <stdint.h>
 
 #define CONFIGURED 1
+#ifdef __SIZEOF_INT128__
 #define HAVE_TI_MODE 1
+#endif
 #define NATIVE_LITTLE_ENDIAN 1
 #include <private/ed25519_ref10.h>
 

@@ -503,6 +503,11 @@ int server_listen_tcp(struct server *s, const struct addr *a, uint16_t *port, st
 	return listen_tcp(s->p.loop, a, port, on_accept, s, &s->listeners, err);
 }
 
+int server_listen_fd(struct server *s, int fd, const char *path, struct err *err)
+{
+	return listen_take(s->p.loop, fd, path, on_accept, s, &s->listeners, err);
+}
+
 void server_stop(struct server *s)
 {
 	struct exchange *x, *next;

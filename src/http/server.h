@@ -72,6 +72,8 @@ void server_free(struct server *);
  * ERR_DENIED), or on an address; *port gets the one taken. */
 int server_listen_unix(struct server *, const char *path, struct err *);
 int server_listen_tcp(struct server *, const struct addr *, uint16_t *port, struct err *);
+/* On what net/listen.h opened; `path` as there. */
+int server_listen_fd(struct server *, int fd, const char *path, struct err *);
 
 /* Take no more connections or requests; running exchanges finish. `drained` is told by server_clients == 0.
  */

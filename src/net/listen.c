@@ -108,8 +108,7 @@ static void reap(struct io *io)
 	free(l);
 }
 
-/* Takes fd over. */
-static int hold(struct loop *loop, int fd, const char *path, listen_fn *fn, void *arg, struct listener **list,
+int listen_take(struct loop *loop, int fd, const char *path, listen_fn *fn, void *arg, struct listener **list,
     struct err *err)
 {
 	struct listener *l = calloc(1, sizeof(*l));
@@ -254,8 +253,7 @@ static int bind_unix(const char *path, const struct sockaddr_un *a, struct err *
 	return fd;
 }
 
-int listen_unix(struct loop *loop, const char *path, listen_fn *fn, void *arg, struct listener **list,
-    struct err *err)
+int listen_open_unix(const char *path, struct err *err)
 {
 	char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 8];
 	struct sockaddr_un a;
@@ -273,13 +271,39 @@ int listen_unix(struct loop *loop, const char *path, listen_fn *fn, void *arg, s
 	fd = bind_unix(path, &a, err);
 	unlink(name);
 	close(lock);
-	if (fd < 0)
-		return fd;
-	return hold(loop, fd, path, fn, arg, list, err);
+	return fd;
 }
 
-int listen_tcp(struct loop *loop, const struct addr *addr, uint16_t *port, listen_fn *fn, void *arg,
-    struct listener **list, struct err *err)
+int listen_given(int fd, const char *path, struct err *err)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNSPEC };
+	socklen_t alen = sizeof(a), n = sizeof(int);
+	int listens = 0;
+
+	if (getsockname(fd, (struct sockaddr *)&a, &alen) != 0 || a.sun_family != AF_UNIX ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) != 0 || !listens)
+		return err_set(err, ERR_CONFIG, "descriptor %d is not a listening unix socket; the service "
+						"manager's unit wants ListenStream=%s",
+		    fd, path);
+	a.sun_path[sizeof(a.sun_path) - 1] = '\0';
+	if (strcmp(a.sun_path, path) != 0)
+		return err_set(err, ERR_CONFIG,
+		    "the service manager listens on %.100s, clients look for %s; give --socket the first",
+		    a.sun_path, path);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+		return err_sys(err, ERR_IO, "taking over the socket %s", path);
+	return fd;
+}
+
+int listen_unix(struct loop *loop, const char *path, listen_fn *fn, void *arg, struct listener **list,
+    struct err *err)
+{
+	int fd = listen_open_unix(path, err);
+
+	return fd < 0 ? fd : listen_take(loop, fd, path, fn, arg, list, err);
+}
+
+int listen_open_tcp(const struct addr *addr, uint16_t *port, struct err *err)
 {
 	struct addr got = { .len = sizeof(got.ss) };
 	char text[ADDR_TEXT_LEN];
@@ -296,7 +320,15 @@ int listen_tcp(struct loop *loop, const struct addr *addr, uint16_t *port, liste
 		return err->cls;
 	}
 	*port = addr_port(&got);
-	return hold(loop, fd, NULL, fn, arg, list, err);
+	return fd;
+}
+
+int listen_tcp(struct loop *loop, const struct addr *addr, uint16_t *port, listen_fn *fn, void *arg,
+    struct listener **list, struct err *err)
+{
+	int fd = listen_open_tcp(addr, port, err);
+
+	return fd < 0 ? fd : listen_take(loop, fd, NULL, fn, arg, list, err);
 }
 
 void listen_close(struct listener **list)

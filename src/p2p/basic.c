@@ -11,6 +11,8 @@
 #include "p2p/session.h"
 #include "p2p/wire.h"
 
+#define ECHO_UNREAD_MAX ((size_t)8 << 10)	/* 256 pings whose answers are not read */
+
 enum { SERVE_ID, SERVE_PUSH, SERVE_PING };
 
 const char *const basic_serves[BASIC_SERVES + 1] = { IDENTIFY_ID, IDENTIFY_PUSH, PING_PROTOCOL, NULL };
@@ -241,8 +243,9 @@ static void on_echo(void *arg, struct stream *st, enum stream_event ev)
 	if (ev == STREAM_DATAIN || ev == STREAM_LOWAT) {
 		buf_init(&out, STREAM_OUT_MAX);
 		ping_echo(&e->ping, buf_data(in), buf_len(in), &out);
-		/* Who sends pings and reads no answers is cut off by the limit. */
-		if (out.failed || stream_write(st, buf_data(&out), buf_len(&out)) != 0)
+		/* Who sends pings and reads no answers is cut off. */
+		if (out.failed || stream_write(st, buf_data(&out), buf_len(&out)) != 0 ||
+		    stream_unsent(st) > ECHO_UNREAD_MAX)
 			ev = STREAM_TIMEOUT;
 		stream_consume(st, buf_len(in));
 		buf_free(&out);

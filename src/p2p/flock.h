@@ -39,6 +39,7 @@ struct peer {
 	bool up;
 	bool leaving;			/* another connection of the same peer stays */
 	bool bootstrap;
+	bool visitor;			/* all places are taken: it stays until peer_info was exchanged */
 	enum peer_kind kind;
 	struct basic *basic;
 	void *state;

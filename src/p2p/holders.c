@@ -18,14 +18,14 @@ struct row {
 	int64_t timestamp, until;
 	uint64_t size;
 	const void *peers[HOLDERS_PEERS_MAX];
-	size_t npeers;
+	size_t npeers, bytes;
 	char text[];
 };
 
-struct owner {				/* how many rows name this peer */
+struct owner {				/* which rows name this peer: how many, how large */
 	struct owner *next;
 	const void *peer;
-	size_t rows;
+	size_t rows, bytes;
 };
 
 struct holders {
@@ -33,7 +33,7 @@ struct holders {
 	struct row *buckets[BUCKETS];
 	struct row *newest, *oldest;
 	struct owner *owners;
-	size_t n;
+	size_t n, bytes;
 };
 
 struct holders *holders_new(void)
@@ -62,13 +62,14 @@ static struct owner *owner_of(struct holders *h, const void *peer, bool make)
 	return o;
 }
 
-static void disown(struct holders *h, const void *peer)
+static void disown(struct holders *h, const struct row *r, const void *peer)
 {
 	for (struct owner **at = &h->owners; *at != NULL; at = &(*at)->next) {
 		struct owner *o = *at;
 
 		if (o->peer != peer)
 			continue;
+		o->bytes -= r->bytes;
 		if (--o->rows == 0) {
 			*at = o->next;
 			free(o);
@@ -103,7 +104,8 @@ static void drop(struct holders *h, struct row *r)
 	*at = r->next;
 	unlink_age(h, r);
 	for (size_t i = 0; i < r->npeers; i++)
-		disown(h, r->peers[i]);
+		disown(h, r, r->peers[i]);
+	h->bytes -= r->bytes;
 	h->n--;
 	free(r);
 }
@@ -114,7 +116,7 @@ static bool forget_peer(struct holders *h, struct row *r, const void *peer)
 	for (size_t i = 0; i < r->npeers; i++) {
 		if (r->peers[i] != peer)
 			continue;
-		disown(h, peer);
+		disown(h, r, peer);
 		r->peers[i] = r->peers[--r->npeers];
 		break;
 	}
@@ -157,9 +159,14 @@ static struct row *find_row(struct holders *h, const struct message_entry *e)
 	return r;
 }
 
+static size_t row_bytes(const struct message_entry *e)
+{
+	return sizeof(struct row) + e->key.n + e->cid.n + e->auth.n + e->url.n;
+}
+
 static struct row *make_row(struct holders *h, const struct message_entry *e)
 {
-	struct row *r = calloc(1, sizeof(*r) + e->key.n + e->cid.n + e->auth.n + e->url.n);
+	struct row *r = calloc(1, row_bytes(e));
 	char *at;
 
 	if (r == NULL)
@@ -175,23 +182,31 @@ static struct row *make_row(struct holders *h, const struct message_entry *e)
 	r->next = h->buckets[r->bucket];
 	h->buckets[r->bucket] = r;
 	link_newest(h, r);
+	r->bytes = row_bytes(e);
+	h->bytes += r->bytes;
 	h->n++;
 	return r;
 }
 
-/* The peer's own oldest goes before it may take a place of another's. */
-static void make_room(struct holders *h, const void *peer)
+static void drop_oldest_of(struct holders *h, const void *peer)
 {
-	const struct owner *o = owner_of(h, peer, false);
 	struct row *r = h->oldest;
 
-	if (o != NULL && o->rows >= HOLDERS_PER_PEER) {
-		while (r != NULL && !names(r, peer))
-			r = r->newer;
-		if (r != NULL)
-			forget_peer(h, r, peer);
-	}
-	if (h->n >= HOLDERS_MAX)
+	while (r != NULL && !names(r, peer))
+		r = r->newer;
+	if (r != NULL)
+		forget_peer(h, r, peer);
+}
+
+/* The peer's own oldest goes before it may take a place of another's. */
+static void make_room(struct holders *h, const void *peer, size_t bytes)
+{
+	const struct owner *o;
+
+	while ((o = owner_of(h, peer, false)) != NULL &&
+	    (o->rows >= HOLDERS_PER_PEER || o->bytes + bytes > HOLDERS_BYTES_MAX / 2))
+		drop_oldest_of(h, peer);
+	while (h->n >= HOLDERS_MAX || (h->n > 0 && h->bytes + bytes > HOLDERS_BYTES_MAX))
 		drop(h, h->oldest);
 }
 
@@ -201,6 +216,13 @@ static int64_t life_end(const struct message_entry *e, int64_t now, int64_t ttl_
 	int64_t from = e->timestamp < now ? e->timestamp : now;
 
 	return from + (e->ttl < ttl_max ? e->ttl : ttl_max) * SEC;
+}
+
+bool holders_names(struct holders *h, const void *peer, const struct message_entry *e)
+{
+	const struct row *r = find_row(h, e);
+
+	return r != NULL && names(r, peer);
 }
 
 enum holders_added holders_add(struct holders *h, const void *peer, const struct message_entry *e,
@@ -220,7 +242,7 @@ enum holders_added holders_add(struct holders *h, const void *peer, const struct
 		return HOLDERS_KNOWN;
 	}
 	if (r == NULL) {
-		make_room(h, peer);
+		make_room(h, peer, row_bytes(e));
 		r = make_row(h, e);
 		what = HOLDERS_NEW;
 	} else if (r->npeers == HOLDERS_PEERS_MAX) {
@@ -235,6 +257,7 @@ enum holders_added holders_add(struct holders *h, const void *peer, const struct
 		return HOLDERS_DROPPED;
 	}
 	o->rows++;
+	o->bytes += r->bytes;
 	r->peers[r->npeers++] = peer;
 	r->until = life_end(e, now, ttl_max);
 	return what;

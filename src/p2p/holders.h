@@ -3,8 +3,9 @@
  * in.
  *
  * A row is (key, CID, time) and the peers that announced it. At most HOLDERS_MAX rows, the least recently
- * announced goes first; a peer has at most HOLDERS_PER_PEER of them, so that none can push out the others'.
- * A row lives as its TTL says, reckoned from its time, which counts as at most when it came.
+ * announced goes first; a peer has at most HOLDERS_PER_PEER of them, and half the bytes, so that none can
+ * push out the others'. A row lives as its TTL says, reckoned from its time, which counts as at most when it
+ * came.
  */
 #ifndef P2P_HOLDERS_H
 #define P2P_HOLDERS_H
@@ -21,6 +22,7 @@ struct message_entry;
 
 #define HOLDERS_MAX 8192
 #define HOLDERS_PER_PEER 4096
+#define HOLDERS_BYTES_MAX ((size_t)4 << 20)	/* of all rows; one peer's hold half of it */
 #define HOLDERS_PEERS_MAX 8		/* peers remembered for one row */
 #define HOLDERS_AHEAD_US 60000000	/* an announcement from further ahead is dropped */
 #define HOLDERS_HOPS_MAX 2
@@ -43,6 +45,8 @@ void holders_free(struct holders *);
  * HOLDERS_KNOWN: another holder of it; HOLDERS_DROPPED: out of bounds. */
 enum holders_added holders_add(struct holders *, const void *peer, const struct message_entry *, int64_t now,
     int64_t ttl_max);
+/* Has this peer announced just this (key, CID, time)? */
+bool holders_names(struct holders *, const void *peer, const struct message_entry *);
 /* Those of this key that live at `now` and are newer than `after` (µs; 0: any), the newest first; with `auth`
  * not empty those of that tag come first. How many. */
 size_t holders_find(struct holders *, struct span key, struct span auth, int64_t after, int64_t now,

@@ -15,7 +15,7 @@
 #include "base/str.h"
 #include "p2p/wire.h"
 
-#define LEGACY_MAX ((size_t)1 << 20)
+#define LEGACY_MAX ((size_t)1 << 20)	/* letters of a token */
 #define LEGACY_SILENCE_MS 100
 #define LEGACY_SKEW_S 60
 
@@ -27,6 +27,8 @@ struct legacy_message {
 
 /* Do these first bytes begin a token? 1 yes, 0 no, -2 more are needed. */
 int legacy_is_token(const void *, size_t n);
+/* Do they begin plain JSON, which the reference once took? Likewise. */
+int legacy_is_plain(const void *, size_t n);
 /* Open a whole token with the bare group key; `now_s` wall clock. 0; ERR_DENIED: it does not verify or is
  * older or newer than LEGACY_SKEW_S; ERR_PROTO: what it holds is no such message. Free the message in any
  * case. */

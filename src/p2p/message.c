@@ -3,9 +3,11 @@
 
 #include "base/b64.h"
 #include "base/err.h"
+#include "base/jcanon.h"
 #include "base/jscan.h"
 #include "base/json.h"
 #include "p2p/message.h"
+#include "p2p/wire.h"
 
 /* ---- reading: values ---- */
 
@@ -462,13 +464,37 @@ static void put_members(struct buf *b, struct span object, const char *const *na
 	}
 }
 
-void message_entry_image(struct buf *b, struct span file, struct span body)
+static bool is_same_json(struct span one, struct span two)
+{
+	struct buf a, b;
+	bool same;
+
+	buf_init(&a, WIRE_HEADER_MAX);
+	buf_init(&b, WIRE_HEADER_MAX);
+	same = jcanon(one, &a) == 0 && jcanon(two, &b) == 0 && span_same(buf_span(&a), buf_span(&b));
+	buf_free(&a);
+	buf_free(&b);
+	return same;
+}
+
+static void put_variant(struct buf *b, struct span object, struct span ours)
+{
+	struct span v;
+
+	if (jscan_member(object, "variant", &v) != 1)
+		return;
+	buf_adds(b, "\"variant\":");
+	buf_addspan(b, span_same(v, ours) || !is_same_json(v, ours) ? v : ours);
+	buf_addc(b, ',');
+}
+
+void message_entry_image(struct buf *b, struct span file, struct span variant, struct span body)
 {
 	/* The order of FORMATS §1, whatever the peer's: `encoding` and `data` stand last. */
 	static const char *const outer[] = { "cache_key", "timestamp", "ttl", "content_hash",
 		"validation_fields", NULL };
-	static const char *const inner[] = { "v", "cid", "status", "url", "variant", "auth", "proof",
-		"headers", NULL };
+	static const char *const first[] = { "v", "cid", "status", "url", NULL };
+	static const char *const second[] = { "auth", "proof", "scan", "sig", "headers", NULL };
 	struct span ours = span_of("{}"), encoding;
 	bool base64;
 
@@ -477,7 +503,9 @@ void message_entry_image(struct buf *b, struct span file, struct span body)
 	buf_addc(b, '{');
 	put_members(b, file, outer);
 	buf_adds(b, "\"ghoard\":{");
-	put_members(b, ours, inner);
+	put_members(b, ours, first);
+	put_variant(b, ours, variant);
+	put_members(b, ours, second);
 	buf_addf(b, "\"encoding\":\"%s\"}" DATA_MARK "%s", base64 ? "base64" : "json", base64 ? "\"" : "");
 	if (base64)
 		b64_encode(b, body.p, body.n);

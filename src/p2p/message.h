@@ -103,8 +103,9 @@ void message_put_busy(struct buf *, int64_t retry_ms);
 void message_put_error(struct buf *, const char *code, const char *text);
 
 /* The file of an entry again: the members that message_put_hit took from it, in the file's order, whatever
- * the peer's, then the body as its data member (as it is, or in base64 if `encoding` says so). What comes out
- * is not yet checked: entry_parse does that. */
-void message_entry_image(struct buf *, struct span file, struct span body);
+ * the peer's, then the body as its data member (as it is, or in base64 if `encoding` says so). `variant` is
+ * the asker's: it stands in the peer's place if it is the same object, which a peer may write in another
+ * order. What comes out is not yet checked: entry_parse does that. */
+void message_entry_image(struct buf *, struct span file, struct span variant, struct span body);
 
 #endif

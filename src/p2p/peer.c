@@ -59,10 +59,16 @@ enum peer_kind peer_kind(const struct peer *p)
 	return p->kind;
 }
 
+static bool is_outside(enum peer_kind kind)
+{
+	return kind == PEER_PLAIN || kind == PEER_REFERENCE;
+}
+
 bool peer_set_kind(struct peer *p, enum peer_kind kind)
 {
-	if (kind == PEER_PLAIN && p->kind != PEER_PLAIN &&
-	    swarm_count(p->sw, PEER_PLAIN) >= SWARM_PLAIN_MAX) {
+	if (is_outside(kind) && !is_outside(p->kind) &&
+	    (p->visitor ||
+		swarm_count(p->sw, PEER_PLAIN) + swarm_count(p->sw, PEER_REFERENCE) >= SWARM_PLAIN_MAX)) {
 		p->sw->stats.refused_full++;
 		session_close(p->session, 0);
 		return false;
@@ -79,6 +85,16 @@ void peer_set(struct peer *p, void *state)
 void *peer_get(const struct peer *p)
 {
 	return p->state;
+}
+
+bool peer_is_visitor(const struct peer *p)
+{
+	return p->visitor;
+}
+
+void peer_stays(struct peer *p)
+{
+	p->visitor = false;
 }
 
 bool peer_is_bootstrap(const struct peer *p)

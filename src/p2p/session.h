@@ -36,7 +36,7 @@ struct stream;
 #define SESSION_NEGOTIATE_MS 10000	/* a stream's multistream-select */
 #define SESSION_PONG_MS 10000		/* a ping of ours without answer, or any byte: it is dead */
 #define SESSION_PINGS_MAX 64		/* of the peer's, within a second; more is a flood */
-#define SESSION_UNSENT_MAX ((size_t)256 << 10)	/* in the conn: above it no stream may send */
+#define SESSION_UNSENT_MAX ((size_t)128 << 10)	/* in the conn: above it no stream may send */
 #define STREAM_OUT_MAX ((size_t)256 << 10)	/* written and not yet taken by the muxer */
 #define STREAM_LOWAT_BYTES ((size_t)32 << 10)
 

@@ -62,6 +62,7 @@ static void on_refill(struct timer *t)
 		on_control(m, m->control, STREAM_DATAIN);
 	serve_pump(m);
 	ask_pump(m);
+	named_pump(m);
 }
 
 /* ---- writing ---- */
@@ -126,6 +127,51 @@ static void send_info(struct member *m)
 	free(out);
 }
 
+static void on_news(struct timer *t)
+{
+	struct share *s = (struct share *)(void *)((char *)t - offsetof(struct share, news));
+
+	s->news_due = 0;
+	timer_clear(s->loop, t);
+	for (struct member *m = s->members; m != NULL; m = m->next)
+		if (member_is(m) && m->control != NULL)
+			send_info(m);
+}
+
+/* What is announced is passed on to those alone that the sender does not know, so members have to know each
+ * other's members. */
+static void tell_news(struct share *s)
+{
+	if (s->news_due != 0 || s->closing)
+		return;
+	s->news_due = loop_now(s->loop) + SHARE_NEWS_MS;
+	timer_set(s->loop, &s->news, s->news_due);
+}
+
+/* All places are taken. The first who came would keep them for ever, and late ones find nobody: so a place
+ * of the oldest that dialled us, which had the time to find others, goes to one that has next to nobody. */
+static bool find_place(struct member *m, size_t has)
+{
+	struct share *s = m->share;
+	const struct member *oldest = NULL;
+
+	if (has >= SHARE_POOR || session_dialled(peer_session(m->peer)) ||
+	    loop_now(s->loop) < s->evicted + SHARE_EVICT_MS)
+		return false;
+	for (const struct member *o = s->members; o != NULL; o = o->next)
+		if (o != m && member_is(o) && !peer_is_visitor(o->peer) &&
+		    !session_dialled(peer_session(o->peer)) &&
+		    (oldest == NULL ||
+			session_since(peer_session(o->peer)) < session_since(peer_session(oldest->peer))))
+			oldest = o;
+	if (oldest == NULL)
+		return false;
+	s->evicted = loop_now(s->loop);
+	session_close(peer_session(oldest->peer), 0);
+	peer_stays(m->peer);
+	return true;
+}
+
 static bool is_our_network(const struct share *s, struct span id)
 {
 	return span_eq(id, s->network) || (s->shared[0] != '\0' && span_eq(id, s->shared));
@@ -158,13 +204,17 @@ static void on_info(struct member *m, const struct message *in)
 	if (m->informed)
 		return;
 	m->informed = true;
+	named_on_member(m);
 	m->reader.max = WIRE_HEADER_MAX;
 	timer_clear(s->loop, &m->info);
-	if (!peer_set_kind(m->peer, PEER_MEMBER))
-		return;
+	peer_set_kind(m->peer, PEER_MEMBER);
 	if (!session_dialled(peer_session(m->peer)))
 		send_info(m);
-	serve_pump(m);
+	tell_news(s);
+	if (peer_is_visitor(m->peer) && !find_place(m, in->npeers))
+		session_close(peer_session(m->peer), 0);
+	else
+		serve_pump(m);
 }
 
 /* ---- the control stream ---- */
@@ -200,12 +250,30 @@ static bool on_header(struct member *m, struct span json)
 	return session_is_up(peer_session(m->peer));
 }
 
+/* The dialer's first stream begins in the reference's form, or it is not known yet. */
+static bool is_named(struct member *m)
+{
+	int rc;
+
+	if (m->informed || session_dialled(peer_session(m->peer)) || !wire_reader_idle(&m->reader))
+		return false;
+	rc = named_take(m, m->control);
+	if (rc == 1)
+		m->control = NULL;
+	return rc != 0;
+}
+
 static void read_control(struct member *m)
 {
 	struct buf *in = stream_in(m->control);
 	enum wire_event ev;
 	struct span json;
 
+	/* It answers our peer_info in its own words. */
+	if (m->reference && session_dialled(peer_session(m->peer)))
+		stream_consume(m->control, buf_len(in));
+	if (is_named(m))
+		return;
 	while (buf_len(in) > 0 && member_may_read(m)) {
 		ssize_t n = wire_reader_feed(&m->reader, buf_data(in), buf_len(in), &ev, &json);
 
@@ -260,7 +328,7 @@ static void on_silent(struct timer *t)
 
 	if (b != NULL && strncmp(b->agent, "ghoard/", 7) == 0)
 		peer_shun(m->peer, "it calls itself ghoard and does not say who it is");
-	else
+	else if (!named_on_silent(m))
 		peer_set_kind(m->peer, PEER_PLAIN);
 }
 
@@ -312,9 +380,11 @@ static void on_down(void *arg, struct peer *peer)
 	timer_clear(s->loop, &m->info);
 	timer_clear(s->loop, &m->refill);
 	m->informed = false;
+	tell_news(s);
 	tell_forget(s, m);
 	holders_remove_peer(s->holders, m);
 	serve_forget(m);
+	named_forget(m);
 	ask_forget(m);
 	lose_control(m);
 	wire_reader_free(&m->reader);
@@ -385,6 +455,7 @@ int share_new(const struct swarm_params *sp, const struct share_params *p, struc
 		message_init(&s->message);
 		s->loop = sp->loop;
 		s->gather.fire = tell_on_gather;
+		s->news.fire = on_news;
 		params.serves = s->serves;
 		params.nserves = NSERVES;
 		memcpy(s->serves, serves, sizeof(serves));
@@ -411,8 +482,10 @@ void share_free(struct share *s)
 		share_cancel(s->calls);
 	while (s->members != NULL)
 		on_down(s, s->members->peer);
-	if (s->loop != NULL)
+	if (s->loop != NULL) {
 		timer_clear(s->loop, &s->gather);
+		timer_clear(s->loop, &s->news);
+	}
 	tell_forget(s, NULL);
 	swarm_free(s->swarm);
 	holders_free(s->holders);

@@ -12,6 +12,10 @@
  * counts; at the budget's end the caller goes on. A body is checked against its CID here; whose it is and
  * whether it may be served is the caller's to judge.
  *
+ * The reference's form: a stream that begins with a Fernet token (p2p/legacy.h) is taken while `reference`
+ * holds, from peers that are and were no members. Who sent a token that verifies, or is among
+ * `reference_peers` and sends no peer_info, is sent what is put by name. A token counts once, from whomever.
+ *
  * Answers: at most SHARE_STREAMS a peer at once, below the buckets of messages and bytes, which withhold
  * window and never drop. A body above SHARE_MEMORY_BODY is received into an unlinked temporary file.
  */
@@ -41,10 +45,13 @@ struct swarm;
 #define SHARE_BUDGET_MS 50
 #define SHARE_STALL_MS 10000		/* a stream that moves nothing is reset */
 #define SHARE_GATHER_MS 50		/* announcements wait so long for company */
+#define SHARE_NEWS_MS 1000		/* and peer_info after members came or went */
+#define SHARE_POOR 4			/* who has fewer members takes a place of others */
+#define SHARE_EVICT_MS 200		/* but not more often */
 #define SHARE_STREAMS 16		/* /github-cache streams of one peer's */
 #define SHARE_MEMORY_BODY ((size_t)64 << 10)
 #define SHARE_CANDIDATE_MAX ((uint64_t)1 << 20)
-#define SHARE_FLIGHT_MAX ((uint64_t)16 << 20)	/* bodies on their way, all peers */
+#define SHARE_FLIGHT_MAX ((uint64_t)16 << 20)	/* bodies on their way, all peers, each direction */
 #define SHARE_INVALIDATES_PER_MIN 10
 #define SHARE_INVALIDATE_AGE_US 60000000
 #define SHARE_FETCH_MS 1000		/* "you fetch" is remembered so long */
@@ -64,7 +71,8 @@ struct share_params {
 	enum { SHARE_TO_ALL, SHARE_TO_RANDOM, SHARE_TO_CLOSEST } strategy;
 	unsigned peer_count;			/* of the last two */
 	bool reference;				/* speak with the reference's peers by name */
-	const struct peerid *reference_peers;	/* that may have the form unasked (bootstrap, allow-list) */
+	const struct peerid *reference_peers; /* that may have the form unasked (bootstrap, allow-list);
+						* outlive the share */
 	size_t nreference_peers;
 	const char *tmp_dir;			/* for large bodies; NULL: none are taken */
 	const struct swarm_source *source;	/* outlives the share */
@@ -77,6 +85,7 @@ struct share_stats {
 	uint64_t served, refused;		/* requests of peers */
 	uint64_t announced, heard, dropped;	/* announced entries: sent, kept, thrown away */
 	uint64_t invalidated, busy_sent, busy_heard;
+	uint64_t named_in, named_out;		/* entries of the reference's form */
 	uint64_t bad_body, bad_seal, bad_message;
 	uint64_t bytes_in, bytes_out;		/* of bodies */
 };
@@ -131,10 +140,9 @@ void share_confirmed(struct share *, const struct peerid *from, bool confirmed);
 void share_announce(struct share *, const struct message_entry *);
 /* Everybody's entries below this path from before `time` (µs) are stale. */
 void share_invalidate(struct share *, struct span prefix, int64_t time);
-/* Entry by name to the reference's peers that earned the form. */
-void share_put_named(struct share *, struct span key, struct span json);
-/* Ask them by name: as share_start; `file` is then the entry's JSON, entry and body are empty. */
-int share_get_named(struct share *, struct span key, int64_t budget_ms, share_done *, void *arg,
-    struct share_call **, struct err *);
+/* An entry by name was put here: what source.get_named gives of it goes to the reference's peers that have
+ * the form, and to those that earn it within 30 s. They are sent, never asked: the form has no
+ * request. */
+void share_put_named(struct share *, struct span key);
 
 #endif

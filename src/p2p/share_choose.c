@@ -76,10 +76,10 @@ struct member *choose_member(struct share *s, const struct share_want *w, const 
 {
 	struct member *m = choose_holder(s, w, c);
 
+	if (m == NULL && w->unannounced)
+		return next_unannounced(s, w, c);
 	if (m != NULL || w->cid.n > 0)
 		return m;
-	if (w->unannounced)
-		return next_unannounced(s, w, c);
 	return c->n == 0 ? coordinator(s, w->key) : NULL;
 }
 
@@ -117,10 +117,17 @@ void choose_forgive(struct share *s, struct span key)
 {
 	uint8_t digest[SHA256_LEN];
 
-	key_digest(digest, key);
-	for (struct member *m = s->members; m != NULL; m = m->next)
-		if (m->owed_until != 0 && memcmp(m->owed, digest, sizeof(m->owed)) == 0) {
+	bool done = false;
+
+	for (struct member *m = s->members; m != NULL; m = m->next) {
+		if (m->owed_until == 0)
+			continue;
+		if (!done)
+			key_digest(digest, key);
+		done = true;
+		if (memcmp(m->owed, digest, sizeof(m->owed)) == 0) {
 			m->owed_until = 0;
 			m->busy = 0;
 		}
+	}
 }

@@ -5,8 +5,12 @@
 #include "base/err.h"
 #include "crypto/hash.h"
 #include "p2p/sharing.h"
+#include "p2p/yamux.h"
 
 #define RETRY_MS 40		/* asks again within the budget of a look-up */
+#define SENDERS 4		/* bodies of one peer's that move at once: more only hold memory */
+#define AHEAD ((size_t)64 << 10)	/* sealed and not yet taken by the muxer, of each */
+#define REQUEST_BYTES (WIRE_REQUEST_MAX + WIRE_OVERHEAD + 9)	/* all that a request's stream may hold */
 
 /* One request of a peer's, and its answer. */
 struct serving {
@@ -16,8 +20,52 @@ struct serving {
 	struct wire_reader reader;
 	struct swarm_held held;
 	size_t sent;			/* of the body */
+	uint64_t lent;			/* of it, counted in share's `lent`: once for an entry */
 	bool answered, has_body;
 };
+
+/* ---- bodies in hand ---- */
+
+/* Another who is sent the same. */
+static struct serving *sharer(const struct serving *v)
+{
+	for (struct member *m = v->member->share->members; m != NULL; m = m->next)
+		for (struct serving *x = m->servings; x != NULL; x = x->next)
+			if (x != v && x->has_body && x->held.entry == v->held.entry)
+				return x;
+	return NULL;
+}
+
+/* false: too much is under way already. */
+static bool borrow(struct serving *v)
+{
+	struct share *s = v->member->share;
+
+	v->lent = sharer(v) == NULL ? v->held.body.n : 0;
+	if (s->lent + v->lent > SHARE_FLIGHT_MAX) {
+		v->lent = 0;
+		return false;
+	}
+	s->lent += v->lent;
+	v->has_body = true;
+	return true;
+}
+
+static void give_back(struct serving *v)
+{
+	struct share *s = v->member->share;
+	struct serving *x = v->lent > 0 ? sharer(v) : NULL;
+
+	if (x != NULL)
+		x->lent = v->lent;
+	else
+		s->lent -= v->lent;
+	v->lent = 0;
+	v->has_body = false;
+	s->p.source->release(s->p.source->arg, &v->held);
+}
+
+static void next_turn(struct member *);
 
 static void end(struct serving *v, uint32_t code)
 {
@@ -29,10 +77,11 @@ static void end(struct serving *v, uint32_t code)
 	*at = v->next;
 	m->nserving--;
 	if (v->has_body)
-		m->share->p.source->release(m->share->p.source->arg, &v->held);
+		give_back(v);
 	wire_reader_free(&v->reader);
 	stream_free(v->stream, code);
 	free(v);
+	next_turn(m);
 }
 
 /* ---- who fetches what ---- */
@@ -74,6 +123,16 @@ static void say(struct serving *v, const struct buf *json)
 		stream_shutdown(v->stream);
 }
 
+/* The older ones come first. */
+static bool has_turn(const struct serving *v)
+{
+	unsigned before = 0;
+
+	for (const struct serving *x = v->next; x != NULL; x = x->next)
+		before += x->has_body;
+	return before < SENDERS;
+}
+
 /* As much of the body as the stream takes; on with it at STREAM_LOWAT. */
 static void send_body(struct serving *v)
 {
@@ -82,7 +141,7 @@ static void send_body(struct serving *v)
 	bool last = false;
 
 	buf_init(&b, WIRE_RECORD_MAX + WIRE_OVERHEAD + 16);
-	while (v->has_body && !last && stream_unsent(v->stream) + 2 * WIRE_RECORD_MAX < STREAM_OUT_MAX) {
+	while (!last && stream_unsent(v->stream) < AHEAD) {
 		struct span part = span_sub(body, v->sent, WIRE_RECORD_MAX);
 
 		last = v->sent + part.n == body.n;
@@ -97,12 +156,20 @@ static void send_body(struct serving *v)
 	buf_free(&b);
 	if (!last)
 		return;
-	v->has_body = false;
-	v->member->share->p.source->release(v->member->share->p.source->arg, &v->held);
+	give_back(v);
 	stream_shutdown(v->stream);
+	next_turn(v->member);
 }
 
-static bool put_hit(struct serving *v, const struct message *in, struct buf *json)
+static void next_turn(struct member *m)
+{
+	for (struct serving *x = m->servings; x != NULL; x = x->next)
+		if (x->has_body && has_turn(x))
+			send_body(x);
+}
+
+/* `full`: it is held, but too much is under way. */
+static bool put_hit(struct serving *v, const struct message *in, struct buf *json, bool *full)
 {
 	struct share *s = v->member->share;
 
@@ -110,9 +177,11 @@ static bool put_hit(struct serving *v, const struct message *in, struct buf *jso
 		return false;
 	if (v->held.body.n <= s->p.body_max && message_put_hit(json, v->held.image, v->held.body.n) == 0 &&
 	    buf_len(json) <= WIRE_HEADER_MAX) {
-		v->has_body = true;
-		s->stats.served++;
-		return true;
+		if (borrow(v)) {
+			s->stats.served++;
+			return true;
+		}
+		*full = true;
 	}
 	s->p.source->release(s->p.source->arg, &v->held);
 	buf_clear(json);
@@ -122,14 +191,15 @@ static bool put_hit(struct serving *v, const struct message *in, struct buf *jso
 static void answer(struct serving *v, const struct message *in)
 {
 	struct share *s = v->member->share;
+	bool full = false;
 	struct buf json;
 
 	v->answered = true;
 	buf_init(&json, WIRE_HEADER_MAX + 1024);
-	if (!put_hit(v, in, &json)) {
-		bool busy = in->key.n > 0 &&
+	if (!put_hit(v, in, &json, &full)) {
+		bool busy = full || (in->key.n > 0 &&
 		    (s->p.source->asking(s->p.source->arg, in->key) ||
-			serve_is_fetched(s, in->key, true));
+			serve_is_fetched(s, in->key, true)));
 
 		s->stats.refused++;
 		s->stats.busy_sent += busy;
@@ -166,6 +236,18 @@ static void on_request(struct serving *v, struct span json)
 		answer(v, in);
 }
 
+/* It begins in the reference's form, or that is not known yet. */
+static bool is_named(struct serving *v)
+{
+	int rc = named_take(v->member, v->stream);
+
+	if (rc == 1) {
+		v->stream = NULL;
+		end(v, 0);
+	}
+	return rc != 0;
+}
+
 /* true while it may go on reading. */
 static bool read_some(struct serving *v)
 {
@@ -179,8 +261,15 @@ static bool read_some(struct serving *v)
 		stream_consume(v->stream, buf_len(in));
 		return false;
 	}
-	if (buf_len(in) == 0 || !m->informed || !member_may_read(m))
+	if (wire_reader_idle(&v->reader) && is_named(v))
 		return false;
+	if (buf_len(in) == 0)
+		return false;
+	if (!m->informed || !member_may_read(m)) {
+		if (buf_len(in) > REQUEST_BYTES)	/* no request is so long: it is not kept for later */
+			end(v, YAMUX_RESET_LIMIT);
+		return false;
+	}
 	n = wire_reader_feed(&v->reader, buf_data(in), buf_len(in), &ev, &json);
 	if (n < 0) {
 		member_broke(m, &v->reader);
@@ -212,7 +301,7 @@ static void pump(struct serving *v)
 		;
 	if (!session_is_up(peer_session(m->peer)) || !is_held(m, v))
 		return;
-	if (v->has_body)
+	if (v->has_body && has_turn(v))
 		send_body(v);
 	/* What is written still leaves; before the peer's end it would be cut off. */
 	if (v->answered && !v->has_body && stream_eof(v->stream))

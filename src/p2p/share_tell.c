@@ -25,6 +25,22 @@ static struct span keep(char **at, struct span s)
 	return kept;
 }
 
+/* After a pause at once: somebody may be waiting for just this. What is passed on waits: meanwhile most who
+ * should have it show that they do. */
+static void hurry(struct share *s, bool relayed)
+{
+	int64_t now = loop_now(s->loop), due = s->told_at + SHARE_GATHER_MS;
+
+	if (relayed)
+		due = now + SHARE_GATHER_MS;
+	if (due < now)
+		due = now;
+	if (s->gather_due != 0 && s->gather_due <= due)
+		return;
+	s->gather_due = due;
+	timer_set(s->loop, &s->gather, due);
+}
+
 static void queue(struct share *s, const struct member *from, const struct message_entry *e, unsigned hops)
 {
 	struct told *t, **at = &s->told;
@@ -46,24 +62,49 @@ static void queue(struct share *s, const struct member *from, const struct messa
 	while (*at != NULL)
 		at = &(*at)->next;
 	*at = t;
-	/* After a pause at once: somebody may be waiting for just this. */
-	if (s->ntold++ == 0)
-		timer_set(s->loop, &s->gather,
-		    loop_now(s->loop) - s->told_at >= SHARE_GATHER_MS ? loop_now(s->loop)
-								      : s->told_at + SHARE_GATHER_MS);
+	s->ntold++;
+	hurry(s, hops > 0);
+}
+
+static bool knows(const struct member *m, const struct peerid *id)
+{
+	for (size_t i = 0; i < m->nknows; i++)
+		if (peerid_same(&m->knows[i], id))
+			return true;
+	return false;
+}
+
+/* How near this peer is to the entry: any order will do that all have in common. */
+static uint64_t nearness(const struct told *t, const struct peerid *id)
+{
+	uint64_t a = 0, b = 0;
+
+	if (t->e.cid.n >= sizeof(a) && id->n >= sizeof(b)) {
+		memcpy(&a, t->e.cid.p + t->e.cid.n - sizeof(a), sizeof(a));
+		memcpy(&b, id->bytes + id->n - sizeof(b), sizeof(b));
+	}
+	return (a ^ b) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* Of all to whom the sender told it and who know this member, the nearest passes it on. */
+static bool is_ours(const struct told *t, const struct member *m)
+{
+	uint64_t mine = nearness(t, swarm_id(m->share->swarm));
+
+	for (size_t i = 0; i < t->from->nknows; i++)
+		if (nearness(t, &t->from->knows[i]) < mine && knows(m, &t->from->knows[i]))
+			return false;
+	return true;
 }
 
 /* The one it came from, and those it names as its peers, have it already. */
 static bool has_it(const struct told *t, const struct member *m)
 {
+	if (holders_names(m->share->holders, m, &t->e))
+		return true;
 	if (t->from == NULL)
 		return t->e.hops > 0;	/* heard from one that is gone */
-	if (t->from == m)
-		return true;
-	for (size_t i = 0; i < t->from->nknows; i++)
-		if (peerid_same(&t->from->knows[i], peer_id(m->peer)))
-			return true;
-	return false;
+	return t->from == m || knows(t->from, peer_id(m->peer)) || !is_ours(t, m);
 }
 
 static void send_to(struct share *s, struct member *m)
@@ -134,6 +175,7 @@ void tell_on_gather(struct timer *timer)
 	struct share *s = (struct share *)(void *)((char *)timer - offsetof(struct share, gather));
 
 	timer_clear(s->loop, timer);
+	s->gather_due = 0;
 	s->told_at = loop_now(s->loop);
 	if (s->told != NULL && s->p.strategy != SHARE_TO_ALL && s->p.peer_count > 0) {
 		send_to_some(s);

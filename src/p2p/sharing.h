@@ -15,6 +15,7 @@
 #include "p2p/message.h"
 #include "p2p/session.h"
 #include "p2p/share.h"
+#include "p2p/share_named.h"
 #include "p2p/swarm.h"
 #include "p2p/wire.h"
 
@@ -35,11 +36,14 @@ struct member {				/* what is kept for a peer */
 	struct wire_reader reader;	/* of the control stream */
 	struct stream *control;
 	bool informed;			/* its peer_info has opened: a member */
+	bool reference;			/* has earned the reference's form, or is named for it */
 	struct timer info, refill;
 	struct bucket messages, bytes;
 	size_t nserving;
 	struct serving *servings;
 	struct leg *legs;
+	size_t nnaming;
+	struct naming *namings;
 	struct peerid knows[MESSAGE_PEERS_MAX];
 	size_t nknows;
 	unsigned busy, unconfirmed, invalidates;
@@ -77,10 +81,12 @@ struct share {
 	struct message message;		/* the one being read */
 	struct told *told;		/* announcements that wait for company */
 	size_t ntold;
-	struct timer gather;
+	struct timer gather, news;	/* to tell what is told; to tell members whom we know now */
+	int64_t gather_due, news_due, evicted;	/* loop time; 0: none */
 	int64_t told_at;		/* loop time of the last ones sent */
 	struct fetching fetching[SHARING_FETCHES];
-	uint64_t flight;		/* bytes of bodies on their way */
+	uint64_t flight, lent;		/* bytes of bodies on their way: to us, from us */
+	struct share_named named;
 	struct share_stats stats;
 	bool closing;
 };

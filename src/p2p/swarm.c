@@ -118,11 +118,12 @@ static bool make_room(struct swarm *sw, struct peer *p)
 		return true;
 	}
 	for (const struct peer *q = sw->peers; q != NULL; q = q->next)
-		n += q->up && !q->leaving && q->kind != PEER_PLAIN;
+		n += q->up && !q->leaving && q->kind != PEER_PLAIN && q->kind != PEER_REFERENCE;
 	if (n < sw->p.max_peers || p->asked)
 		return true;
 	sw->stats.refused_full++;
-	return false;
+	p->visitor = true;
+	return n < sw->p.max_peers + SWARM_VISITORS;
 }
 
 /* ---- sessions ---- */
@@ -159,7 +160,6 @@ static bool on_up(void *arg, struct session *s)
 	}
 	p->up = true;
 	if (p->entry != NULL) {
-		p->entry->fails = 0;
 		p->entry->addr.peer = p->id;
 	}
 	peerid_text(&p->id, text);
@@ -190,7 +190,8 @@ static void on_down(void *arg, struct session *s, const struct err *err)
 	struct swarm *sw = p->sw;
 	char text[PEERID_TEXT_MAX];
 
-	(void)s;
+	int64_t stayed = loop_now(sw->loop) - session_since(s);
+
 	p->session = NULL;
 	if (!p->up) {
 		flock_failed(p, err);
@@ -199,7 +200,7 @@ static void on_down(void *arg, struct session *s, const struct err *err)
 	peerid_text(&p->id, text);
 	log_info("peer %s is gone%s%s", text, err->cls != 0 ? ": " : "", err->msg);
 	if (p->entry != NULL)
-		book_done(p->entry, true, loop_now(sw->loop));
+		book_done(p->entry, stayed >= SWARM_STAYED_MS, loop_now(sw->loop));
 	basic_free(p->basic);
 	p->basic = NULL;
 	if (sw->p.ops.on_down != NULL)

@@ -5,8 +5,8 @@
  * Listening: each address on `port`, then on first…last where it is taken. Refused before Noise, at the
  * accepted socket: above SWARM_FDS_MAX descriptors, SWARM_UNFINISHED_MAX handshakes, SWARM_PER_ADDRESS
  * connections of one address (loopback exempt). Refused when the id is known: ids on the block-list, ids not
- * on an allow-list that has any, above `max_peers`, a second connection (that whose dialer has the smaller id
- * stays; of two of one dialer, the newer), oneself.
+ * on an allow-list that has any, above `max_peers` and a few visitors, a second connection (that whose dialer
+ * has the smaller id stays; of two of one dialer, the newer), oneself.
  *
  * Dialling: known addresses by source, the best first, at most SWARM_DIALS at once, SWARM_DIALS_PER_MIN a
  * minute and `outbound_max` connected by choice; bootstrap addresses come back for ever, others until they
@@ -38,6 +38,8 @@ struct swarm;
 #define SWARM_UNFINISHED_MAX 32
 #define SWARM_PER_ADDRESS 8
 #define SWARM_PLAIN_MAX 8		/* peers that are no members */
+#define SWARM_VISITORS 4		/* above max_peers, for as long as peer_info takes */
+#define SWARM_STAYED_MS 10000		/* a connection that lasted so long was a good one */
 #define SWARM_KNOWN_MAX 256		/* addresses remembered */
 #define SWARM_DIALS 4
 #define SWARM_DIALS_PER_MIN 20
@@ -133,6 +135,9 @@ enum peer_kind peer_kind(const struct peer *);
 bool peer_set_kind(struct peer *, enum peer_kind);
 void peer_set(struct peer *, void *state);		/* the caller's own pointer */
 void *peer_get(const struct peer *);
+/* There is no place for it: the caller tells it whom it may ask instead, and closes. */
+bool peer_is_visitor(const struct peer *);
+void peer_stays(struct peer *);		/* another's place is its now */
 /* From bootstrap_peers: what the caller may trust more. */
 bool peer_is_bootstrap(const struct peer *);
 /* As basic_ping. */

@@ -4,11 +4,13 @@
 #include "base/wipe.h"
 #include "http/parse.h"
 #include "http/server.h"
+#include "http/url.h"
 #include "metrics/page.h"
 #include "proxy/control.h"
 
 #define TEXT "text/plain; charset=utf-8"
 #define JSON "application/json; charset=utf-8"
+#define KEY_MAX 256
 #define STATS_MAX ((size_t)4 << 20)
 
 /* Every answer stays out of caches, and out of what other origins may include. */
@@ -56,6 +58,22 @@ static void act(const struct control *c, struct exchange *x, void (*what)(void *
 	say(x, 200, "ok\n");
 }
 
+static void put(const struct control *c, struct exchange *x, struct span query)
+{
+	uint8_t key[KEY_MAX];
+	ssize_t n =
+	    span_starts(query, "key=") ? url_decode(key, sizeof(key), span_sub(query, 4, query.n)) : -1;
+
+	if (!span_eq(exchange_request(x)->method, "POST")) {
+		say(x, 405, "POST only\n");
+	} else if (n <= 0) {
+		say(x, 400, "no key\n");
+	} else {
+		c->put(c->arg, span_make(key, (size_t)n));
+		say(x, 200, "ok\n");
+	}
+}
+
 int control_make_key(struct control *c, struct err *err)
 {
 	uint8_t raw[CONTROL_KEY_LEN / 2];
@@ -89,6 +107,11 @@ static bool is_for_key(struct span path)
 	return span_eq(path, "/_ghoard/") || span_eq(path, "/_ghoard/stats");
 }
 
+void control_send(struct exchange *x, int status, struct span body)
+{
+	reply(x, status, status == 200 ? "application/octet-stream" : TEXT, body);
+}
+
 void control_answer(const struct control *c, struct exchange *x, struct span target)
 {
 	struct span path = span_before(target, '?'), query = span_sub(target, path.n + 1, target.n);
@@ -112,6 +135,10 @@ void control_answer(const struct control *c, struct exchange *x, struct span tar
 		write_out(c, x, c->cache, JSON);
 	else if (span_eq(path, "/_ghoard/cache/forget"))
 		act(c, x, c->forget);
+	else if (span_eq(path, "/_ghoard/cache/put"))
+		put(c, x, query);
+	else if (span_eq(path, "/_ghoard/scan"))
+		c->scan(c->arg, x, query);
 	else if (span_eq(path, "/_ghoard/stop"))
 		act(c, x, c->stop);
 	else

@@ -20,12 +20,14 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from hits import hits  # noqa: E402
+from peering import Peering  # noqa: E402
 from runs import Command, side_by_side  # noqa: E402
 from serving import Serving  # noqa: E402
 from standin import StandIn  # noqa: E402
 from stores import fill  # noqa: E402
 import replay  # noqa: E402
 import trees  # noqa: E402
+import workflow  # noqa: E402
 
 BUILD = HERE.parent.parent / "build"
 GHOARD = pathlib.Path(os.environ.get("GHOARD") or BUILD / "ghoard").resolve()
@@ -185,6 +187,7 @@ class Bench:
     def all(self, wanted):
         """The sections whose names hold one of these words."""
         serving = Serving(self, GHOARD)
+        peering = Peering(serving)
         sections = {
             "command-gh": self.beside_gh,
             "command-store": self.big_store,
@@ -194,8 +197,14 @@ class Bench:
             "daemon-memory": serving.memory,
             "daemon-crowd": serving.crowd,
             "daemon-start": serving.start,
+            "peers-hit": peering.hit,
+            "peers-setup": peering.set_up,
+            "peers-body": peering.body,
+            "peers-fleet": peering.fleet,
             "codeql-tree": lambda: trees.measure(self, BUILD / "bench" / "tree", GHOARD),
             "codeql-replay": lambda: replay.measure(self, GHOARD),
+            "workflow-steps": lambda: workflow.steps(self, GHOARD),
+            "workflow-matrix": lambda: workflow.matrix(self),
         }
         chosen = [name for name in sections if not wanted or any(w in name for w in wanted)]
         if not chosen:

@@ -10,9 +10,10 @@ import json
 import re
 import secrets
 
-from . import graph, limits, routes, routes_actions, routes_repos, routes_scanning
+from . import caches, graph, limits, routes, routes_actions, routes_repos, routes_scanning
 
-ENDPOINTS = (routes_repos, routes_actions, routes_scanning)  # imported because they register their routes
+# imported because they register their routes
+ENDPOINTS = (caches, routes_repos, routes_actions, routes_scanning)
 PRETTY = re.compile(r"curl|Wget|Safari|Firefox", re.I)
 VERSIONS = ("2022-11-28", "2026-03-10")
 EXPOSED = (

@@ -29,6 +29,8 @@ async def control(fake, request):
     """POST /_fake/NAME with a JSON object of arguments; GET /_fake/requests and
     /_fake/count?path=…&billable=true.
 
+    cache_token with repo and scopes gives a token for the Actions cache; GET /_fake/cache_keys what is kept.
+
     It is answered on plain HTTP alone, and GitHub has no such path.
     """
     if request.secure:
@@ -45,10 +47,14 @@ async def control(fake, request):
                 return web.json_response(len(found))
             if name == "requests":
                 return web.json_response([r.line() for r in found])
+            if name == "cache_keys":
+                return web.json_response(fake.caches.keys())
         elif request.method == "POST":
             args = await request.json() if request.can_read_body else {}
             if name == "etags":
                 fake.etag_mode = args["mode"]
+            elif name == "latency":
+                fake.latency = args["seconds"]
             elif name == "limit":
                 fake.limits.set(**args)
             elif name == "secondary":
@@ -57,6 +63,8 @@ async def control(fake, request):
                 await fake._listen("tls", *fake.sites["tls"][1:])
             elif name == "down":
                 await fake.sites["tls"][0].stop()
+            elif name == "cache_token":
+                return web.json_response({"token": fake.caches.token(**args), "results_url": f"{fake.http}/"})
             elif name in MODEL:
                 getattr(fake.model, name)(**args)
             elif name in STAND_IN:

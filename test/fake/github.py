@@ -13,6 +13,7 @@ from aiohttp import web
 
 from . import trouble
 from .answers import Answerer, Wire
+from .caches import Caches
 from .certs import PROTOCOLS, Authority
 from .limits import Limits
 from .log import Request, Rule
@@ -40,8 +41,10 @@ class Fake:
     # -- state
     def reset(self):
         self.model, self.limits, self.answerer = Model(), Limits(), Answerer(self)
+        self.caches = self.model.caches = Caches()
         self.requests, self.rules = [], []
         self.etag_mode, self.link_on_304 = "github", False
+        self.latency = 0  # seconds, of every answer
         self.recorded = None
         if self.with_recorded:
             self.recorded = Recorded()
@@ -127,7 +130,7 @@ class Fake:
         self.loop.set_exception_handler(lambda loop, context: None)  # broken connections are what it is for
 
         async def begin():
-            app = web.Application(client_max_size=64 << 20)
+            app = web.Application(client_max_size=160 << 20)
             app.router.add_route("*", "/{tail:.*}", self._handle)
             self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
             await self.runner.setup()
@@ -247,6 +250,7 @@ class Fake:
             return await control(self, request)
         self.requests.append(record)
         record.body = await request.read()
+        await asyncio.sleep(self.latency)
         path, _, query = target.partition("?")
         rule = next((r for r in self.rules if r.takes(request.method, path, target)), None)
         if rule and rule.what == "dead":
@@ -261,6 +265,9 @@ class Fake:
 
     def _answer(self, request, record, listener, path, query):
         scheme = "https" if request.transport.get_extra_info("ssl_object") else "http"
+        cached = self.caches.answer(request, f"{scheme}://{request.host}", path, query, record.body)
+        if cached:
+            return Wire(*cached)
         if listener == "assets" or (request.host or "").startswith(("codeload.", "uploads.", "objects.")):
             body = f"asset {path}\n".encode() * 20
             headers = [("Content-Type", "application/octet-stream"), ("Content-Length", str(len(body)))]

@@ -21,6 +21,7 @@ class Token:
     scopes: str = "repo, workflow"
     limit: int = 5000
     revoked: bool = False
+    read_only: bool = False
 
 
 @dataclasses.dataclass

@@ -91,7 +91,7 @@ class Proxy:
             return
         host, _, port = tunnel.target.rpartition(":")
         address, number = self.routes.get(tunnel.target, (host.strip("[]"), int(port)))
-        if address not in ("127.0.0.1", "::1", "localhost"):
+        if not address.startswith("127.") and address not in ("::1", "localhost"):
             tunnel.status = 502
             writer.write(b"HTTP/1.1 502 Loopback only\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()

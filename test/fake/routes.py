@@ -115,6 +115,8 @@ def writer(call):
     """Whoever writes needs a token; whoever may read may write here."""
     if call.user is None:
         raise Refused(401, "Requires authentication")
+    if call.method != "GET" and call.model.tokens[call.token].read_only:
+        raise Refused(403, "Resource not accessible by integration")
 
 
 def number(text):

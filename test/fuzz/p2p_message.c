@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (m.type == MESSAGE_CACHE_RESPONSE && m.result == MESSAGE_HIT) {
 		buf_clear(&b);
-		message_entry_image(&b, m.file, span_of("{}"));
+		message_entry_image(&b, m.file, span_of("{\"a\":1}"), span_of("{}"));
 		assert(jscan_valid(buf_span(&b)));
 	}
 	buf_free(&b);

@@ -4,10 +4,12 @@ What could not be had leaves its reason in NAME/why: the client's tests then ski
 CI, fail if the tool that installs it is there and new enough.
 """
 
+import concurrent.futures
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -19,11 +21,16 @@ PEERS = HERE / "peers"
 
 GH = "v2.90.0"
 GO_NEEDED = (1, 26, 1)  # what that gh's own go.mod asks for
+ACT = "v0.2.89"
+ACTIONLINT = "v1.7.7"
+VALIDATOR = ((18,), {"@action-validator/core": "0.6.0", "@action-validator/cli": "0.6.0"})
 PYGITHUB = "2.10.0"
 NPM = {
     "node-18": ((18,), {"@octokit/rest": "21.1.1", "@actions/github": "6.0.1"}),
     "node-20": ((20,), {"@octokit/rest": "22.0.1", "@actions/github": "9.1.1"}),
 }
+
+ACTIONS_CACHE = ((20,), {"@actions/cache": "6.3.0"})
 
 
 class Unavailable(Exception):
@@ -31,7 +38,8 @@ class Unavailable(Exception):
 
 
 def run(*command, seconds, cwd=None, **env):
-    done = subprocess.run(
+    """What it printed. Its children are of its own group, and end with it."""
+    process = subprocess.Popen(
         list(map(str, command)),
         cwd=cwd,
         env={**os.environ, **env},
@@ -40,12 +48,18 @@ def run(*command, seconds, cwd=None, **env):
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        timeout=seconds,
+        start_new_session=True,
     )
-    if done.returncode:
+    try:
+        said, _ = process.communicate(timeout=seconds)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    if process.returncode:
         what = " ".join(map(str, command))
-        raise RuntimeError(f"{what} ended with {done.returncode}:\n{done.stdout[-2000:]}")
-    return done.stdout
+        raise RuntimeError(f"{what} ended with {process.returncode}:\n{said[-2000:]}")
+    return said
 
 
 def need(tool, version, *ask):
@@ -76,6 +90,22 @@ def install_gh_current(folder):
     )
 
 
+def install_act(folder):
+    """The workflow runner, and the linter that it has among its own modules."""
+    need("go", (1, 25), "version")
+    (folder / "go.mod").write_text(
+        "module interop\n\ngo 1.25.0\n\nrequire (\n"
+        f"\tgithub.com/nektos/act {ACT}\n\tgithub.com/rhysd/actionlint {ACTIONLINT}\n)\n"
+    )
+    for package in ("github.com/nektos/act", "github.com/rhysd/actionlint/cmd/actionlint"):
+        run(
+            *("go", "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", "./", package),
+            cwd=folder,
+            seconds=1200,
+            GOTOOLCHAIN="local",
+        )
+
+
 def install_go_github(folder):
     need("go", (1, 23), "version")
     run(
@@ -87,8 +117,8 @@ def install_go_github(folder):
     )
 
 
-def install_npm(name):
-    version, packages = NPM[name]
+def install_npm(wanted):
+    version, packages = wanted
 
     def install(folder):
         need("node", version, "--version")
@@ -114,7 +144,7 @@ def install_libp2p_go(folder):
     run(
         *("go", "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", folder / "node", "."),
         cwd=PEERS / "go",
-        seconds=1200,
+        seconds=900,
         GOTOOLCHAIN="local",
         GOFLAGS="-buildvcs=false",
     )
@@ -152,7 +182,7 @@ def install_libp2p_rust(folder):
     entry = '[[package]]\nname = "{}"\nversion = "{}"\n' + source
     lock.write_text("\n\n".join(["version = 4", *(entry.format(*pin) for pin in pins)]) + "\n")
     target = FOLDER / "cargo"
-    run("cargo", "build", "-q", cwd=folder, seconds=1800, CARGO_TARGET_DIR=str(target))
+    run("cargo", "build", "-q", cwd=folder, seconds=900, CARGO_TARGET_DIR=str(target))
     held = set(re.findall(r'^name = "(.*)"\nversion = "(.*)"$', lock.read_text(), re.M))
     moved = [" ".join(pin) for pin in pins if tuple(pin) not in held]
     if moved:
@@ -178,15 +208,19 @@ def text_of(*paths):
 
 # name -> (what makes it another one, how to install it)
 CLIENTS = {
+    # the longest first
+    "libp2p-rust": (text_of(PEERS / "rust", PEERS / "rust" / "src"), install_libp2p_rust),
+    "libp2p-go": (text_of(PEERS / "go"), install_libp2p_go),
     "curl": ("", install_from_package("curl")),
     "gh": ("", install_from_package("gh")),
     "pygithub": (PYGITHUB, install_pygithub),
-    **{name: (str(NPM[name]), install_npm(name)) for name in NPM},
+    **{name: (str(NPM[name]), install_npm(NPM[name])) for name in NPM},
+    "actions-cache": (str(ACTIONS_CACHE), install_npm(ACTIONS_CACHE)),
+    "act": (ACT + ACTIONLINT, install_act),
+    "action-validator": (str(VALIDATOR), install_npm(VALIDATOR)),
     "go-github": (text_of(HERE / "go-github"), install_go_github),
-    "libp2p-go": (text_of(PEERS / "go"), install_libp2p_go),
     "libp2p-js": (text_of(*(PEERS / "js" / f"package{n}.json" for n in ("", "-lock"))), install_libp2p_js),
     "libp2p-py": (text_of(PEERS / "py" / "requirements.txt"), install_libp2p_py),
-    "libp2p-rust": (text_of(PEERS / "rust", PEERS / "rust" / "src"), install_libp2p_rust),
     "gh-current": (GH, install_gh_current),
 }
 
@@ -213,14 +247,20 @@ def provide(name):
     return (folder / "why").read_text()
 
 
+def report(name):
+    begin = time.monotonic()
+    why = provide(name)
+    took = time.monotonic() - begin
+    if why or took > 0.5:
+        print(f"  CLIENT  {why or f'{name} ({took:.0f} s)'}", flush=True)
+
+
 def main():
-    peers = bool(os.environ.get("PEERS"))
-    for name in sys.argv[1:] or [n for n in CLIENTS if peers or not n.startswith("libp2p-")]:
-        begin = time.monotonic()
-        why = provide(name)
-        took = time.monotonic() - begin
-        if why or took > 0.5:
-            print(f"  CLIENT  {why or f'{name} ({took:.0f} s)'}", flush=True)
+    """Two at once: while one waits for a registry the other builds."""
+    peers = os.environ.get("PEERS") != "0"
+    names = sys.argv[1:] or [n for n in CLIENTS if peers or not n.startswith("libp2p-")]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(report, names))
 
 
 if __name__ == "__main__":

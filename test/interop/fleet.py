@@ -25,7 +25,7 @@ network:
   listen:
     addresses: ["{address}"]
 discovery:
-  methods:
+{discovery}  methods:
     mdns: false
 performance:
   throttling:
@@ -74,12 +74,13 @@ class Member:
     """A daemon with P2P on: `peer` is its id, `addr` its full multiaddr, `daemon` answers HTTP."""
 
     def __init__(self, folder, fake, address="127.0.0.1", secret=SECRET, bootstrap=(), port=None, **more):
-        """more: config (text), env, binary, url, args (of serve), and for a namespace `inside`, a command."""
+        """more: config, discovery (text), env, binary, url, args of serve; `inside`, a command for it."""
         self.folder, self.secret = folder, secret
         folder.mkdir()
         self.ghoard = rig.Ghoard(folder, fake, url=more.get("url"))
         (self.ghoard.project / ".github").mkdir()
-        config = CONFIG.format(network=NETWORK, address=address, more=more.get("config", ""))
+        texts = {"more": more.get("config", ""), "discovery": more.get("discovery", "")}
+        config = CONFIG.format(network=NETWORK, address=address, **texts)
         (self.ghoard.project / ".github" / "p2p-config.yml").write_text(config)
         self.env = {
             "CACHE_P2P_SHARED_SECRET": secret,

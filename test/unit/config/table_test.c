@@ -160,6 +160,7 @@ static void test_variables(void **state)
 		{ "CACHE_ENABLE_P2P", "p2p.enabled", 1 },
 		{ "P2P_LISTEN_PORT", "p2p.listen_port", 0 },
 		{ "CACHE_LISTEN_PORT", "p2p.listen_port", 1 },
+		{ "P2P_SHARE_OPERATIONS", "p2p.share_operations", 0 },
 		{ "CACHE_DEFAULT_TTL", "cache.default_ttl", 0 },
 		{ "GITHUB_CACHE_SIZE", "cache.max_size", 0 },
 		{ "ENABLE_PEER_DISCOVERY", "p2p.peer_discovery", 0 },

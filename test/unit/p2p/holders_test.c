@@ -135,6 +135,29 @@ static void test_flood(void **state)
 	assert_int_equal(holders_count(h), HOLDERS_MAX);
 }
 
+/* Nor may it hold more memory than all have. */
+static void test_flood_of_long_ones(void **state)
+{
+	char key[HOLDERS_KEY_MAX], number[16];
+	size_t n;
+
+	(void)state;
+	add(&b, "mine", "c", NOW - SEC);
+	memset(key, 'k', sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	for (int i = 0; i < HOLDERS_PER_PEER; i++) {
+		snprintf(number, sizeof(number), "%07d", i);
+		memcpy(key, number, 7);
+		assert_int_equal(add(&a, key, "c", NOW - SEC), HOLDERS_NEW);
+	}
+	n = holders_count(h);
+	assert_true(n * sizeof(key) < HOLDERS_BYTES_MAX / 2);
+	assert_true(n > HOLDERS_BYTES_MAX / 2 / (2 * sizeof(key)));
+	assert_int_equal(find("mine", 0), 1);
+	holders_remove_peer(h, &a);
+	assert_int_equal(holders_count(h), 1);
+}
+
 static void test_coordinator(void **state)
 {
 	struct peerid ids[3];
@@ -166,6 +189,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_life, begin, finish),
 		cmocka_unit_test_setup_teardown(test_forgetting, begin, finish),
 		cmocka_unit_test_setup_teardown(test_flood, begin, finish),
+		cmocka_unit_test_setup_teardown(test_flood_of_long_ones, begin, finish),
 		cmocka_unit_test(test_coordinator),
 	};
 

@@ -167,7 +167,7 @@ static void test_hit(void **state)
 		assert_true(span_eq(m.entries[0].url, "https://h/x") && span_eq(m.entries[0].proof, "4567"));
 		assert_true(m.entries[0].timestamp == 1795353600250000 && m.entries[0].ttl == 60);
 		buf_clear(&file);
-		message_entry_image(&file, m.file, span_of("[1]"));
+		message_entry_image(&file, m.file, span_of(""), span_of("[1]"));
 		strcat(image, i ? "\"WzFd\"}" : "[1]}");
 		assert_string_equal(buf_cstr(&file), image);
 	}
@@ -221,10 +221,10 @@ static void test_real_entry(void **state)
 			    ",\"ttl\":60,\"validation_fields\":null,\"content_hash\":null,\"cache_key\":"
 			    "\"op:/x:v\",\"timestamp\":1795353600.25}");
 			buf_clear(&b);
-			message_entry_image(&b, buf_span(&file), parts.body);
+			message_entry_image(&b, buf_span(&file), parts.variant, parts.body);
 		} else {
 			buf_clear(&b);
-			message_entry_image(&b, m.file, parts.body);
+			message_entry_image(&b, m.file, parts.variant, parts.body);
 			assert_true(span_same(buf_span(&b), image));
 		}
 		assert_int_equal(entry_parse(&b, &back, NULL), 0);
@@ -234,6 +234,31 @@ static void test_real_entry(void **state)
 		entry_unref(e);
 		buf_free(&b);
 		buf_free(&file);
+	}
+}
+
+/* The asker's variant stands where the peer's is the same object in another writing, and only there. */
+static void test_variant(void **state)
+{
+	static const struct {
+		const char *theirs, *ours, *want;
+	} cases[] = { { "{\"b\":\"<\",\"a\":\"1\"}", "{\"a\":\"1\",\"b\":\"\\u003c\"}",
+			  "{\"a\":\"1\",\"b\":\"\\u003c\"}" },
+		{ "{\"b\":\"2\",\"a\":\"1\"}", "{\"a\":\"1\",\"b\":\"3\"}", "{\"b\":\"2\",\"a\":\"1\"}" },
+		{ "{\"a\":\"1\"}", "", "{\"a\":\"1\"}" } };
+	char file[200], want[300];
+	struct buf b;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		snprintf(file, sizeof(file), "{\"ghoard\":{\"auth\":\"x\",\"variant\":%s}}", cases[i].theirs);
+		snprintf(want, sizeof(want),
+		    "{\"ghoard\":{\"variant\":%s,\"auth\":\"x\",\"encoding\":\"json\"},\"data\":[1]}",
+		    cases[i].want);
+		buf_init(&b, 4096);
+		message_entry_image(&b, span_of(file), span_of(cases[i].ours), span_of("[1]"));
+		assert_string_equal(buf_cstr(&b), want);
+		buf_free(&b);
 	}
 }
 
@@ -322,7 +347,7 @@ int main(void)
 		cmocka_unit_test(test_small_ones),
 		cmocka_unit_test(test_hit),
 		cmocka_unit_test(test_real_entry),
-		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_variant), cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_limits),
 	};
 
