@@ -467,7 +467,7 @@ static int open_proxy(struct daemon *d, struct err *err)
 	if (d->recent == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory for the daemon");
 	if (control_make_key(&d->control, err) != 0)
-		return err->cls;
+		log_warn("the page is on the socket alone: %s", err->msg);
 	if (parse_rewrite(&p.rewrite, err) != 0)
 		return ERR_USAGE;
 	return proxy_new(&p, &d->proxy, err);
