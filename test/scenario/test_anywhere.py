@@ -10,6 +10,7 @@ import pytest
 from bare import Bare, forget_launcher, launcher, needs_bare, unknown
 from rig import BINARY, ISSUES
 from scanning import Job
+from test_peers import free_port
 
 pytestmark = needs_bare
 
@@ -95,6 +96,18 @@ def test_no_dev(bare):
     try_all(bare(dev=False))
 
 
+def test_no_dev_in_the_background(bare):
+    """Who reads what `serve --background` says sees its end while the daemon is still there."""
+    machine = bare(dev=False)
+    command = machine.command(["serve", "--listen", "none", "--background", "--idle-exit", "30"])
+    command.remove("--unshare-pid")  # whose first process would take the daemon with it
+    begin = time.monotonic()
+    done = subprocess.run(command, capture_output=True, timeout=40)
+    assert done.returncode == 0 and time.monotonic() - begin < 10, done
+    assert len(machine("api", ISSUES, rc=0).json) == 7
+    machine("stop", rc=0)
+
+
 def test_no_proc(bare):
     try_all(bare(proc=False))
 
@@ -111,6 +124,27 @@ def test_a_kernel_before_getrandom(bare):
     machine = bare(launch=unknown("getrandom", 9999))
     try_all(machine)
     assert "random" in machine("doctor").out.decode()
+
+
+@pytest.mark.parametrize("first", ["bpf", "getrandom"])
+def test_peers_on_an_old_kernel(bare, first):
+    port, secret = free_port(), "a shared secret that is long enough to be one"
+    env = {"ENABLE_P2P_CACHE": "true", "CACHE_P2P_SHARED_SECRET": secret, "GHOARD_MDNS": "false"}
+    machine = bare(launch=unknown(first, 9999), env=env | {"P2P_LISTEN_PORT": port})
+    with machine.serve() as served:
+        peer = machine("peers", "id", "--socket", "/w/g.sock", rc=0).out.decode().split()[0]
+        addr = f"/ip4/127.0.0.1/tcp/{port}/p2p/{peer}"
+        run = machine("peers", "ping", addr, env={"CACHE_DIR": "/w/other"}, rc=0)
+        assert peer in run.out.decode() and "no peers" not in served.errors, run
+
+
+def test_peers_without_random_numbers(dull, fake):
+    """The daemon is there; that it has no peers is said."""
+    dull.more |= {"P2P_LISTEN_PORT": free_port(), "ENABLE_P2P_CACHE": "true", "GHOARD_MDNS": "false"}
+    dull.more |= {"CACHE_P2P_SHARED_SECRET": "x" * 40}
+    with dull.serve() as served:
+        dull("--socket", "/w/g.sock", "status", rc=0)
+        assert f"no peers: {NEED}" in served.errors
 
 
 def test_a_container_that_forbids_what_it_does_not_know(bare):
