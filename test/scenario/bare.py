@@ -41,6 +41,7 @@ def unknown(first, last=None):
 def forget_launcher():
     if launcher.cache_info().currsize:
         shutil.rmtree(launcher()[0].parent)
+        launcher.cache_clear()
 
 
 class Bare:

@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define RANGES 32
+#define RANGES 256
 #define NUMBER offsetof(struct seccomp_data, nr)
 
 /* What a C library, or our own code, might use. getrandom is of Linux 3.17, bpf the first of 3.18; from 424
