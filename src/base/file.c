@@ -367,6 +367,13 @@ int file_remove(int dirfd, const char *name, bool scrub, struct err *e)
 	return 0;
 }
 
+bool file_is_there(int dirfd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 bool file_is_tmp(const char *name)
 {
 	const char *at = NULL;

@@ -43,6 +43,9 @@ int file_write(int dirfd, const char *name, mode_t mode, bool sync, const void *
 /* rename within or between folders of one file system; 0, ERR_NOTFOUND or ERR_IO. */
 int file_move(int fromfd, const char *from, int tofd, const char *to, struct err *);
 bool file_is_tmp(const char *name);
+
+/* Whether the folder has that name, be it a link to nowhere. (faccessat(2) with flags is of Linux 5.8.) */
+bool file_is_there(int dirfd, const char *name);
 /* Within one folder and to the disk: rename over what is there, and unlink (one that is not there is fine;
  * with `scrub` it is called `<name>.gone` and overwritten first). 0, ERR_NOTFOUND (replace) or ERR_IO. */
 int file_replace(int dirfd, const char *from, const char *to, struct err *);

@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "base/rand.h"
 
+#define NEED "random numbers need getrandom(2) or /dev/urandom; "
+
 /* Before Linux 3.17. /dev/urandom answers before the pool is seeded; /dev/random becoming readable says that
  * it is. */
 static int open_urandom(struct err *e)
@@ -18,7 +20,7 @@ static int open_urandom(struct err *e)
 	if (!seeded) {
 		int fd = open("/dev/random", O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
-			return err_sys(e, ERR_IO, "opening /dev/random");
+			return err_sys(e, ERR_IO, NEED "opening /dev/random");
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
 		int r;
 		do
@@ -26,11 +28,11 @@ static int open_urandom(struct err *e)
 		while (r < 0 && errno == EINTR);
 		close(fd);
 		if (r != 1)
-			return err_sys(e, ERR_IO, "waiting for /dev/random");
+			return err_sys(e, ERR_IO, NEED "waiting for /dev/random");
 		seeded = true;
 	}
 	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? err_sys(e, ERR_IO, "opening /dev/urandom") : fd;
+	return fd < 0 ? err_sys(e, ERR_IO, NEED "opening /dev/urandom") : fd;
 }
 
 static int from_urandom(uint8_t *p, size_t n, struct err *e)
@@ -43,7 +45,7 @@ static int from_urandom(uint8_t *p, size_t n, struct err *e)
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r <= 0) {
-			err_sys(e, ERR_IO, "reading /dev/urandom");
+			err_sys(e, ERR_IO, NEED "reading /dev/urandom");
 			close(fd);
 			return ERR_IO;
 		}

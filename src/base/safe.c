@@ -27,9 +27,9 @@ int safe_new(struct safe *s, size_t size, struct err *err)
 	s->base = p;
 	madvise(p, size, MADV_DONTDUMP);
 	s->locked = syscall(SYS_mlock2, p, size, ONFAULT) == 0;
-	/* under a small limit at least the keys, which come first */
+	/* under a small limit, and before Linux 4.4, at least the keys, which come first */
 	if (!s->locked)
-		syscall(SYS_mlock2, p, size < LEAST ? size : LEAST, ONFAULT);
+		mlock(p, size < LEAST ? size : LEAST);
 	return 0;
 }
 

@@ -420,8 +420,7 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.arg = d };
 	if (d->recent == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory for the daemon");
-	if (control_make_key(&d->control, err) != 0)
-		return err->cls;
+	control_make_key(&d->control);
 	if (parse_rewrite(&p.rewrite, err) != 0)
 		return ERR_USAGE;
 	return proxy_new(&p, &d->proxy, err);

@@ -75,7 +75,7 @@ static struct json *ask_status(const struct found *f, bool alive)
 	buf_wipe(&b);
 	url = json_str(json_get(o, "url"));
 	key = json_str(json_get(o, "key"));
-	if (url != NULL && key != NULL) {
+	if (url != NULL && key != NULL && key[0] != '\0') {
 		snprintf(page, sizeof(page), "%s/_ghoard/?key=%s", url, key);
 		json_put_str(o, "page", page);
 	}

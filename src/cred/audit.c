@@ -44,7 +44,7 @@ static size_t newest_number(int dirfd)
 
 	for (size_t i = 1; i < AUDIT_FILES_MAX; i++) {
 		numbered(name, i);
-		if (faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		if (!file_is_there(dirfd, name))
 			break;
 		n = i;
 	}
@@ -120,7 +120,7 @@ int audit_settle(int dirfd, const uint8_t master[static 32], struct err *err)
 {
 	uint8_t key[AUDIT_KEY_LEN];
 	bool counts = audit_key_read(dirfd, AUDIT_KEY_NEXT, master, key) == 0 &&
-	    (audit_key_is_there(dirfd, AUDIT_KEY_FILE) || has_lines(dirfd));
+	    (file_is_there(dirfd, AUDIT_KEY_FILE) || has_lines(dirfd));
 
 	wipe(key, sizeof(key));
 	/* Of a rekey that did not get as far as the store, or a log without a line: in the way of nothing. */
@@ -542,7 +542,7 @@ static int append(struct audit *a, const struct audit_event *events, size_t n, b
 		rc = begin(a, &anew, err);
 	if (rc == 0)
 		rc = append_locked(a, events, n, anew, err);
-	if (rc == 0 && (anew || !audit_key_is_there(a->dirfd, AUDIT_KEY_FILE)))
+	if (rc == 0 && (anew || !file_is_there(a->dirfd, AUDIT_KEY_FILE)))
 		rc = file_replace(a->dirfd, AUDIT_KEY_NEXT, AUDIT_KEY_FILE, err);
 	a->fresh = a->fresh && rc != 0;
 	a->said = a->said || rc == 0;

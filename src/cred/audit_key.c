@@ -14,11 +14,6 @@
 
 #define SEALED_LEN (AEAD_NONCE_LEN + AUDIT_KEY_LEN + AEAD_TAG_LEN)
 
-bool audit_key_is_there(int dirfd, const char *name)
-{
-	return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 static void sealing_key(struct aead *a, const uint8_t *master)
 {
 	uint8_t key[AEAD_KEY_LEN];

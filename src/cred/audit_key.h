@@ -8,7 +8,6 @@
 #ifndef CRED_AUDIT_KEY_H
 #define CRED_AUDIT_KEY_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -17,7 +16,6 @@ struct err;
 #define AUDIT_KEY_FILE ".audit_key"
 #define AUDIT_KEY_NEXT ".audit_key.next"
 
-bool audit_key_is_there(int dirfd, const char *name);
 /* 0, ERR_NOTFOUND, ERR_DAMAGED (or of another master key), ERR_IO. */
 int audit_key_read(int dirfd, const char *name, const uint8_t master[static 32],
     uint8_t key[static AUDIT_KEY_LEN]);

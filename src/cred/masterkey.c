@@ -327,7 +327,7 @@ static int from_pass(const struct masterkey_place *p, const char *file, uint8_t 
 	wipe(key, MASTERKEY_LEN);
 	/* cut off on the way from one passphrase to another, the words may be the other's */
 	if (strcmp(file, sources[MASTERKEY_PASS].file) == 0 &&
-	    faccessat(p->dirfd, sources[MASTERKEY_PASS_NEXT].file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	    file_is_there(p->dirfd, sources[MASTERKEY_PASS_NEXT].file))
 		return ERR_NOTFOUND;
 	return err_set(err, ERR_DAMAGED, "the passphrase is not the one of %s/%s; nothing was changed",
 	    p->dir, file);

@@ -16,7 +16,7 @@ static const enum masterkey_source places[] = { MASTERKEY_RING, MASTERKEY_FILE, 
 
 static bool is_there(const struct vault *v, const char *name)
 {
-	return faccessat(v->dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return file_is_there(v->dirfd, name);
 }
 
 /* Every value under the new key: the reference seals both layers with the same one. */

@@ -97,7 +97,7 @@ static bool opens(void *arg, const uint8_t *key)
 
 static bool is_there(const struct vault *v, const char *name)
 {
-	return faccessat(v->dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return file_is_there(v->dirfd, name);
 }
 
 static int find_key(struct vault *v, struct buf *image, bool *open, struct err *err)

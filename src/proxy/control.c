@@ -1,5 +1,7 @@
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/hex.h"
+#include "base/log.h"
 #include "base/rand.h"
 #include "base/wipe.h"
 #include "http/parse.h"
@@ -74,15 +76,17 @@ static void put(const struct control *c, struct exchange *x, struct span query)
 	}
 }
 
-int control_make_key(struct control *c, struct err *err)
+void control_make_key(struct control *c)
 {
 	uint8_t raw[CONTROL_KEY_LEN / 2];
-	int rc = rand_bytes(raw, sizeof(raw), err);
+	struct err err;
 
-	if (rc == 0)
+	err_init(&err);
+	if (rand_bytes(raw, sizeof(raw), &err) == 0)
 		hex_encode(c->key, raw, sizeof(raw));
+	else
+		log_warn("the page is on the socket alone: %s", err.msg);
 	wipe(raw, sizeof(raw));
-	return rc;
 }
 
 /* One right `key=` among the query's parameters; a control without a key lets nobody in. */

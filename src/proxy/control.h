@@ -12,7 +12,6 @@
 #include "base/str.h"
 
 struct buf;
-struct err;
 struct exchange;
 
 #define CONTROL_KEY_LEN 32		/* hex digits */
@@ -31,8 +30,8 @@ struct control {
 	char key[CONTROL_KEY_LEN + 1];	/* not to be logged */
 };
 
-/* A new random key. ERR_*: the kernel gives none. */
-int control_make_key(struct control *, struct err *);
+/* A new random key. Where the kernel gives none the page is on the socket alone, and a warning says so. */
+void control_make_key(struct control *);
 
 /* An answer that comes later, while the exchange is there. */
 void control_send(struct exchange *, int status, struct span body);

@@ -307,6 +307,16 @@ static void test_move(void **state)
 	assert_non_null(strstr(e.msg, "/d/b: "));
 }
 
+static void test_is_there(void **state)
+{
+	(void)state;
+	assert_false(file_is_there(dirfd_, "a"));
+	put("a", "x");
+	assert_true(file_is_there(dirfd_, "a"));
+	assert_int_equal(symlinkat("nowhere", dirfd_, "b"), 0);
+	assert_true(file_is_there(dirfd_, "b"));
+}
+
 static void test_is_tmp(void **state)
 {
 	struct file_hold h;
@@ -406,6 +416,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_errors_name_the_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_commit_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_move, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_is_tmp, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mkdirs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
