@@ -17,7 +17,8 @@
  * `reference_peers` and sends no peer_info, is sent what is put by name. A token counts once, from whomever.
  *
  * Answers: at most SHARE_STREAMS a peer at once, below the buckets of messages and bytes, which withhold
- * window and never drop. A body above SHARE_MEMORY_BODY is received into an unlinked temporary file.
+ * window and never drop; "busy" while SHARE_FLIGHT_MAX are on their way to peers. A body above
+ * SHARE_MEMORY_BODY is received into an unlinked temporary file.
  */
 #ifndef P2P_SHARE_H
 #define P2P_SHARE_H
