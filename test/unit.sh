@@ -5,12 +5,14 @@
 #   unit.sh BINARY...
 #
 # A replay (build/asan/replay/NAME) gets the folder test/fuzz/corpus/NAME.
+# EMULATOR, where it is set, runs them.
 set -u
 
 if [ "${1:-}" = --one ]; then
 	binary=$2
 	log=$binary.log
-	name=${binary#*build/asan/}
+	name=${binary#*build/}
+	name=${name#asan/}
 	set --
 	case $name in
 	replay/*) set -- "$PWD/test/fuzz/corpus/${name#replay/}" ;;
@@ -18,10 +20,11 @@ if [ "${1:-}" = --one ]; then
 	# Tests may write where they like: nothing of the user's is in reach.
 	dir=$(mktemp -d) || exit 1
 	rm -f "$log.failed"
+	# shellcheck disable=SC2086 # none or one word
 	(cd "$dir" && HOME=$dir TMPDIR=$dir GHOARD_TEST_DATA=$OLDPWD/test/data \
 		ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} \
 		UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1} \
-		timeout -k 5 120 "$binary" "$@") >"$log" 2>&1 </dev/null
+		timeout -k 5 120 ${EMULATOR:-} "$binary" "$@") >"$log" 2>&1 </dev/null
 	status=$?
 	rm -rf "$dir"
 	passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s)\.$/\1/p' "$log" | head -n 1)

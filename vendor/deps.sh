@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what a task needs, where it is missing.
 #
-#   deps.sh TASK...      build aarch64 armv7 riscv64 emulate dist python test wrap fuzz bench
-#                        demo interop
+#   deps.sh TASK...      build aarch64 armv7 riscv64 emulate dist container python test wrap
+#                        fuzz bench demo interop
 #
 # One row a need: task, what shows that it is there (a command, or a path that
 # may hold wildcards), Debian's package, Alpine's package.  Looking is done by
@@ -23,6 +23,8 @@ armv7 arm-linux-gnueabihf-gcc                   gcc-arm-linux-gnueabihf -
 riscv64 riscv64-linux-gnu-gcc                   gcc-riscv64-linux-gnu -
 emulate qemu-aarch64-static                     qemu-user-static qemu-aarch64
 dist  zopfli                                    zopfli           zopfli
+container buildah                               buildah          buildah
+container debootstrap                           debootstrap      debootstrap
 python python3                                  python3          python3
 python /usr/lib/python3*/ensurepip              python3-venv     python3
 test  node                                      nodejs           nodejs

@@ -25,6 +25,7 @@ ACT = "v0.2.89"
 ACTIONLINT = "v1.7.7"
 VALIDATOR = ((18,), {"@action-validator/core": "0.6.0", "@action-validator/cli": "0.6.0"})
 PYGITHUB = "2.10.0"
+SPDX_TOOLS = "0.8.3"
 NPM = {
     "node-18": ((18,), {"@octokit/rest": "21.1.1", "@actions/github": "6.0.1"}),
     "node-20": ((20,), {"@octokit/rest": "22.0.1", "@actions/github": "9.1.1"}),
@@ -131,12 +132,15 @@ def install_npm(wanted):
     return install
 
 
-def install_pygithub(folder):
-    run(
-        *(sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"),
-        *("--target", folder, f"PyGithub=={PYGITHUB}"),
-        seconds=300,
-    )
+def install_pip(wanted):
+    def install(folder):
+        run(
+            *(sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"),
+            *("--target", folder, wanted),
+            seconds=300,
+        )
+
+    return install
 
 
 def install_libp2p_go(folder):
@@ -213,7 +217,8 @@ CLIENTS = {
     "libp2p-go": (text_of(PEERS / "go"), install_libp2p_go),
     "curl": ("", install_from_package("curl")),
     "gh": ("", install_from_package("gh")),
-    "pygithub": (PYGITHUB, install_pygithub),
+    "pygithub": (PYGITHUB, install_pip(f"PyGithub=={PYGITHUB}")),
+    "spdx-tools": (SPDX_TOOLS, install_pip(f"spdx-tools=={SPDX_TOOLS}")),
     **{name: (str(NPM[name]), install_npm(NPM[name])) for name in NPM},
     "actions-cache": (str(ACTIONS_CACHE), install_npm(ACTIONS_CACHE)),
     "act": (ACT + ACTIONLINT, install_act),

@@ -481,7 +481,12 @@ def test_actionlint(client, program, tmp_path):
         assert program(client("act") / "actionlint", "-no-color", "-shellcheck=", tmp_path / name) == ""
 
 
-def test_action_validator(client, program):
+def test_action_validator(client, program, tmp_path):
+    """Its schema is older than the permission `attestations`, which actionlint knows."""
     tool = client("action-validator") / "node_modules" / ".bin" / "action-validator"
-    for path in (*action_files(), *workflow_files()):
+    for path in action_files():
         program("node", tool, path)
+    for path in workflow_files():
+        text = re.sub(r"^ +attestations: write\n", "", path.read_text(), flags=re.M)
+        (tmp_path / path.name).write_text(text)
+        program("node", tool, tmp_path / path.name)

@@ -233,7 +233,7 @@ static void test_long_and_nested_names(void **state)
 	longer[sizeof longer - 1] = '\0';
 	err_init(&e);
 	assert_int_equal(file_write(AT_FDCWD, longer, 0600, false, "", 0, &e), ERR_IO);
-	assert_non_null(strstr(e.msg, ": File name too long"));
+	assert_non_null(strstr(e.msg, strerror(ENAMETOOLONG)));	/* each libc has its own words */
 }
 
 static void test_errors_name_the_path(void **state)
