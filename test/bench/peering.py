@@ -97,14 +97,6 @@ def wait(what, true, seconds=60):
     raise OSError(f"{what}: not within {seconds} s")
 
 
-def own_address():
-    """Over it a node's loopback address is not believed: the door does not dial the node that just left."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        with contextlib.suppress(OSError):
-            probe.connect(("192.0.2.1", 9))
-        return probe.getsockname()[0]
-
-
 class Peering:
     def __init__(self, serving):
         self.serving, self.row = serving, serving.bench.row
@@ -144,7 +136,7 @@ class Peering:
         if self.unavailable(["go"]):
             return
         ours, theirs = [], []
-        with Member(self.serving, "door", own_address()) as door:
+        with Member(self.serving, "door") as door:
             wait("the daemon's address", lambda: door.report.get("addrs"))
             addr = door.report["addrs"][0]
             for _ in range(rounds):
