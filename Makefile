@@ -167,7 +167,8 @@ $(eval $(call flavour,build/echo,$(MUSL_CC),$(RELEASE_FLAGS) $(WARN) -DGHOARD_EC
 	$(RELEASE_FLAGS) -g0))
 
 build/ghoard-echo: $(patsubst %.c,build/obj/%.o,$(filter-out $(ECHOES),$(SRC))) \
-		$(ECHOES:%.c=build/echo/obj/%.o) build/echo/obj/test/interop/peers/echo.o $(LIBS:%=build/lib/%.a)
+		$(ECHOES:%.c=build/echo/obj/%.o) build/echo/obj/test/interop/peers/echo.o \
+		$(LIBS:%=build/lib/%.a)
 	$(call say,LINK,$@)
 	$(Q)$(MUSL_CC) $(BEGIN) $(LDFLAGS) -o $@ $^ $(END)
 

@@ -242,28 +242,43 @@ static bool cut_number(struct span *rest, uint64_t max, uint64_t *v)
 	return true;
 }
 
-static int64_t unit_seconds(char c)
+/* Split a decimal fraction off, as so many of `scale`; none is 0 of 1. */
+static bool cut_fraction(struct span *rest, int64_t *part, int64_t *scale)
 {
-	switch (c) {
-	case 's':
-		return 1;
-	case 'm':
-		return 60;
-	case 'h':
-		return 3600;
-	case 'd':
-		return 86400;
-	case 'w':
-		return 7 * 86400;
-	}
-	return 0;
+	uint64_t v = 0;
+	size_t n;
+
+	*part = 0;
+	*scale = 1;
+	if (rest->n == 0 || rest->p[0] != '.')
+		return true;
+	*rest = span_sub(*rest, 1, rest->n);
+	n = rest->n;
+	if (!cut_number(rest, 999999, &v) || n - rest->n > 6)
+		return false;
+	for (n -= rest->n; n > 0; n--)
+		*scale *= 10;
+	*part = (int64_t)v;
+	return true;
+}
+
+/* Split a unit off, in milliseconds; 0: it is none. */
+static int64_t cut_unit(struct span *rest)
+{
+	static const char letters[] = "smhdw";
+	static const int64_t each[] = { 1000, 60000, 3600000, 86400000, 604800000 };
+	bool ms = rest->n > 1 && rest->p[0] == 'm' && rest->p[1] == 's';
+	const char *at = rest->n > 0 ? memchr(letters, rest->p[0], 5) : NULL;
+
+	*rest = span_sub(*rest, ms ? 2 : 1, rest->n);
+	return ms ? 1 : at != NULL ? each[at - letters] : 0;
 }
 
 #define DURATION_MAX ((int64_t)10 * 365 * 86400)
 
 bool span_duration(struct span a, int64_t *seconds)
 {
-	int64_t sum = 0, last = INT64_MAX;
+	int64_t sum = 0, last = INT64_MAX, part, scale;
 	uint64_t v;
 
 	if (span_u64(a, (uint64_t)DURATION_MAX, &v)) {
@@ -271,19 +286,19 @@ bool span_duration(struct span a, int64_t *seconds)
 		return true;
 	}
 	do {
-		if (!cut_number(&a, (uint64_t)DURATION_MAX, &v) || a.n == 0)
+		if (!cut_number(&a, (uint64_t)DURATION_MAX * 1000, &v) || !cut_fraction(&a, &part, &scale))
 			return false;
-		int64_t unit = unit_seconds(a.p[0]);
+		int64_t unit = cut_unit(&a);
 		/* Each unit once and the larger first: "30m1h" is more likely a slip than a wish. */
-		if (unit == 0 || unit >= last)
+		if (unit == 0 || unit >= last || (scale > 1 && a.n > 0) ||
+		    (int64_t)v > DURATION_MAX * 1000 / unit)
 			return false;
 		last = unit;
-		sum += (int64_t)v * unit;
-		if (sum > DURATION_MAX)
+		sum += (int64_t)v * unit + (part * unit + scale - 1) / scale;
+		if (sum > DURATION_MAX * 1000)
 			return false;
-		a = span_sub(a, 1, a.n);
 	} while (a.n);
-	*seconds = sum;
+	*seconds = (sum + 999) / 1000;
 	return true;
 }
 

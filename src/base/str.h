@@ -47,7 +47,8 @@ bool span_u64(struct span, uint64_t max, uint64_t *);
 /* Whole span as a decimal, sign allowed. */
 bool span_i64(struct span, int64_t *);
 
-/* "300", "5m", "24h", "7d", "1h30m" (units s m h d w) as seconds, 0 <= x <= 10 years. */
+/* "300", "5m", "24h", "7d", "1h30m", "1.5h" (units ms s m h d w) as seconds, 0 <= x <= 10 years. What is over
+ * makes a whole second: only nothing is 0, which is "no end" to some. */
 bool span_duration(struct span, int64_t *seconds);
 /* "16777216", "16MiB", "4k", "1GB" (k M G: powers of 1024 with or without iB, KB MB GB: powers of 1000) as
  * bytes. */

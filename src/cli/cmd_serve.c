@@ -22,16 +22,16 @@
 #include "cli/cli.h"
 #include "cli/daemon.h"
 #include "cli/keeper.h"
+#include "cli/p2p_scans.h"
+#include "cli/serve_sockets.h"
 #include "cli/serve_stats.h"
 #include "config/layers.h"
 #include "http/server.h"
-#include "http/url.h"
 #include "loop/loop.h"
 #include "loop/signal.h"
 #include "metrics/metrics.h"
 #include "metrics/report.h"
 #include "net/addr.h"
-#include "net/listen.h"
 #include "cli/peering.h"
 #include "cli/runtime.h"
 #include "proxy/control.h"
@@ -41,7 +41,6 @@
 #include "p2p/share.h"
 #include "store/gc.h"
 
-#define LISTEN_DEFAULT "127.0.0.1:9014"
 #define MAX_CLIENTS 900
 #define RESERVE 16		/* for commands, where these are taken */
 #define HEAD_MS 10000
@@ -63,7 +62,7 @@ static struct {
 
 static const struct opt opts[] = {
 	{ "listen", 0, OPT_TEXT, "ADDR:PORT", AT(listen),
-	    "where to listen on TCP, or none (default " LISTEN_DEFAULT ")" },
+	    "where to listen on TCP, or none (default " SERVE_LISTEN ")" },
 	{ "listen-any", 0, OPT_FLAG, NULL, AT(listen_any), "allow an address that is not loopback" },
 	{ "upstream", 0, OPT_TEXT, "URL", AT(upstream),
 	    "the GitHub API to ask (default https://api.github.com)" },
@@ -98,9 +97,7 @@ struct daemon {
 	} ttls[TTLS_MAX];
 	const char *resolve[OPT_LIST_MAX];
 	char socket[256];
-	int fds[2];			/* listening, unix and TCP; -1: none, or handed on */
-	bool managed;			/* the unix socket is a service manager's */
-	char tcp[ADDR_TEXT_LEN];	/* the address taken; empty: none */
+	struct serve_sockets at;
 	char upstream[600];		/* as commands compare it */
 	uint64_t seen;			/* exchanges, when last looked */
 	int64_t begun;			/* loop time of the start */
@@ -164,16 +161,16 @@ static void write_status(void *arg, struct buf *b)
 	char url[ADDR_TEXT_LEN + 16];
 
 	/* An address that stands for all of them is no name for us. */
-	if (strncmp(d->tcp, "0.0.0.0:", 8) == 0)
-		snprintf(url, sizeof(url), "http://127.0.0.1:%s", d->tcp + 8);
-	else if (strncmp(d->tcp, "[::]:", 5) == 0)
-		snprintf(url, sizeof(url), "http://[::1]:%s", d->tcp + 5);
+	if (strncmp(d->at.tcp, "0.0.0.0:", 8) == 0)
+		snprintf(url, sizeof(url), "http://127.0.0.1:%s", d->at.tcp + 8);
+	else if (strncmp(d->at.tcp, "[::]:", 5) == 0)
+		snprintf(url, sizeof(url), "http://[::1]:%s", d->at.tcp + 5);
 	else
-		snprintf(url, sizeof(url), "http://%s", d->tcp);
+		snprintf(url, sizeof(url), "http://%s", d->at.tcp);
 	json_put_int(o, "pid", getpid());
 	json_put_str(o, "socket", d->socket);
 	json_put_str(o, "upstream", d->upstream);
-	json_put_str(o, "url", d->tcp[0] != '\0' ? url : NULL);
+	json_put_str(o, "url", d->at.tcp[0] != '\0' ? url : NULL);
 	json_put_str(o, "key", d->control.key);
 	json_put_int(o, "uptime", uptime(d));
 	json_put_int(o, "clients", (int64_t)server_clients(d->server));
@@ -241,6 +238,17 @@ static bool control(void *arg, struct exchange *x, struct span path)
 
 	control_answer(&d->control, x, path);
 	return true;
+}
+
+static void control_gone(void *arg, struct exchange *x)
+{
+	(void)arg;
+	p2p_scans_gone(x);
+}
+
+static void ask_scan(void *arg, struct exchange *x, struct span query)
+{
+	p2p_scans_ask(((struct daemon *)arg)->peering.share, x, query);
 }
 
 static void on_signal(void *arg, int sig)
@@ -342,62 +350,6 @@ static int parse_p2p_port(struct daemon *d, struct err *err)
 	return 0;
 }
 
-/* The socket that a service manager made (sd_listen_fds(3)); -1: none. A child must not think it its own. */
-static int given(void)
-{
-	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
-	bool ours = pid != NULL && n != NULL && strtol(pid, NULL, 10) == getpid() && strtol(n, NULL, 10) > 0;
-
-	unsetenv("LISTEN_PID");
-	unsetenv("LISTEN_FDS");
-	return ours ? 3 : -1;
-}
-
-static int open_tcp_at(struct daemon *d, const char *text, struct err *err)
-{
-	struct url url;
-	struct addr addr;
-	const char *why;
-	char full[300];
-	uint64_t port = 0;
-	uint16_t taken;
-	struct span colon = span_of(strrchr(text, ':') != NULL ? strrchr(text, ':') + 1 : "");
-
-	/* a port of 0, which no URL may have, takes a free one */
-	snprintf(full, sizeof(full), "http://%.*s:1/",
-	    strrchr(text, ':') != NULL ? (int)(strrchr(text, ':') - text) : 0, text);
-	if (!span_u64(colon, 65535, &port) || url_parse(span_of(full), &url, &why) != 0 ||
-	    !addr_parse(&addr, url.host, (uint16_t)port))
-		return err_set(err, ERR_USAGE,
-		    "--listen takes an address and a port like " LISTEN_DEFAULT ", or none, not '%s'", text);
-	if (!addr_is_loopback(&addr) && !v.listen_any)
-		return err_set(err, ERR_USAGE,
-		    "--listen %s is not a loopback address: plain HTTP would carry tokens over the network; "
-		    "--listen-any allows it",
-		    text);
-	d->fds[1] = listen_open_tcp(&addr, &taken, err);
-	if (d->fds[1] < 0 || !addr_parse(&addr, url.host, taken))
-		return err->cls;
-	addr_text(&addr, d->tcp);
-	return 0;
-}
-
-static int open_sockets(struct daemon *d, struct err *err)
-{
-	const char *tcp = v.listen != NULL ? v.listen : LISTEN_DEFAULT;
-	int fd = given(), rc = 0;
-
-	d->managed = fd >= 0;
-	d->fds[0] = d->managed ? listen_given(fd, d->socket, err) : listen_open_unix(d->socket, err);
-	if (d->fds[0] < 0)
-		return d->fds[0];
-	if (strcmp(tcp, "none") != 0)
-		rc = open_tcp_at(d, tcp, err);
-	if (rc != 0 && !d->managed)
-		unlink(d->socket);
-	return rc;
-}
-
 static int open_server(struct daemon *d, struct err *err)
 {
 	struct server_params p = { .loop = d->app.loop,
@@ -412,13 +364,13 @@ static int open_server(struct daemon *d, struct err *err)
 		    proxy_on_again, proxy_forget, repeat_hold, repeat_release, d->proxy } };
 	int rc = server_new(&p, &d->server, err);
 
-	if (rc == 0 && d->fds[0] < 0)
-		rc = open_sockets(d, err);
-	const char *sockets[] = { d->managed ? "" : d->socket, NULL };
+	if (rc == 0 && d->at.fds[0] < 0)
+		rc = serve_sockets(&d->at, d->socket, v.listen, v.listen_any, err);
+	const char *sockets[] = { d->at.managed ? "" : d->socket, NULL };
 	for (int i = 0; rc == 0 && i < 2; i++)
-		if (d->fds[i] >= 0) {
-			rc = server_listen_fd(d->server, d->fds[i], sockets[i], err);
-			d->fds[i] = -1;
+		if (d->at.fds[i] >= 0) {
+			rc = server_listen_fd(d->server, d->at.fds[i], sockets[i], err);
+			d->at.fds[i] = -1;
 		}
 	return rc;
 }
@@ -452,6 +404,7 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.any_ip = v.listen_any,
 		.ttl = ttl,
 		.control = control,
+		.control_gone = control_gone,
 		.arg = d };
 
 	p.nbody_paths = settings_list(d->app.settings, "cache.copilot_paths", &p.body_paths);
@@ -460,6 +413,7 @@ static int open_proxy(struct daemon *d, struct err *err)
 		.status = write_status,
 		.peers = write_peers,
 		.cache = write_cache,
+		.scan = ask_scan,
 		.forget = forget,
 		.put = put,
 		.stop = stop,
@@ -497,7 +451,7 @@ static int keep(struct daemon *d, const struct globals *g, struct err *err)
 	if (rc == 0)
 		rc = daemon_socket(&d->app, d->socket, sizeof(d->socket), err);
 	if (rc == 0)
-		rc = open_sockets(d, err);
+		rc = serve_sockets(&d->at, d->socket, v.listen, v.listen_any, err);
 	app_close(&d->app);
 	runtime_hold();
 	return rc == 0 ? keeper_fork(d->socket, err) : rc;
@@ -546,8 +500,8 @@ static void close_daemon(struct daemon *d)
 static void announce(const struct daemon *d)
 {
 	printf("listening on %s", d->socket);
-	if (d->tcp[0] != '\0')
-		printf(" and http://%s", d->tcp);
+	if (d->at.tcp[0] != '\0')
+		printf(" and http://%s", d->at.tcp);
 	printf("\n");
 	fflush(stdout);
 }
@@ -574,7 +528,7 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 	int rc = 0;
 
 	memset(&d, 0, sizeof(d));
-	d.fds[0] = d.fds[1] = -1;
+	d.at.fds[0] = d.at.fds[1] = -1;
 	if (args->n > 0)
 		rc = err_set(err, ERR_USAGE, "serve takes no operands, not '%s'", args->arg[0]);
 	if (rc == 0)

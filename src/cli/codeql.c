@@ -14,6 +14,7 @@
 #include "base/wipe.h"
 #include "cli/cli.h"
 #include "cli/codeql.h"
+#include "cli/p2p_scans.h"
 #include "codeql/gitobject.h"
 #include "config/layers.h"
 #include "metrics/metrics.h"
@@ -95,6 +96,10 @@ static int open_folder(struct codeql *c, enum codeql_need need, struct err *err)
 	struct err why;
 	int rc;
 
+	if (!c->globals->offline) {
+		p2p_scans_peers(&c->app, &c->peers);
+		p.peers = &c->peers;
+	}
 	err_init(&why);
 	if (dir == NULL)
 		rc = err_set(&why, ERR_IO,

@@ -41,6 +41,7 @@ struct codeql {
 	const struct opt_args *keys;	/* operands of invalidate and persist */
 	int64_t began;			/* ms, monotonic */
 	struct metrics *metrics;	/* of the folder of scans */
+	struct scan_peers peers;
 	struct scans *scans;		/* NULL: no folder; only of check */
 	uint8_t trusted[SCANS_KEYS_MAX][ED25519_PUB_LEN];
 	size_t ntrusted;

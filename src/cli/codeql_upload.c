@@ -310,7 +310,7 @@ static void tell(const struct codeql *c, const struct target *t, const struct re
 		printf(" for %s on ", t->commit);
 		codeql_print(span_of(t->ref));
 		printf("%s\n",
-		    t->on_trust ? " (the commit is GITHUB_SHA, taken on trust: there is no .git)" : "");
+		    t->on_trust ? " (the commit is GITHUB_SHA, taken on trust: no .git says it)" : "");
 		return;
 	}
 	o = json_object();

@@ -48,7 +48,7 @@ static bool read_text(const struct codeql *c, struct span path, struct buf *out)
 }
 
 /* Is it certain that the tree has another file there than the commit? A step may have written it. */
-static bool is_changed(const struct codeql *c, const char *commit)
+static bool is_changed(const struct codeql *c, const char *commit, const char *path)
 {
 	const struct fingerprint *fp = &c->fp;
 	char tree[OBJID_HEX_MAX];
@@ -58,8 +58,8 @@ static bool is_changed(const struct codeql *c, const char *commit)
 	buf_init(&was, GITOBJECT_MAX);
 	buf_init(&is, FILE_MAX);
 	differs = gitobject_tree(fp->objects, fp->format, commit, tree) &&
-	    gitobject_file(fp->objects, fp->format, tree, span_of(c->workflow), &was) &&
-	    read_text(c, span_of(c->workflow), &is) && !span_same(buf_span(&was), buf_span(&is));
+	    gitobject_file(fp->objects, fp->format, tree, span_of(path), &was) &&
+	    read_text(c, span_of(path), &is) && !span_same(buf_span(&was), buf_span(&is));
 	buf_free(&was);
 	buf_free(&is);
 	return differs;
@@ -75,7 +75,7 @@ static bool is_ours(const struct codeql *c, const char *sha)
 
 	return ref != NULL && strlen(ref) > n && ref[n] == '/' && span_istarts(span_of(ref), c->want.repo) &&
 	    find(c, span_of(c->workflow), &r) &&
-	    (sha == NULL || (head != NULL && strcmp(sha, head) == 0 && !is_changed(c, sha)));
+	    (sha == NULL || (head != NULL && strcmp(sha, head) == 0 && !is_changed(c, sha, c->workflow)));
 }
 
 /* ---- what it calls ---- */
@@ -104,10 +104,11 @@ static void on_use(void *arg, struct span word, bool local)
 		configkey_unpinned(&calls->c->config, "too many workflows call each other");
 }
 
-/* Does it call any? */
-static bool read_calls(struct codeql *c)
+/* Does it call any? `sha`: of which these files should be, or NULL. */
+static bool read_calls(struct codeql *c, const char *sha)
 {
 	struct calls calls = { .c = c, .n = 1 };
+	bool changed = false;
 	struct buf text;
 
 	if (!span_copy(calls.paths[0], sizeof(calls.paths[0]), span_of(c->workflow)))
@@ -120,7 +121,10 @@ static bool read_calls(struct codeql *c)
 			configkey_unpinned(&c->config,
 			    "the workflow %s cannot be read, so what it calls is not known", calls.paths[i]);
 		buf_free(&text);
+		changed |= i > 0 && sha != NULL && is_changed(c, sha, calls.paths[i]);
 	}
+	if (changed)
+		configkey_add(&c->config, "called-workflow-commit", span_of(sha));
 	return calls.away || calls.n != 1;
 }
 
@@ -156,5 +160,5 @@ void codeql_take_workflow(struct codeql *c)
 	else if (!is_ours(c, sha))
 		configkey_unpinned(&c->config,
 		    "the workflow %s is not in this tree, and GITHUB_WORKFLOW_SHA is not set", c->workflow);
-	take_inputs(c, !find(c, span_of(c->workflow), &r) || read_calls(c));
+	take_inputs(c, !find(c, span_of(c->workflow), &r) || read_calls(c, sha));
 }

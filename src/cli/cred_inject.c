@@ -101,7 +101,7 @@ static bool take_ttl(struct inject *j, struct span object, int64_t *seconds)
 	hours = strtod(number, NULL);
 	if (!(hours >= 0 && hours <= 24.0 * 3660))
 		return false;
-	*seconds = (int64_t)(hours * 3600 + 0.5);
+	*seconds = (int64_t)(hours * 3600 + 0.999);
 	return hours <= 0 || *seconds > 0;
 }
 

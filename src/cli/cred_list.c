@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -101,15 +102,50 @@ int cred_list_ls(struct cred *c, struct err *err)
 	return recordset_bad(&c->vault->set) > 0 ? XC_DAMAGED : XC_OK;
 }
 
-static int write_cleanup(struct cred *c, size_t expired, size_t previous, struct err *err)
-{
-	struct audit_event e = { .action = "cleanup", .credential = span_of("") };
-	char text[96];
+struct going {
+	struct audit_event *list;
+	size_t n;
+	bool failed;
+};
 
-	snprintf(text, sizeof(text), "\"reason\": \"expired\", \"removed\": %zu, \"previous\": %zu", expired,
-	    previous);
-	e.details = span_of(text);
-	return vault_commit(c->vault, &e, err);
+/* A line each, as the reference writes them: who asks later where a secret went finds its name. */
+static void note_gone(void *arg, const struct record *r, bool previous)
+{
+	struct going *g = arg;
+	struct audit_event *more =
+	    g->failed ? NULL : reallocarray(g->list, g->n + 1, sizeof(*g->list));
+	struct buf b;
+
+	g->failed = more == NULL;
+	if (g->failed)
+		return;
+	g->list = more;
+	buf_init(&b, AUDIT_LINE_MAX);
+	audit_detail(&b, "reason", span_of("expired"));
+	audit_detail(&b, "scope", span_of(scope_name(r->scope)));
+	audit_detail(&b, "scope_filter", r->filter);
+	buf_addf(&b, ", \"previous\": %s", previous ? "true" : "false");
+	g->failed = b.failed;
+	more[g->n++] = (struct audit_event){ .action = "cleanup", .credential = r->name,
+		.details = span_of(span_dup(buf_span(&b))) };
+	buf_free(&b);
+}
+
+static int cleanup(struct cred *c, size_t *expired, size_t *previous, struct err *err)
+{
+	struct going g = { NULL, 0, false };
+	int rc;
+
+	vault_cleanup(c->vault, clock_wall(), note_gone, &g, expired, previous);
+	for (size_t i = 0; i < g.n; i++)
+		g.failed = g.failed || g.list[i].details.n == 0;
+	rc = g.failed ? err_set(err, ERR_INTERNAL, "no memory for the audit log")
+	    : g.n > 0 ? vault_commit_all(c->vault, g.list, g.n, err)
+		      : 0;
+	for (size_t i = 0; i < g.n; i++)
+		free((void *)(uintptr_t)g.list[i].details.p);
+	free(g.list);
+	return rc;
 }
 
 int cred_list_cleanup(struct cred *c, struct err *err)
@@ -117,11 +153,8 @@ int cred_list_cleanup(struct cred *c, struct err *err)
 	size_t expired = 0, previous = 0;
 	int rc = cred_open(c, true, NULL, err);
 
-	if (rc == 0) {
-		vault_cleanup(c->vault, clock_wall(), &expired, &previous);
-		if (expired + previous > 0)
-			rc = write_cleanup(c, expired, previous, err);
-	}
+	if (rc == 0)
+		rc = cleanup(c, &expired, &previous, err);
 	if (rc != 0)
 		return cred_exit_code(err);
 	cred_count(c, "cred.expired", expired);

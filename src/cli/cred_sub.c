@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "actions/summary.h"
@@ -208,6 +209,24 @@ int cred_read_value(struct cred *c, const char *prompt, struct buf *out, struct 
 	return rc;
 }
 
+/* A pipe is its writer's affair; a file is a key's. */
+static int read_words(const char *path, struct buf *out, struct err *err)
+{
+	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		rc = err_sys(err, errno == ENOENT ? ERR_USAGE : ERR_IO, "opening %s", path);
+	else if (S_ISREG(st.st_mode))
+		rc = masterkey_check_file(&st, path, false, err);
+	if (rc == 0)
+		rc = read_fd(fd, out, err);
+	if (fd >= 0)
+		close(fd);
+	drop_newline(out);
+	return rc;
+}
+
 int cred_ask_pass(void *arg, bool fresh, struct buf *out, struct err *err)
 {
 	struct cred *c = arg;
@@ -215,11 +234,8 @@ int cred_ask_pass(void *arg, bool fresh, struct buf *out, struct err *err)
 	int rc;
 
 	keyring_read_env(&env);
-	if (env.passphrase_file != NULL) {
-		rc = cred_read_path(env.passphrase_file, out, err);
-		drop_newline(out);
-		return rc;
-	}
+	if (env.passphrase_file != NULL)
+		return read_words(env.passphrase_file, out, err);
 	rc = cred_prompt(c, fresh ? "New passphrase of the credentials" : "Passphrase of the credentials",
 	    fresh, out, err);
 	if (rc != ERR_UNAVAIL)

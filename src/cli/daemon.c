@@ -100,7 +100,7 @@ int daemon_ask(const char *socket, const char *method, const char *path, struct 
 
 	if (fd < 0)
 		return err_set(err, ERR_UNAVAIL, "no daemon answers on %s", socket);
-	buf_init(&all, (size_t)8 << 20);
+	buf_init(&all, (size_t)9 << 20);
 	buf_addf(&all, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
 	    method, path);
 	if (file_write_all(fd, buf_data(&all), buf_len(&all)) == 0) {

@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/p2p.h"
 #include "cli/p2p_named.h"
+#include "cli/p2p_scans.h"
 #include "config/layers.h"
 #include "github/route.h"
 #include "p2p/share.h"
@@ -108,6 +109,8 @@ static bool find(void *arg, struct span key, struct span cid, struct swarm_held 
 	struct entry *e;
 	const char *front;
 
+	if (p2p_scans_find(a, key, cid, held))
+		return true;
 	if (key.n == 0 && shelf != NULL)
 		key = shelf_find(shelf, cid);
 	e = key.n > 0 ? find_entry(a, key) : NULL;

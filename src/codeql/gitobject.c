@@ -15,6 +15,7 @@
 #include "codeql/gitpack.h"
 
 #define ALTERNATES_DEPTH 5	/* git's own limit */
+#define FOLDERS_MAX 32		/* that are looked into, with those that are named twice */
 #define DELTA_DEPTH 64		/* git makes chains of 50 */
 #define LOOSE_MAX ((size_t)4 << 20)
 
@@ -23,6 +24,7 @@ struct wanted {
 	const char *hex, *type;
 	uint8_t id[OBJID_MAX];
 	struct buf *out;
+	unsigned *folders;
 };
 
 static const char *const types[] = { [GITPACK_COMMIT] = "commit", [GITPACK_TREE] = "tree",
@@ -180,7 +182,7 @@ static bool read_from(const struct wanted *w, const char *objects, unsigned dept
 	struct buf text;
 	bool ok = read_loose(w, objects) || read_packs(w, objects);
 
-	if (ok || depth > ALTERNATES_DEPTH)
+	if (ok || depth > ALTERNATES_DEPTH || ++*w->folders > FOLDERS_MAX)
 		return ok;
 	buf_init(&text, 65536);
 	if (snprintf(path, sizeof(path), "%s/info/alternates", objects) < (int)sizeof(path) &&
@@ -199,7 +201,8 @@ static bool read_from(const struct wanted *w, const char *objects, unsigned dept
 bool gitobject_read(const char *objects, enum objid_format f, const char *hex, const char *type,
     struct buf *out)
 {
-	struct wanted w = { .format = f, .hex = hex, .type = type, .out = out };
+	unsigned folders = 0;
+	struct wanted w = { .format = f, .hex = hex, .type = type, .out = out, .folders = &folders };
 
 	return objects[0] != '\0' && hex_decode(w.id, objid_len(f), span_of(hex)) &&
 	    read_from(&w, objects, 0);

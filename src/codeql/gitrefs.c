@@ -101,24 +101,24 @@ void gitrefs_head(const struct gitrepo *r, struct gitrefs_head *h)
 	buf_free(&text);
 }
 
-/* "OLD NEW who when\tmessage", a line a move. */
+/* "OLD NEW who when\tmessage", a line a move; OLD of the first is zeros unless older lines have expired. */
 bool gitrefs_moved(const struct gitrepo *r)
 {
+	static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
 	size_t hex = 2 * objid_len(r->format);
-	struct span first = span_of(""), line, rest;
+	struct gitrefs_head head;
+	struct span line, rest, first;
 	bool moved = true;
 	struct buf text;
 
+	gitrefs_head(r, &head);
+	first = span_of(head.commit);
 	buf_init(&text, REFLOG_MAX);
-	if (r->gitdir[0] != '\0' && read_small(r->gitdir, "logs/HEAD", REFLOG_MAX, &text)) {
+	if (first.n == hex && read_small(r->gitdir, "logs/HEAD", REFLOG_MAX, &text)) {
 		rest = buf_span(&text);
-		moved = rest.n == 0;
-		while (!moved && rest.n > 0 && span_cut(&rest, '\n', &line)) {
-			struct span id = span_sub(line, hex + 1, hex);
-
-			moved = !is_id(id, r->format) || (first.n > 0 && !span_same(first, id));
-			first = id;
-		}
+		moved = rest.n < hex || memcmp(rest.p, zeros, hex) != 0;
+		while (!moved && rest.n > 0 && span_cut(&rest, '\n', &line))
+			moved = !span_same(span_sub(line, hex + 1, hex), first);
 	}
 	buf_free(&text);
 	return moved;

@@ -20,8 +20,8 @@ struct gitrefs_head {
 /* Through symbolic, loose and packed refs; never fails, what cannot be resolved is left empty. */
 void gitrefs_head(const struct gitrepo *, struct gitrefs_head *);
 
-/* Has another commit been checked out here before? Also where no reflog says. Then git, which compares times
- * and sizes, may leave a file as the attributes of that commit had made it. */
+/* Has another commit been checked out here before? Also where no reflog says, or no longer. Then git, which
+ * compares times and sizes, may leave a file as the attributes of that commit had made it. */
 bool gitrefs_moved(const struct gitrepo *);
 
 /* The id of one ref in the text of packed-refs; false: it is not there. An engine. */

@@ -105,13 +105,32 @@ static struct span unquote(struct span s)
 	return s;
 }
 
-/* A comment begins with '#' at the start or behind a space. */
+/* A comment begins with '#' at the start or behind a space, but not in quotes. */
 static struct span no_comment(struct span line)
 {
-	for (size_t i = 0; i < line.n; i++)
-		if (line.p[i] == '#' && (i == 0 || line.p[i - 1] == ' ' || line.p[i - 1] == '\t'))
+	char quote = 0;
+
+	for (size_t i = 0; i < line.n; i++) {
+		char c = line.p[i], before = i > 0 ? line.p[i - 1] : ' ';
+
+		if (quote != 0)
+			quote = c == quote ? 0 : quote;
+		else if ((c == '"' || c == '\'') && strchr(" \t[{,:", before) != NULL)
+			quote = c;
+		else if (c == '#' && (before == ' ' || before == '\t'))
 			return span_sub(line, 0, i);
+	}
 	return line;
+}
+
+/* A key of its own line ("? uses"), or one that an escape may spell: what it is is not looked for. */
+static bool is_hidden(struct span line)
+{
+	line = span_trim(line);
+	while (span_starts(line, "- "))
+		line = span_trim(span_sub(line, 2, line.n));
+	return span_starts(line, "?") || (span_chr(line, '"') >= 0 &&
+	    (span_find(line, "\\x") >= 0 || span_find(line, "\\u") >= 0 || span_find(line, "\\U") >= 0));
 }
 
 static bool is_top(struct span line)
@@ -130,15 +149,14 @@ static void tell_uses(const struct walk *w, struct span text)
 
 	while ((at = span_find(text, "uses")) >= 0) {
 		struct span rest = span_sub(text, (size_t)at + 4, text.n), item;
-		while (rest.n > 0 && (rest.p[0] == '"' || rest.p[0] == '\'' || rest.p[0] == ' '))
+		while (rest.n > 0 && strchr("\"' \t", rest.p[0]) != NULL)
 			rest = span_sub(rest, 1, rest.n);
 		text = rest;
 		if (rest.n == 0 || rest.p[0] != ':')
 			continue;
 		item = span_before(span_before(span_sub(rest, 1, rest.n), '}'), ',');
 		item = unquote(item);
-		if (item.n > 0)
-			w->fn(w->arg, QL_USES, span_of("uses"), item);
+		w->fn(w->arg, QL_USES, span_of("uses"), item.n > 0 ? item : span_of("of the next line"));
 	}
 }
 
@@ -196,7 +214,9 @@ static void tell_block(const struct walk *w, struct span name, struct span text)
 	rest = span_sub(text, (size_t)span_chr(text, ':') + 1, text.n);
 	while (span_cut(&rest, '\n', &line)) {
 		line = no_comment(line);
-		if (packs)
+		if (is_hidden(line))
+			tell_odd(w, line);
+		else if (packs)
 			tell_packs(w, line);
 		else
 			tell_uses(w, line);

@@ -376,8 +376,11 @@ static bool reaches_tool(const struct scancfg *c, const char *name)
 static bool reaches_build(const char *name)
 {
 	static const char *const names[] = { "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS",
-		"CPATH", "GO*", "CGO_*", "MAVEN_*", "GRADLE_*", "JAVA_*", "DOTNET_*", "NUGET_*", "RUST*",
-		"CARGO_*", "NODE_OPTIONS", "PYTHONPATH" };
+		"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "LD", "AR",
+		"MAKEFLAGS", "CCACHE_PATH", "CCACHE_COMPILER", "CMAKE_*", "PKG_CONFIG_*", "VCPKG_ROOT",
+		"GO*", "CGO_*", "MAVEN_*", "GRADLE_*", "JAVA_*", "_JAVA_OPTIONS", "JDK_*", "DOTNET_*",
+		"NUGET_*", "MSBUILD*", "ANDROID_*", "RUST*", "CARGO_*", "USE_BAZEL_VERSION", "NODE_OPTIONS",
+		"PYTHONPATH" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		size_t n = strlen(names[i]);

@@ -231,6 +231,9 @@ static void weigh(struct scans *s, const struct scan_ask *ask, struct span key, 
 	else if (scan_parse(e, &scan)) {
 		answer = judge(s, e, &scan, name, &is_signed);
 		aged = judge_age(e, ask->now, ask->max_age, &age);
+		/* what made it unpinned may be no part of the key: only who asks can allow it */
+		if (answer == SCANS_FOUND && ask->want->pinned && !scan.pinned)
+			answer = SCANS_NONE;
 		if (answer == SCANS_FOUND)
 			answer = scan.class == SCAN_PARTIAL ? SCANS_PARTIAL : aged;
 	}
@@ -276,6 +279,20 @@ static int keep_sarif(struct scans *s, const char *cid, struct span text)
 		return ERR_DAMAGED;
 	snprintf(name, sizeof(name), "%s.sarif", cid);
 	return file_write(s->sarif, name, 0600, false, text.p, text.n, NULL);
+}
+
+struct entry *scans_shared(struct scans *s, struct span key, struct scan *scan)
+{
+	char name[STORE_NAME_MAX + 1];
+	struct entry *e = NULL;
+
+	if (!store_name(name, key, span_of(scan_class_name(SCAN_FULL))) || load(s, name, &e) != 1)
+		return NULL;
+	if (span_same(e->key, key) && scan_parse(e, scan) && scan->class == SCAN_FULL &&
+	    scan_signed_by(e, s->p.trusted, s->p.ntrusted))
+		return e;
+	entry_unref(e);
+	return NULL;
 }
 
 /* A peer's entry counts when it is signed by a key that is trusted here, and its SARIF is what its CID says.

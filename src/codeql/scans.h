@@ -66,6 +66,9 @@ struct scan_found {
 	char sarif[PATH_MAX];			/* path; whether it is there and whole is not yet known */
 };
 
+/* What peers may have under this key: signed by a key that is trusted, and everybody's; a reference. NULL:
+ * there is none. scan->fields borrows from it. */
+struct entry *scans_shared(struct scans *, struct span key, struct scan *scan);
 /* Disk, then peers. Free the result in every case. */
 void scans_find(struct scans *, const struct scan_ask *, struct scan_found *);
 void scan_found_free(struct scan_found *);

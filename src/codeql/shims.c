@@ -257,7 +257,7 @@ enum shims_answer shims_look(const struct shims_place *p, const char *tool, cons
 {
 	static const char *const wrappers[] = { "ccache", "sccache", "distcc", "icecc", NULL };
 	static const char *const others[] = { "asdf", "mise", "rtx", "volta-shim", "volta", "proto",
-		"proto-shim", "aqua-proxy", NULL };
+		"proto-shim", "aqua-proxy", "snap", NULL };
 	char root[PATH_MAX];
 	const struct manager *m = manager_of(p, file, real, root);
 

@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -58,6 +59,34 @@ bool toolchain_describe(const char *path, char *out, size_t size)
 	return snprintf(out, size, "%s %" PRIdMAX " %s", real, (intmax_t)st.st_size, hash) < (int)size;
 }
 
+static int no_dots(const struct dirent *de)
+{
+	return de->d_name[0] != '.';
+}
+
+/* `dotnet` only starts one of the SDKs beside it, which stays the same when another one is put there. */
+static void list_sdks(const char *real, toolchain_fn *fn, void *arg)
+{
+	char folder[PATH_MAX + 8];
+	struct dirent **list;
+	struct buf names;
+	int n;
+
+	snprintf(folder, sizeof(folder), "%.*s/sdk", (int)(strrchr(real, '/') - real), real);
+	n = scandir(folder, &list, no_dots, alphasort);
+	if (n < 0)
+		return;
+	buf_init(&names, 65536);
+	for (int i = 0; i < n; i++) {
+		buf_adds(&names, i > 0 ? " " : "");
+		buf_adds(&names, list[i]->d_name);
+		free(list[i]);
+	}
+	free(list);
+	fn(arg, "tool.dotnet-sdks", buf_span(&names), !names.failed);
+	buf_free(&names);
+}
+
 /* One folder of PATH. false: look on in the next. */
 static bool look_in(const struct shims_place *p, const char *file, const char *tool, toolchain_fn *fn,
     void *arg)
@@ -73,6 +102,8 @@ static bool look_in(const struct shims_place *p, const char *file, const char *t
 		return false;
 	case SHIMS_NONE:
 		fn(arg, name, span_of(value), true);
+		if (strcmp(tool, "dotnet") == 0)
+			list_sdks(real, fn, arg);
 		return true;
 	case SHIMS_KNOWN:
 		fn(arg, name, span_of(behind), true);

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "codeql/gitobject.h"
 #include "codeql/gitrefs.h"
 #include "codeql/walk.h"
 #include "codeql/worktree.h"
@@ -168,6 +169,26 @@ static void part_close(struct part *p)
 	gitattr_free(p->info);
 }
 
+/* May a file be as attributes made it that are neither on disk nor in the index? Not where HEAD's commit is
+ * all that was ever checked out here. */
+static bool may_be_stale(const struct part *p)
+{
+	const struct gitindex *ix = p->index;
+	char objects[PATH_MAX], tree[OBJID_HEX_MAX];
+	struct gitrefs_head head;
+	uint8_t id[OBJID_MAX];
+	size_t n;
+
+	if (ix == NULL)
+		return false;
+	n = objid_len(ix->format);
+	gitrefs_head(p->repo, &head);
+	return gitrefs_moved(p->repo) || ix->root != GITINDEX_ROOT_VALID ||
+	    snprintf(objects, sizeof(objects), "%s/objects", p->repo->common) >= (int)sizeof(objects) ||
+	    !gitobject_tree(objects, ix->format, head.commit, tree) || !hex_decode(id, n, span_of(tree)) ||
+	    memcmp(id, ix->root_id, n) != 0;
+}
+
 /* Walk one repository whose root is the folder `fd`, which is closed. */
 static int walk_part(struct walk *w, struct part *p, int fd)
 {
@@ -175,7 +196,7 @@ static int walk_part(struct walk *w, struct part *p, int fd)
 	int rc;
 
 	p->at = w->len;
-	p->read_plain = w->opt->read_plain || gitrefs_moved(p->repo);
+	p->read_plain = w->opt->read_plain || may_be_stale(p);
 	if (part_open(p) < 0) {
 		close(fd);
 		rc = walk_no_memory(w);

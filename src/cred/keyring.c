@@ -8,10 +8,17 @@
 #include "cred/keyring.h"
 #include "cred/tool.h"
 
-#define TOOL "/usr/bin/secret-tool"
 #define TIMEOUT_MS 3000
 #define SERVICE "ipfs_datasets_py"
 #define VALUE_MAX 256
+
+/* An absolute path: the PATH is the job's. */
+static const char *tool = "/usr/bin/secret-tool";
+
+void keyring_use_tool(const char *path)
+{
+	tool = path;
+}
 
 static const char *variable(const char *name)
 {
@@ -32,7 +39,7 @@ bool keyring_is_here(void)
 	const char *run = variable("XDG_RUNTIME_DIR");
 	char path[512];
 
-	if (access(TOOL, X_OK) != 0)
+	if (access(tool, X_OK) != 0)
 		return false;
 	if (variable("DBUS_SESSION_BUS_ADDRESS") != NULL)
 		return true;
@@ -57,13 +64,13 @@ static int call(const char *const *argv, struct span in, struct buf *out, struct
 			envp[n++] = text[i];
 	}
 	if (!keyring_is_here())
-		return err_set(err, ERR_UNAVAIL, "no keyring: there is no session bus, or no %s", TOOL);
+		return err_set(err, ERR_UNAVAIL, "no keyring: there is no session bus, or no %s", tool);
 	return tool_run(&t, out, err);
 }
 
 int keyring_get(const char *name, struct buf *out, struct err *err)
 {
-	const char *const argv[] = { TOOL, "lookup", "service", SERVICE, "username", name, NULL };
+	const char *const argv[] = { tool, "lookup", "service", SERVICE, "username", name, NULL };
 	size_t before = buf_len(out);
 	int rc = call(argv, span_make("", 0), out, err);
 
@@ -77,7 +84,7 @@ int keyring_get(const char *name, struct buf *out, struct err *err)
 int keyring_set(const char *name, struct span value, struct err *err)
 {
 	char label[128];
-	const char *const argv[] = { TOOL, "store", "--label", label, "service", SERVICE, "username", name,
+	const char *const argv[] = { tool, "store", "--label", label, "service", SERVICE, "username", name,
 		"application", "Python keyring library", NULL };
 	struct buf back;
 	int rc;
@@ -99,7 +106,7 @@ int keyring_set(const char *name, struct span value, struct err *err)
 
 int keyring_drop(const char *name, struct err *err)
 {
-	const char *const argv[] = { TOOL, "clear", "service", SERVICE, "username", name, NULL };
+	const char *const argv[] = { tool, "clear", "service", SERVICE, "username", name, NULL };
 	int rc = call(argv, span_make("", 0), NULL, err);
 
 	return rc > 0 ? err_set(err, ERR_NOTFOUND, "the keyring did not remove %s", name) : rc;

@@ -34,5 +34,7 @@ int keyring_get(const char *name, struct buf *, struct err *);
 /* Store, and read back what was stored. */
 int keyring_set(const char *name, struct span value, struct err *);
 int keyring_drop(const char *name, struct err *);
+/* For tests: another program in place of /usr/bin/secret-tool, by its absolute path. */
+void keyring_use_tool(const char *path);
 
 #endif

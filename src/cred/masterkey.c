@@ -26,6 +26,7 @@
 #define SYSTEMD_NAME "cred-master-key"
 #define RING_MARK ".keyring.next"
 #define RING_ID_LEN 16
+#define RING_MARK_LEN (3 * RING_ID_LEN)
 #define RING_NAME_MAX 64
 
 static const struct {
@@ -53,7 +54,7 @@ static int refuse(struct err *err, const char *path, const char *why)
 }
 
 /* One that others can read is no secret; one of another user, or with a second name, may be a trap. */
-static int check_file(const struct stat *st, const char *path, bool own, struct err *err)
+int masterkey_check_file(const struct stat *st, const char *path, bool own, struct err *err)
 {
 	if (!S_ISREG(st->st_mode))
 		return refuse(err, path, "is not a regular file");
@@ -82,7 +83,7 @@ static int read_key_file(int dirfd, const char *path, bool own, struct buf *out,
 		rc = err_sys(err, ERR_DAMAGED, "reading the key file %s", path);
 		goto out;
 	}
-	rc = check_file(&st, path, own, err);
+	rc = masterkey_check_file(&st, path, own, err);
 	if (rc != 0)
 		goto out;
 	n = read(fd, buf_reserve(out, TEXT_MAX), TEXT_MAX);
@@ -190,20 +191,37 @@ static int from_cache(const struct masterkey_place *p, uint8_t *key)
 	return kernring_get(name, key, MASTERKEY_LEN) ? 0 : ERR_NOTFOUND;
 }
 
+/* What the mark says of a key: the rest of the mark, in hex. */
+static void ring_print(const uint8_t *key, char hex[static 2 * RING_ID_LEN + 1])
+{
+	uint8_t tag[RING_ID_LEN];
+
+	kdf_hkdf(tag, sizeof(tag), span_make(key, MASTERKEY_LEN), span_make("", 0), "ghoard keyring mark 1");
+	hex_encode(hex, tag, sizeof(tag));
+}
+
+/* The passing entry's id, and which key is on its way out; one that was written without the latter will do.
+ */
+static bool read_mark(const struct masterkey_place *p, struct buf *b)
+{
+	struct stat st;
+
+	return file_read_at(p->dirfd, RING_MARK, RING_MARK_LEN, b, &st, NULL) == 0 &&
+	    (buf_len(b) == RING_ID_LEN || buf_len(b) == RING_MARK_LEN) && hex_is(buf_span(b), false);
+}
+
 /* The keyring is a user's, who may have several stores: the passing entry is this folder's alone, as a file
  * in it says. false: there is none. */
 static bool ring_entry(const struct masterkey_place *p, enum masterkey_source s,
     char out[static RING_NAME_MAX])
 {
-	struct stat st;
 	struct buf b;
 	bool ok = s == MASTERKEY_RING;
 
-	buf_init(&b, RING_ID_LEN);
+	buf_init(&b, RING_MARK_LEN);
 	if (ok)
 		snprintf(out, RING_NAME_MAX, "%s", KEYRING_NAME);
-	else if (file_read_at(p->dirfd, RING_MARK, RING_ID_LEN, &b, &st, NULL) == 0 &&
-	    buf_len(&b) == RING_ID_LEN && hex_is(buf_span(&b), false)) {
+	else if (read_mark(p, &b)) {
 		snprintf(out, RING_NAME_MAX, "%s.%.*s", KEYRING_NEXT, RING_ID_LEN, (char *)buf_data(&b));
 		ok = true;
 	}
@@ -211,14 +229,15 @@ static bool ring_entry(const struct masterkey_place *p, enum masterkey_source s,
 	return ok;
 }
 
-static int mark_ring(const struct masterkey_place *p, struct err *err)
+int masterkey_mark_ring(const struct masterkey_place *p, const uint8_t *old, struct err *err)
 {
 	uint8_t id[RING_ID_LEN / 2];
-	char hex[RING_ID_LEN + 1];
+	char hex[RING_MARK_LEN + 1];
 	int rc = rand_bytes(id, sizeof(id), err);
 
 	hex_encode(hex, id, sizeof(id));
-	return rc != 0 ? rc : file_write(p->dirfd, RING_MARK, 0600, true, hex, RING_ID_LEN, err);
+	ring_print(old, hex + RING_ID_LEN);
+	return rc != 0 ? rc : file_write(p->dirfd, RING_MARK, 0600, true, hex, RING_MARK_LEN, err);
 }
 
 /* Locked, slow or no bus: not there. Something else than a key: damaged. */
@@ -425,10 +444,8 @@ int masterkey_write(const struct masterkey_place *p, enum masterkey_source s,
 {
 	char name[RING_NAME_MAX];
 	struct buf text;
-	int rc = s == MASTERKEY_RING_NEXT ? mark_ring(p, err) : 0;
+	int rc;
 
-	if (rc != 0)
-		return rc;
 	safe_buf(p->safe, &text, 64);
 	b64_encode(&text, key, MASTERKEY_LEN);
 	if (text.failed)
@@ -458,20 +475,38 @@ int masterkey_drop(const struct masterkey_place *p, enum masterkey_source s, str
 	return sources[s].file != NULL ? file_remove(p->dirfd, sources[s].file, true, err) : 0;
 }
 
-bool masterkey_ring_taken(const struct masterkey_place *p, const uint8_t *key)
+/* Is it the one that the mark says is on its way out? */
+static bool is_marked(const struct masterkey_place *p, const uint8_t *key)
+{
+	char hex[2 * RING_ID_LEN + 1];
+	struct buf b;
+	bool same;
+
+	ring_print(key, hex);
+	buf_init(&b, RING_MARK_LEN);
+	same = read_mark(p, &b) && buf_len(&b) == RING_MARK_LEN &&
+	    memcmp(buf_data(&b) + RING_ID_LEN, hex, 2 * RING_ID_LEN) == 0;
+	buf_free(&b);
+	return same;
+}
+
+enum masterkey_ring masterkey_ring_whose(const struct masterkey_place *p, const uint8_t *key)
 {
 	uint8_t *room = safe_take(p->safe, MASTERKEY_LEN);
+	enum masterkey_ring whose = MASTERKEY_RING_OTHER;
 	struct err why;
-	bool taken;
 	int rc;
 
 	if (room == NULL)
-		return true;
+		return whose;
 	err_init(&why);
 	rc = from_ring(p, MASTERKEY_RING, room, &why);
-	taken = rc == 0 ? !mem_same_ct(room, key, MASTERKEY_LEN) : rc != ERR_NOTFOUND;
+	if (rc == ERR_NOTFOUND)
+		whose = MASTERKEY_RING_NONE;
+	else if (rc == 0 && ((key != NULL && mem_same_ct(room, key, MASTERKEY_LEN)) || is_marked(p, room)))
+		whose = MASTERKEY_RING_OURS;
 	wipe(room, MASTERKEY_LEN);
-	return taken;
+	return whose;
 }
 
 int masterkey_settle(const struct masterkey_place *p, enum masterkey_source next, const uint8_t *key,
@@ -482,7 +517,7 @@ int masterkey_settle(const struct masterkey_place *p, enum masterkey_source next
 
 	if (next == MASTERKEY_RING_NEXT) {
 		/* another store's key may have come there since: ours is found where it is, too */
-		if (masterkey_ring_taken(p, key))
+		if (masterkey_ring_whose(p, key) == MASTERKEY_RING_OTHER)
 			return 0;
 		rc = masterkey_write(p, to, key, err);
 		return rc != 0 ? rc : masterkey_drop(p, next, err);

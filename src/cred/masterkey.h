@@ -24,6 +24,7 @@
 struct buf;
 struct err;
 struct safe;
+struct stat;
 
 #define MASTERKEY_LEN 32
 #define MASTERKEY_ROUNDS 600000		/* OWASP's for PBKDF2-HMAC-SHA256 */
@@ -59,6 +60,10 @@ struct masterkey_place {
 
 const char *masterkey_name(enum masterkey_source);	/* ".master_key", "keyring" */
 
+/* May a file hold a secret? ERR_DAMAGED: others can read it, or it is not ours alone. `own`: it is in the
+ * folder, so systemd's rules do not apply. */
+int masterkey_check_file(const struct stat *, const char *path, bool own, struct err *);
+
 /* The key of one source: 0, ERR_NOTFOUND (the source is not there), ERR_DAMAGED (there and not readable as a
  * key). */
 int masterkey_read(const struct masterkey_place *, enum masterkey_source, uint8_t key[static MASTERKEY_LEN],
@@ -78,9 +83,14 @@ int masterkey_make_pass(const struct masterkey_place *, enum masterkey_source,
 int masterkey_drop(const struct masterkey_place *, enum masterkey_source, struct err *);
 int masterkey_settle(const struct masterkey_place *, enum masterkey_source next, const uint8_t *key,
     struct err *);
-/* Does the keyring's entry hold another key than this one? There is one entry a user, as Python's keyring
- * has it. */
-bool masterkey_ring_taken(const struct masterkey_place *, const uint8_t *key);
+/* There is one entry of the keyring a user, as Python's keyring has it: does it hold this store's key, `key`
+ * (may be NULL) or the one that was marked? _OTHER: or something that is no key. */
+enum masterkey_ring { MASTERKEY_RING_NONE, MASTERKEY_RING_OURS, MASTERKEY_RING_OTHER };
+enum masterkey_ring masterkey_ring_whose(const struct masterkey_place *, const uint8_t *key);
+/* Before a key is written as MASTERKEY_RING_NEXT, and before one leaves MASTERKEY_RING: names the former's
+ * entry, and tells whoever finishes the move that the latter, `old`, may go. _RING_NEXT's drop takes it away.
+ */
+int masterkey_mark_ring(const struct masterkey_place *, const uint8_t *old, struct err *);
 void masterkey_uncache(const struct masterkey_place *);
 
 #endif

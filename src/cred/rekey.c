@@ -64,7 +64,9 @@ static int check_ring(const struct vault *v, struct err *err)
 	if (!keyring_is_here())
 		return err_set(err, ERR_UNAVAIL,
 		    "there is no keyring here: no session bus, or no /usr/bin/secret-tool");
-	return masterkey_ring_taken(&v->p.place, v->master)
+	/* a mark that is left names the entry of the key in use */
+	return is_there(v, ".keyring.next") ||
+		masterkey_ring_whose(&v->p.place, v->master) == MASTERKEY_RING_OTHER
 	    ? err_set(err, ERR_USAGE,
 		  "the keyring's entry is the key of another store; use --to file or --to passphrase here")
 	    : 0;
@@ -74,6 +76,13 @@ static int make_key(struct vault *v, enum masterkey_source next, uint8_t *key, s
 {
 	int rc;
 
+	if (next == MASTERKEY_RING_NEXT ||
+	    (!is_there(v, ".keyring.next") &&
+		masterkey_ring_whose(&v->p.place, v->master) == MASTERKEY_RING_OURS)) {
+		rc = masterkey_mark_ring(&v->p.place, v->master, err);
+		if (rc != 0)
+			return rc;
+	}
 	if (next == MASTERKEY_PASS_NEXT)
 		return masterkey_make_pass(&v->p.place, next, key, err);
 	rc = rand_bytes(key, MASTERKEY_LEN, err);
@@ -81,25 +90,15 @@ static int make_key(struct vault *v, enum masterkey_source next, uint8_t *key, s
 }
 
 /* The old key's places, but the new one's. The keyring's only if it holds the old key. */
-static int drop_old(struct vault *v, enum masterkey_source to, const uint8_t *old, uint8_t *room,
-    struct err *err)
+static int drop_old(struct vault *v, enum masterkey_source to, const uint8_t *old, struct err *err)
 {
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		struct err why;
 		int rc;
 
-		err_init(&why);
-		if (places[i] == to)
+		if (places[i] == to ||
+		    (places[i] == MASTERKEY_RING &&
+			masterkey_ring_whose(&v->p.place, old) != MASTERKEY_RING_OURS))
 			continue;
-		if (places[i] == MASTERKEY_RING) {
-			bool same = old != NULL &&
-			    masterkey_read(&v->p.place, MASTERKEY_RING, room, &why) == 0 &&
-			    mem_same_ct(room, old, MASTERKEY_LEN);
-
-			wipe(room, MASTERKEY_LEN);
-			if (!same)
-				continue;
-		}
 		rc = masterkey_drop(&v->p.place, places[i], err);
 		if (rc != 0)
 			return rc;
@@ -107,16 +106,16 @@ static int drop_old(struct vault *v, enum masterkey_source to, const uint8_t *ol
 	return 0;
 }
 
-static int finish(struct vault *v, enum masterkey_source to, const uint8_t *old, uint8_t *room,
-    struct err *err)
+static int finish(struct vault *v, enum masterkey_source to, const uint8_t *old, struct err *err)
 {
 	int rc = is_there(v, ".audit_key.next") ? audit_settle(v->dirfd, v->master, err) : 0;
 
 	masterkey_uncache(&v->p.place);
+	/* the old ones first: once the new one has its name, nobody comes back for them */
+	if (rc == 0)
+		rc = drop_old(v, to, old, err);
 	if (rc == 0)
 		rc = masterkey_settle(&v->p.place, (enum masterkey_source)(to + 1), v->master, err);
-	if (rc == 0)
-		rc = drop_old(v, to, old, room, err);
 	if (rc == 0 && to != MASTERKEY_RING)
 		rc = masterkey_drop(&v->p.place, MASTERKEY_RING_NEXT, err);
 	v->source = to;
@@ -127,10 +126,10 @@ int rekey_to(struct vault *v, enum masterkey_source to, struct err *err)
 {
 	enum masterkey_source next = (enum masterkey_source)(to + 1);
 	uint8_t *fresh = safe_take(v->p.safe, MASTERKEY_LEN), *old = safe_take(v->p.safe, MASTERKEY_LEN),
-		*mac = safe_take(v->p.safe, RECORD_KEY_LEN), *room = safe_take(v->p.safe, MASTERKEY_LEN);
+		*mac = safe_take(v->p.safe, RECORD_KEY_LEN);
 	int rc = 0;
 
-	if (room == NULL)
+	if (mac == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory for a key");
 	if (recordset_bad(&v->set) > 0)
 		return err_set(err, ERR_DAMAGED,
@@ -155,7 +154,7 @@ int rekey_to(struct vault *v, enum masterkey_source to, struct err *err)
 	if (rc == 0) {
 		memcpy(v->master, fresh, MASTERKEY_LEN);
 		memcpy(v->mac, mac, RECORD_KEY_LEN);
-		rc = finish(v, to, old, room, err);
+		rc = finish(v, to, old, err);
 	}
 	wipe(fresh, MASTERKEY_LEN);
 	wipe(old, MASTERKEY_LEN);
@@ -189,16 +188,11 @@ static int drop_next(struct vault *v, struct err *err)
 
 int rekey_settle(struct vault *v, struct err *err)
 {
-	uint8_t *room;
-
 	if (!v->exists || v->damaged)
 		return 0;
 	if (v->source != MASTERKEY_RING_NEXT && v->source != MASTERKEY_FILE_NEXT &&
 	    v->source != MASTERKEY_PASS_NEXT)
 		return drop_next(v, err);
-	room = safe_take(v->p.safe, MASTERKEY_LEN);
-	if (room == NULL)
-		return err_set(err, ERR_INTERNAL, "no memory for a key");
 	/* The good copy may still be under the key that goes now. */
 	if (vault_open_file(v, VAULT_GOOD, v->master, NULL, NULL) != 0) {
 		int rc = vault_write(v, NULL, err);
@@ -206,5 +200,5 @@ int rekey_settle(struct vault *v, struct err *err)
 		if (rc != 0)
 			return rc;
 	}
-	return finish(v, (enum masterkey_source)(v->source - 1), NULL, room, err);
+	return finish(v, (enum masterkey_source)(v->source - 1), NULL, err);
 }

@@ -90,11 +90,13 @@ int tool_run(const struct tool *t, struct buf *out, struct err *err)
 		close(in[1]);
 		return err_sys(err, ERR_IO, "starting %s", t->argv[0]);
 	}
+	file_fault();
 	pid = fork();
 	if (pid == 0)
 		child(t, in[0], from[1]);
 	close(in[0]);
 	close(from[1]);
+	file_fault();
 	/* it fits into the pipe: no waiting, and main ignores SIGPIPE */
 	rc = pid < 0 ? ERR_IO : file_write_all(in[1], t->in.p, t->in.n) < 0 ? ERR_UNAVAIL : 0;
 	close(in[1]);
@@ -104,6 +106,7 @@ int tool_run(const struct tool *t, struct buf *out, struct err *err)
 	if (pid > 0 && rc != 0)
 		kill(pid, SIGKILL);
 	status = pid > 0 ? reap(pid, until) : rc;
+	file_fault();
 	if (rc == 0)
 		rc = status;
 	if (rc < 0)

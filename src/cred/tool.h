@@ -19,8 +19,9 @@ struct tool {
 	int64_t timeout_ms;		/* after which it is killed */
 };
 
-/* Appends its standard output to `out` (may be NULL); its standard error is dropped. The exit status (0 to
- * 255), or ERR_UNAVAIL (it is not there, or was ended by a signal), ERR_TIMEOUT, ERR_IO. */
+/* Appends its standard output to `out` (may be NULL); its standard error is dropped. It passes file_fault at
+ * each step. The exit status (0 to 255), or ERR_UNAVAIL (it is not there, or was ended by a signal),
+ * ERR_TIMEOUT, ERR_IO. */
 int tool_run(const struct tool *, struct buf *out, struct err *);
 
 #endif

@@ -254,18 +254,24 @@ void vault_remove(struct vault *v, struct record *r)
 		}
 }
 
-void vault_cleanup(struct vault *v, int64_t now, size_t *expired, size_t *previous)
+void vault_cleanup(struct vault *v, int64_t now,
+    void (*gone)(void *arg, const struct record *, bool previous), void *arg, size_t *expired,
+    size_t *previous)
 {
 	*expired = *previous = 0;
 	for (size_t i = 0; i < v->set.n;) {
 		struct record *r = &v->set.list[i];
 
 		if (r->state != RECORD_BAD && r->state != RECORD_ROTATED && r->expires < now) {
+			if (gone != NULL)
+				gone(arg, r, false);
 			vault_remove(v, r);
 			++*expired;
 			continue;
 		}
 		if (r->prev.value.n > 0 && r->prev.until < now && r->state != RECORD_BAD) {
+			if (gone != NULL)
+				gone(arg, r, true);
 			r->prev.value = span_make(NULL, 0);
 			r->state = r->state == RECORD_BOUND ? RECORD_UNBOUND : r->state;
 			++*previous;

@@ -87,8 +87,11 @@ int vault_put(struct vault *, const struct vault_entry *, struct err *);
 int vault_rotate(struct vault *, struct record *, struct span value, int64_t grace_until, struct err *);
 /* Take it away; what stays gets the generation. Moves the list. */
 void vault_remove(struct vault *, struct record *);
-/* Drop what is expired and previous versions past their grace; how many of each. */
-void vault_cleanup(struct vault *, int64_t now, size_t *expired, size_t *previous);
+/* Drop what is expired and previous versions past their grace; each goes to `gone` (NULL: to nobody) first.
+ * How many of each. */
+void vault_cleanup(struct vault *, int64_t now,
+    void (*gone)(void *arg, const struct record *, bool previous), void *arg, size_t *expired,
+    size_t *previous);
 
 /* Bind what is new, fold in the accesses of the log, write, read back, renew the good copy, note. The event's
  * details get generation and hash. ERR_DAMAGED: a bad record is in the way, and nothing was written. */

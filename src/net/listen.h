@@ -31,11 +31,12 @@ int listen_unix(struct loop *, const char *path, listen_fn *, void *arg, struct 
 int listen_tcp(struct loop *, const struct addr *, uint16_t *port, listen_fn *, void *arg,
     struct listener **list, struct err *);
 /* Both in two parts, for whoever keeps the sockets over its children's lives: a listening fd or ERR_*, and
- * taking one over. `path`: a unix socket's, whose file is removed on close; "": one whose file stays; NULL: TCP. */
+ * taking one over. `path`: a unix socket's, whose file is removed on close; "": one whose file stays; NULL:
+ * TCP. */
 int listen_open_unix(const char *path, struct err *);
 int listen_open_tcp(const struct addr *, uint16_t *port, struct err *);
-/* The fd again if it is a unix socket that listens at `path`, as a service manager made it: close-on-exec now.
- * ERR_CONFIG: it is none, or lies elsewhere. */
+/* The fd again if it is a unix socket that listens at `path`, as a service manager made it: close-on-exec
+ * now. ERR_CONFIG: it is none, or lies elsewhere. */
 int listen_given(int fd, const char *path, struct err *);
 int listen_take(struct loop *, int fd, const char *path, listen_fn *, void *arg, struct listener **list,
     struct err *);

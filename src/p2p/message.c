@@ -506,7 +506,7 @@ void message_entry_image(struct buf *b, struct span file, struct span variant, s
 	static const char *const outer[] = { "cache_key", "timestamp", "ttl", "content_hash",
 		"validation_fields", NULL };
 	static const char *const first[] = { "v", "cid", "status", "url", NULL };
-	static const char *const second[] = { "auth", "proof", "headers", NULL };
+	static const char *const second[] = { "auth", "proof", "scan", "sig", "headers", NULL };
 	struct span ours = span_of("{}"), encoding;
 	bool base64;
 

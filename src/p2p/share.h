@@ -17,8 +17,8 @@
  * `reference_peers` and sends no peer_info, is sent what is put by name. A token counts once, from whomever.
  *
  * Answers: what was only passed on is asked for in turn, of who is nearer to a holder. At most SHARE_STREAMS
- * a peer at once, below the buckets of messages and bytes, which withhold window and never drop. A body above
- * SHARE_MEMORY_BODY is received into an unlinked temporary file.
+ * a peer at once, below the buckets of messages and bytes, which withhold window and never drop; "busy" while
+ * SHARE_FLIGHT_MAX are on their way. A body above SHARE_MEMORY_BODY comes into an unlinked temporary file.
  */
 #ifndef P2P_SHARE_H
 #define P2P_SHARE_H

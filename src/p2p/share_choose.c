@@ -78,10 +78,10 @@ struct member *choose_member(struct share *s, const struct share_want *w, const 
 {
 	struct member *m = choose_holder(s, w, c);
 
+	if (m == NULL && w->unannounced)
+		return next_unannounced(s, w, c);
 	if (m != NULL || w->cid.n > 0 || w->passed_to != NULL)
 		return m;
-	if (w->unannounced)
-		return next_unannounced(s, w, c);
 	return c->n == 0 ? coordinator(s, w->key) : NULL;
 }
 

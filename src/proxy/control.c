@@ -107,6 +107,11 @@ static bool is_for_key(struct span path)
 	return span_eq(path, "/_ghoard/") || span_eq(path, "/_ghoard/stats");
 }
 
+void control_send(struct exchange *x, int status, struct span body)
+{
+	reply(x, status, status == 200 ? "application/octet-stream" : TEXT, body);
+}
+
 void control_answer(const struct control *c, struct exchange *x, struct span target)
 {
 	struct span path = span_before(target, '?'), query = span_sub(target, path.n + 1, target.n);
@@ -132,6 +137,8 @@ void control_answer(const struct control *c, struct exchange *x, struct span tar
 		act(c, x, c->forget);
 	else if (span_eq(path, "/_ghoard/cache/put"))
 		put(c, x, query);
+	else if (span_eq(path, "/_ghoard/scan"))
+		c->scan(c->arg, x, query);
 	else if (span_eq(path, "/_ghoard/stop"))
 		act(c, x, c->stop);
 	else

@@ -550,11 +550,13 @@ void proxy_forget(void *arg, void *note)
 
 void proxy_on_gone(void *arg, struct exchange *x)
 {
+	struct proxy *p = arg;
 	struct visit *v = exchange_get(x);
 
-	(void)arg;
-	if (v == NULL)
+	if (v == NULL) {
+		p->p.control_gone(p->p.arg, x);
 		return;
+	}
 	note(v, v->status, v->status != 0, "client left");
 	dispose(v);
 }

@@ -39,6 +39,7 @@ struct proxy_params {
 	/* A request for /_ghoard…: answers it, and returns true; false: no such path. The exchange is whole
 	 * (its body was thrown away). */
 	bool (*control)(void *arg, struct exchange *, struct span path);
+	void (*control_gone)(void *arg, struct exchange *);	/* perhaps before its answer */
 	void *arg;
 };
 

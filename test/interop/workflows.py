@@ -139,6 +139,11 @@ class Runner:
     def close(self):
         shutil.rmtree(self.home, ignore_errors=True)
 
+    def _file(self):
+        """The one workflow there is."""
+        (path,) = (self.tree / ".github" / "workflows").iterdir()
+        return path.relative_to(self.tree)
+
     def __call__(self, event="push", rc=0, payload=None, secrets=None, env=None, seconds=120, more=()):
         """Run the workflows of an event; `payload` is the event's, `env` the whole runner's."""
         head = scanning.git(self.tree, "rev-parse", "HEAD")
@@ -151,6 +156,8 @@ class Runner:
             "NODE_EXTRA_CA_CERTS": self.fake.ca,
             "GIT_CONFIG_NOSYSTEM": "1",
             "DOCKER_HOST": "",
+            # as the runner has it, and act has not
+            "GITHUB_WORKFLOW_REF": f"{scanning.REPO}/{self._file()}@refs/heads/main",
             **(env or {}),
         }
         command = [

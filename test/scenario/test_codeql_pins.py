@@ -21,6 +21,7 @@ def test_in_actions_the_matrix_must_be_said(job):
     job.store(None, "--allow-unpinned", **ACTIONS)
     assert job.check("--allow-unpinned", rc=0, **ACTIONS)["pinned"] is False
     assert job.check(rc=1, **ACTIONS)["reason"] == "miss-config"
+    assert not job.check(rc=1, GHOARD_MATRIX="", **ACTIONS)["skip"], "whose matrix it was nobody knows"
 
 
 @pytest.mark.parametrize("args, env", [
@@ -100,6 +101,7 @@ def test_a_workflow_of_another_commit_than_the_checkout_s(job):
 @pytest.mark.parametrize("uses, pinned", [
     ("o/r/.github/workflows/x.yml@main", False),
     ("'o/r/.github/workflows/x.yaml@v4'  # comment", False),
+    ("'o/r/.github/workflows/a x.yml@main'", False),
     ("o/r/.github/workflows/x.yml@" + "a1" * 20, True),
     ("./.github/workflows/x.yml", True),
     ("actions/checkout@v5", True),
@@ -234,13 +236,14 @@ def test_the_variable_of_a_version_manager_is_an_input(job, manager, name, value
     assert "9.9" in job.check(rc=1, **{name: "9.9"})["detail"], "not there, so whatever is fetched"
 
 
-@pytest.mark.parametrize("where", [".asdf/shims", ".local/share/mise/shims", ".volta/bin"])
+@pytest.mark.parametrize("where", [".asdf/shims", ".local/share/mise/shims", ".volta/bin", "snap/bin"])
 def test_a_shim_that_is_not_understood_is_not_pinned(job, where):
     home = built(job, "pyenv")
     job.env["PATH"] = home / where
-    if "volta" in where:
-        program(home / where / "volta-shim")
-        (home / where / "node").symlink_to("volta-shim")
+    shared = {".volta/bin": "volta-shim", "snap/bin": "snap"}.get(where)
+    if shared:
+        program(home / where / shared)
+        (home / where / "node").symlink_to(shared)
     else:
         program(home / where / "node")
     found = job.check(rc=1)
@@ -535,3 +538,38 @@ def test_a_workflow_that_was_overwritten_is_not_what_runs(job):
     job.commit("another workflow")
     overwrite()
     assert job.check(rc=1, GITHUB_WORKFLOW_SHA=job.head)["reason"] == "miss-config"
+
+
+def test_a_called_workflow_that_was_overwritten_is_not_what_runs(job):
+    called, actions = job.tree / ".github" / "workflows" / "x.yml", {**ACTIONS, "GHOARD_MATRIX": ""}
+    (job.tree / WORKFLOW).write_text("jobs: {a: {uses: ./.github/workflows/x.yml}}\n")
+    called.write_text("on: workflow_call  # two\n")
+    job.commit()
+    job.scan(GHOARD_INPUTS="", GITHUB_WORKFLOW_SHA=job.head, **actions)
+    assert job.check(rc=0, GHOARD_INPUTS="", GITHUB_WORKFLOW_SHA=job.head, **actions)["skip"]
+    called.write_text("on: workflow_call  # one\n")
+    job.commit("another workflow")
+    called.write_text("on: workflow_call  # two\n")
+    found = job.check(rc=1, GHOARD_INPUTS="", GITHUB_WORKFLOW_SHA=job.head, **actions)
+    assert found["reason"] == "miss-config"
+
+
+def test_alternates_that_name_each_other_end(job):
+    """They are followed as git does; 40 that lead back to themselves were 40^5 folders."""
+    objects = job.tree / ".git" / "objects"
+    (objects / "info" / "alternates").write_text(f"{objects}\n" * 40)
+    head = job.head
+    (objects / head[:2] / head[2:]).unlink()
+    job.check(rc=1, GITHUB_SHA=head, timeout=20)
+
+
+def test_an_sdk_beside_another(job):
+    job.key = ("--language", "csharp", "--codeql-version", "2.25.6", "--category", "/language:csharp")
+    folder = job.folder / "dotnet"
+    program(folder / "dotnet")
+    (folder / "sdk" / "8.0.100").mkdir(parents=True)
+    job.env = {"PATH": folder}
+    first = job.check(rc=1)["config"]
+    assert job.check(rc=1)["config"] == first
+    (folder / "sdk" / "8.0.101").mkdir()
+    assert job.check(rc=1)["config"] != first

@@ -289,3 +289,26 @@ def test_bytes_that_an_older_commit_left(job):
     assert not job.check(rc=1)["skip"]
     run(job, "rm app.py; git checkout -q .")
     assert job.check(rc=0)["skip"]
+
+
+@pytest.mark.parametrize("change", [
+    # only the last move is left in the reflog
+    "git checkout -q -B main plain; git reflog expire --expire=now --all;"
+    ' echo "$(git rev-parse HEAD) $(git rev-parse HEAD) a <a> 1 +0" >.git/logs/HEAD',
+    # HEAD has not moved, and the index is another commit's
+    "git rm -q .gitattributes",
+    "git checkout -q plain -- .; git rm -q .gitattributes; git write-tree",
+])  # fmt: skip
+def test_bytes_that_were_left_without_a_trace(job, change):
+    """As above, in a checkout such as actions/checkout makes."""
+    run(job, "printf '*.py eol=crlf\\n' >.gitattributes; git add .; git commit -qm crlf")
+    crlf = job.head
+    run(job, "git rm -q .gitattributes; git commit -qm plain; git tag plain")
+    fresh = Job(job.ghoard, job.folder / "fresh", job)
+    fresh.scan()
+    origin, job.tree = job.tree, job.folder / "other"
+    job.tree.mkdir()
+    run(job, f"git init -q; git fetch -q --tags {origin}; git checkout -q -B main {crlf}; sleep 1.1")
+    run(job, change)
+    assert b"\r" in (job.tree / "app.py").read_bytes()
+    assert not job.check()["skip"]

@@ -1,6 +1,7 @@
 """Handing out inside a job: masks, environment files, exec; against the runner's own rules."""
 
 import base64
+import ctypes
 import json
 import os
 import random
@@ -151,11 +152,12 @@ def test_the_json_input(vault):
         {"name": "A", "value": 'with "quotes"\nand lines', "scope": "repo", "ttl_hours": 24},
         {"name": "B", "value": " ", "scope": "global", "ttl": "90s"},
         {"name": "C", "value": "🗝️ \\u0041"},
+        {"name": "D", "value": "of an instant", "ttl_hours": 0.0001},
     ]
     env = {"GITHUB_REPOSITORY": "o/r", "INPUT": json.dumps(given)}
     _, defined, output, _ = vault.step("--from-json-env", "INPUT", env=env, rc=0)
     assert defined == {g["name"]: g["value"] for g in given}
-    assert output == {"count": "3", "status": "success"}
+    assert output == {"count": "4", "status": "success"}
     listed = {r["name"]: r for r in vault("ls", "--json", rc=0).json}
     assert listed["A"]["scope_filter"] == "o/r" and listed["C"]["expires_at"] is None
     for bad in (
@@ -530,3 +532,62 @@ def test_nothing_stays_in_memory_of_others(vault, tmp_path, command):
     assert process.wait(10) == 0
     assert vault("get", "A", rc=0).out == value
     assert not found
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+SEIZE, CONT, DETACH, AT_EXIT = 0x4206, 7, 17, 0x40
+
+
+def ptrace(request, pid, data=0):
+    args = [ctypes.c_long(request), ctypes.c_long(pid), ctypes.c_void_p(0), ctypes.c_void_p(data)]
+    return LIBC.ptrace(*args) == 0
+
+
+def look_at_the_end(pid, look):
+    """What `look` says when the process has run to its end and its memory is still there."""
+    while True:
+        _, status = os.waitpid(pid, 0)
+        assert os.WIFSTOPPED(status), "it ended unseen"
+        if status >> 8 == signal.SIGTRAP | 6 << 8:
+            break
+        ptrace(CONT, pid, os.WSTOPSIG(status) if status >> 16 == 0 else 0)
+    seen = look()
+    ptrace(DETACH, pid)
+    return seen
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root may read another process's memory here; that it is so is the point"
+)
+@pytest.mark.parametrize("command", ["exec", "exec --redact", "rekey", "rm"])
+def test_nothing_stays_in_memory_at_the_end(vault, tmp_path, command):
+    """Values and keys are gone when the process ends, also those that `exec`'s filter had to know until then,
+    and both of `rekey`'s; the command that `exec` runs finds no key in its own."""
+    needle = "needle-" + os.urandom(12).hex()
+    vault.set("A", "".join(f"{needle}-{i:05d}." for i in range(1500)))
+    keys = [(vault.folder / ".master_key").read_bytes()]
+    os.mkfifo(tmp_path / "summary")
+    words = command.split()
+    words += {"exec": ["--names", "A", "--", "/bin/sh", "-c", "unset A; exec sleep 0.3"], "rm": ["A"]}.get(
+        words[0], []
+    )
+    words[1:1] = ["--access", "off"] if words[0] == "exec" else []
+    env = vault.ghoard.environment(more=vault.env | {"GITHUB_STEP_SUMMARY": tmp_path / "summary"})
+    process = subprocess.Popen([BINARY, "cred", *words], env=env, stdout=subprocess.PIPE)
+    wait_for(lambda: asleep_in(process.pid, 2, 257))
+    if not ptrace(SEIZE, process.pid, AT_EXIT):
+        process.kill()
+        pytest.skip("no ptrace here")
+    # the search works: at the summary exec has the values still to hand out, the others their folder's name
+    known = needle if words[0] == "exec" else str(vault.folder)
+    assert memory_has(process.pid, known.encode())
+    with open(tmp_path / "summary") as reader:
+        reader.read()
+    if command == "rekey":
+        keys.append((vault.folder / ".master_key").read_bytes())
+        assert keys[0] != keys[1]
+    needles = [needle.encode(), base64.b64encode(needle.encode())[:-4], *keys, *map(base64.b64decode, keys)]
+    seen = look_at_the_end(process.pid, lambda: [memory_has(process.pid, n) for n in needles])
+    process.stdout.close()
+    assert process.wait(10) == 0
+    assert seen == [False] * len(needles)

@@ -49,6 +49,7 @@ def test_a_named_file_and_a_systemd_credential(vault, tmp_path):
 def test_a_passphrase(vault, tmp_path):
     words = tmp_path / "words"
     words.write_text("correct horse battery staple\n")
+    words.chmod(0o600)
     vault.set("A", "value")
     vault.env["GHOARD_PASSPHRASE_FILE"] = words
     vault("rekey", "--to", "passphrase", rc=0)
@@ -78,10 +79,28 @@ def test_a_passphrase(vault, tmp_path):
     assert vault("get", "A", rc=0).out == b"value"
 
 
+def test_a_passphrase_that_others_can_read(vault, tmp_path):
+    words = tmp_path / "words"
+    words.write_text("correct horse battery staple\n")
+    vault.set("A", "value")
+    vault.env["GHOARD_PASSPHRASE_FILE"] = words
+    before = {p.name: p.read_bytes() for p in vault.folder.iterdir()}
+    for mode in (0o644, 0o604, 0o602):
+        words.chmod(mode)
+        run = vault("rekey", "--to", "passphrase", rc=5)
+        assert str(words) in run.err and "by others" in run.err
+    assert {p.name: p.read_bytes() for p in vault.folder.iterdir()} == before
+    # a pipe has no such mode
+    vault.env["GHOARD_PASSPHRASE_FILE"] = "/dev/stdin"
+    vault("rekey", "--to", "passphrase", input=b"correct horse battery staple\n", rc=0)
+    assert vault("get", "A", input=b"correct horse battery staple", rc=0).out == b"value"
+
+
 def test_the_kernel_remembers_the_passphrase(vault, tmp_path):
     """A second command is spared the derivation; wrong words do not matter until the kernel forgets."""
     words = tmp_path / "words"
     words.write_text("correct horse battery staple")
+    words.chmod(0o600)
     vault.set("A", "value")
     vault.env["GHOARD_PASSPHRASE_FILE"] = words
     vault("rekey", "--to", "passphrase", rc=0)

@@ -151,6 +151,11 @@ def test_life(vault):
     assert vault("get", "A", rc=0).out == b"one"
     assert vault("get", "NL", rc=0).out == b"two\n"
     vault("get", "NONE", rc=1)
+    for i, (ttl, seconds) in enumerate({"1500ms": 2, "1.5h": 5400, "90": 90, "2w": 1209600}.items()):
+        vault.set(f"T{i}", "x", "--ttl", ttl)
+        record = Reference(vault.folder).all[f"T{i}"]
+        assert round(record["expires_at"] - record["created_at"]) == seconds
+        vault("rm", f"T{i}", rc=0)
     vault("set", "bad-name", input=b"x", rc=2)
     vault("set", "A", "--scope", "planet", input=b"x", rc=2)
     vault("set", "A", "--scope", "repo", input=b"x", rc=2)
@@ -175,7 +180,31 @@ def test_life(vault):
     vault("rm", "A", rc=0)
     vault("rm", "A", rc=1)
     assert "A" not in Reference(vault.folder).all and "SHORT" not in Reference(vault.folder).all
-    assert [e["details"]["removed"] for e in vault.audit(action="cleanup")] == [1]
+    assert [(e["credential"], e["details"]["reason"]) for e in vault.audit(action="cleanup")] == [
+        ("SHORT", "expired")
+    ]
+
+
+def test_cleanup_names_what_goes(vault):
+    """A line each, as the reference writes it; a previous version is told from a credential."""
+    vault.set("STAYS", "x")
+    vault.set("A", "x", "--ttl", "1s", "--scope", "repo", "--filter", "o/r")
+    vault.set("A", "x", "--ttl", "1s")
+    vault.set("ROTATED", "first")
+    vault("rotate", "ROTATED", "--grace", "1s", input=b"second", rc=0)
+    time.sleep(1.1)
+    assert vault("cleanup", "--json", rc=0).json == {"removed": 2, "previous": 1}
+    lines = [(e["credential"], e["details"]) for e in vault.audit(action="cleanup")]
+    told = [(n, d["reason"], d["scope"], d["scope_filter"], d["previous"]) for n, d in lines]
+    assert sorted(told, key=str) == [
+        ("A", "expired", "global", None, False),
+        ("A", "expired", "repo", "o/r", False),
+        ("ROTATED", "expired", "global", None, True),
+    ]
+    assert ["gen" in d for _, d in lines] == [False, False, True]
+    vault("audit", "verify", rc=0)
+    vault("cleanup", rc=0)
+    assert len(vault.audit(action="cleanup")) == 3
 
 
 def test_rotation(vault):

@@ -78,6 +78,13 @@ static void test_what_is_not_understood(void **state)
 	expect("? packs\n: [a/b]\n", "pack ? packs; pack : [a/b]; ");
 	expect("packs: *all\n", "block packs; pack *all; ");
 	expect("<<: {packs: [a/b]}\n", "pack <<: {packs: [a/b]}; ");
+	expect("queries:\n  - uses:\n      o/r@main\n", "block queries; uses of the next line; ");
+	expect("queries:\n  - uses\t: o/r@main\n", "block queries; uses o/r@main; ");
+	expect("queries:\n  - ? uses\n    : o/r@main\n", "block queries; pack - ? uses; ");
+	expect("name: x\n? packs\n: - a/b\n", "block name; pack ? packs; ");
+	expect("queries:\n  - \"\\x75ses\": o/r@main\n", "block queries; pack - \"\\x75ses\": o/r@main; ");
+	expect("queries: [{name: 'a #', uses: o/r@main}]\n", "block queries; uses o/r@main; ");
+	expect("packs: [\"a/b@1.2.3 #\", c/d]  # why\n", "block packs; pack a/b@1.2.3 #; pack c/d; ");
 }
 
 int main(void)

@@ -403,7 +403,7 @@ static void test_unable(void **state)
 	struct settings *s = load();
 	assert_int_equal(n_warnings, 0);
 	assert_false(settings_bool(s, "discovery.methods.dht"));
-	assert_false(settings_bool(s, "discovery.methods.mdns"));
+	assert_true(settings_bool(s, "discovery.methods.mdns"));
 	assert_string_equal(settings_text(s, "discovery.methods.dht"), "false");
 	settings_free(s);
 	p2p_file("discovery:\n  methods:\n    dht: true\n");

@@ -164,6 +164,7 @@ static void test_variables(void **state)
 		{ "CACHE_DEFAULT_TTL", "cache.default_ttl", 0 },
 		{ "GITHUB_CACHE_SIZE", "cache.max_size", 0 },
 		{ "ENABLE_PEER_DISCOVERY", "p2p.peer_discovery", 0 },
+		{ "GHOARD_MDNS", "discovery.methods.mdns", 0 },
 		{ "CACHE_DIR", "cache.directory", 0 },
 		{ "CACHE_BOOTSTRAP_PEERS", "p2p.bootstrap_peers", 0 },
 		{ "CODEQL_CACHE_DIR", "codeql.directory", 0 },

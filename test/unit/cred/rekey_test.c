@@ -1,3 +1,6 @@
+#include <sys/prctl.h>
+
+#include "cred/keyring.h"
 #include "vaults.h"
 
 static const struct {
@@ -145,6 +148,120 @@ static void test_killed_file(void **state)
 	killed(MASTERKEY_FILE, MASTERKEY_FILE, 1);
 }
 
+/* ---- the desktop's keyring: a program that keeps its entries as files in "ring" ---- */
+
+static const char ring_tool[] = "#!/bin/sh\n"
+				"verb=$1 u=\n"
+				"while [ $# -gt 0 ]; do [ \"$1\" = username ] && u=$2; shift; done\n"
+				"case $verb in\n"
+				"store) cat > ring/.new.$$ && mv ring/.new.$$ \"ring/$u\";;\n"
+				"lookup) [ ! -f \"ring/$u\" ] && exit 1; cat \"ring/$u\";;\n"
+				"clear) [ ! -f \"ring/$u\" ] && exit 1; rm \"ring/$u\";;\n"
+				"esac\n";
+
+static void make_ring(void)
+{
+	static char path[4096];
+
+	assert_non_null(getcwd(path, sizeof(path) - 16));
+	strcat(path, "/secret-tool");
+	spill(path, ring_tool, sizeof(ring_tool) - 1);
+	assert_int_equal(chmod(path, 0700), 0);
+	assert_int_equal(mkdir("ring", 0700), 0);
+	setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=none", 1);
+	keyring_use_tool(path);
+	/* a tool that outlives its caller is waited for here */
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+}
+
+static size_t ring_entries(void)
+{
+	DIR *d = opendir("ring");
+	struct dirent *e;
+	size_t n = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL)
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+/* The new key is where it should be, the old one and what was made on the way nowhere. */
+static void check_ring_end(enum masterkey_source from, enum masterkey_source where, bool moved)
+{
+	enum masterkey_source now = moved ? where : from;
+	struct vault *v = opened(false);
+
+	assert_int_equal(v->source, now);
+	vault_free(v);
+	assert_int_equal(ring_entries(), now == MASTERKEY_RING);
+	assert_int_equal(access("ring/" KEYRING_NAME, F_OK) == 0, now == MASTERKEY_RING);
+	assert_int_equal(access("c/.master_key", F_OK) == 0, now == MASTERKEY_FILE);
+	assert_int_equal(access("c/.keyring.next", F_OK), -1);
+	assert_int_equal(access("c/.master_key.next", F_OK), -1);
+}
+
+/* true: it ended before its end. */
+static bool end_at(enum masterkey_source where, unsigned at)
+{
+	int status = -1, other;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct vault *v = try_open(true);
+
+		if (v == NULL)
+			_exit(9);
+		file_fault_after(at);
+		_exit(rekey_to(v, where, &err) == 0 ? 0 : 8);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	while (waitpid(-1, &other, 0) > 0)
+		;
+	assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 137);
+	return WEXITSTATUS(status) == 137;
+}
+
+static void killed_ring(enum masterkey_source from, enum masterkey_source where)
+{
+	unsigned at = 1, moved = 0;
+	bool ended = true;
+
+	for (; ended && at < 300; at++) {
+		uint8_t before[4096], after[4096];
+		size_t n;
+
+		assert_int_equal(system("rm -rf c ring/*"), 0);
+		keep("ONE", "1");
+		keep("TWO", "2");
+		if (from == MASTERKEY_RING)
+			assert_int_equal(to(from), 0);
+		n = slurp("c/credentials.json.enc", before, sizeof(before));
+		ended = end_at(where, at);
+		check("after the end");
+		bool is_new = slurp("c/credentials.json.enc", after, sizeof(after)) != n ||
+		    memcmp(before, after, n) != 0;
+
+		moved += is_new;
+		keep("THREE", "3");
+		check("after a write");
+		check_ring_end(from, where, is_new);
+	}
+	assert_false(ended);
+	assert_true(at > 30 && moved > 3 && moved < at);
+}
+
+static void test_killed_ring(void **state)
+{
+	(void)state;
+	make_ring();
+	killed_ring(MASTERKEY_FILE, MASTERKEY_RING);
+	killed_ring(MASTERKEY_RING, MASTERKEY_FILE);
+	killed_ring(MASTERKEY_RING, MASTERKEY_RING);
+	unsetenv("DBUS_SESSION_BUS_ADDRESS");
+}
+
 /* A derivation takes its time, more under the sanitizers: each ninth step, and the kernel's keyring where
  * it is */
 static void test_killed_pass(void **state)
@@ -210,7 +327,7 @@ static void test_killed_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(test_moves), T(test_wrong_words), T(test_rounds),
-		T(test_killed_file), T(test_killed_pass), T(test_killed_words) };
+		T(test_killed_file), T(test_killed_pass), T(test_killed_words), T(test_killed_ring) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

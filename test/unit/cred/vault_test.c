@@ -212,9 +212,9 @@ static void test_rotate(void **state)
 	safe_buf(&safe, &b, 100);
 	assert_int_equal(vault_value(v, r->prev.value, &b, &err), 0);
 	assert_true(span_eq(buf_span(&b), "old"));
-	vault_cleanup(v, clock_wall(), &expired, &previous);
+	vault_cleanup(v, clock_wall(), NULL, NULL, &expired, &previous);
 	assert_int_equal(expired + previous, 0);
-	vault_cleanup(v, clock_wall() + 6 * CLOCK_SEC, &expired, &previous);
+	vault_cleanup(v, clock_wall() + 6 * CLOCK_SEC, NULL, NULL, &expired, &previous);
 	assert_int_equal(expired, 0);
 	assert_int_equal(previous, 1);
 	assert_int_equal(commit(v, "cleanup"), 0);
@@ -318,7 +318,7 @@ static void change_cleanup(struct vault *v)
 {
 	size_t expired, previous;
 
-	vault_cleanup(v, clock_wall() + 10 * CLOCK_SEC, &expired, &previous);
+	vault_cleanup(v, clock_wall() + 10 * CLOCK_SEC, NULL, NULL, &expired, &previous);
 	assert_int_equal(expired, 1);
 }
 
