@@ -18,7 +18,8 @@ TRUST = "security:\n  access_control:\n    verify_repository_access: false\n"
 
 
 def doctor(daemon):
-    run = daemon.ghoard("doctor", "--offline", "--socket", daemon.socket, env={"CACHE_P2P_SHARED_SECRET": SECRET})
+    env = {"CACHE_P2P_SHARED_SECRET": SECRET}
+    run = daemon.ghoard("doctor", "--offline", "--socket", daemon.socket, env=env)
     return run.out.decode()
 
 
@@ -73,7 +74,7 @@ def etc(tmp_path):
 
 
 def test_members_trust_each_other(peers, etc, fake, monkeypatch):
-    """verify_repository_access: false, in /etc/ghoard: another token's entry is served without asking GitHub."""
+    """verify_repository_access: false in /etc/ghoard: another token's entry is served, unasked."""
     a = peers("a")
     monkeypatch.setattr(rig, "BINARY", etc(TRUST))
     b = peers("b", to=a)
