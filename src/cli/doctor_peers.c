@@ -1,7 +1,9 @@
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/jscan.h"
 #include "base/json.h"
 #include "cli/app.h"
 #include "cli/daemon.h"
@@ -36,6 +38,21 @@ static void judge(struct doctor *d, const struct json *o)
 	    addrs > 0 ? NULL : "others cannot dial it; look at network.listen.addresses",
 	    "the daemon is connected to %zu peers and listens on %s", n,
 	    addrs > 0 ? json_str(json_at(json_get(o, "addrs"), 0)) : "no address");
+}
+
+/* Each waits its whole budget and then asks GitHub all the same. */
+static void judge_answers(struct doctor *d, struct span report)
+{
+	uint64_t late = 0, asked = 0;
+	struct span n;
+
+	if (jscan_path(report, "sharing.late", &n) == 1)
+		span_u64(n, INT64_MAX, &late);
+	if (jscan_path(report, "sharing.asked", &n) == 1)
+		span_u64(n, INT64_MAX, &asked);
+	if (late > asked / 5)
+		doctor_say(d, DOCTOR_WARN, "p2p", "`ghoard peers ping` shows who is silent",
+		    "%" PRIu64 " of %" PRIu64 " look-ups got no answer from peers in time", late, asked);
 }
 
 static void judge_registry(struct doctor *d, const struct json *r)
@@ -73,6 +90,7 @@ static void look_at_daemon(struct doctor *d, const char *socket)
 	if (daemon_ask(socket, "GET", "/_ghoard/peers", &b, &err) == 0 &&
 	    json_parse(buf_span(&b), &o) == 0) {
 		judge(d, o);
+		judge_answers(d, buf_span(&b));
 		judge_registry(d, json_get(o, "registry"));
 		judge_mdns(d, json_get(o, "mdns"));
 	}

@@ -247,11 +247,13 @@ void p2p_report(const struct share *s, struct json *o)
 		const char *name;
 		uint64_t value;
 	} rows[] = { { "asked", t->asked }, { "hits", t->hits }, { "misses", t->misses }, { "late", t->late },
-		{ "served", t->served }, { "refused", t->refused }, { "announced", t->announced },
-		{ "heard", t->heard }, { "dropped", t->dropped }, { "invalidated", t->invalidated },
-		{ "busy_sent", t->busy_sent }, { "busy_heard", t->busy_heard }, { "bad_body", t->bad_body },
-		{ "bad_seal", t->bad_seal }, { "bad_message", t->bad_message }, { "named_in", t->named_in },
-		{ "named_out", t->named_out }, { "bytes_in", t->bytes_in }, { "bytes_out", t->bytes_out } };
+		{ "denied", t->denied }, { "cleared", t->cleared }, { "unasked", t->unasked },
+		{ "passed", t->passed }, { "served", t->served }, { "refused", t->refused },
+		{ "announced", t->announced }, { "heard", t->heard }, { "dropped", t->dropped },
+		{ "invalidated", t->invalidated }, { "busy_sent", t->busy_sent },
+		{ "busy_heard", t->busy_heard }, { "bad_body", t->bad_body }, { "bad_seal", t->bad_seal },
+		{ "bad_message", t->bad_message }, { "named_in", t->named_in }, { "named_out", t->named_out },
+		{ "bytes_in", t->bytes_in }, { "bytes_out", t->bytes_out } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		json_put_int(n, rows[i].name, (int64_t)rows[i].value);

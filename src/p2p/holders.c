@@ -18,6 +18,7 @@ struct row {
 	int64_t timestamp, until;
 	uint64_t size;
 	const void *peers[HOLDERS_PEERS_MAX];
+	uint8_t hops[HOLDERS_PEERS_MAX], least;	/* of each; the fewest ever */
 	size_t npeers, bytes;
 	char text[];
 };
@@ -118,6 +119,7 @@ static bool forget_peer(struct holders *h, struct row *r, const void *peer)
 			continue;
 		disown(h, r, peer);
 		r->peers[i] = r->peers[--r->npeers];
+		r->hops[i] = r->hops[r->npeers];
 		break;
 	}
 	if (r->npeers > 0)
@@ -182,6 +184,7 @@ static struct row *make_row(struct holders *h, const struct message_entry *e)
 	r->next = h->buckets[r->bucket];
 	h->buckets[r->bucket] = r;
 	link_newest(h, r);
+	r->least = UINT8_MAX;
 	r->bytes = row_bytes(e);
 	h->bytes += r->bytes;
 	h->n++;
@@ -225,6 +228,17 @@ bool holders_names(struct holders *h, const void *peer, const struct message_ent
 	return r != NULL && names(r, peer);
 }
 
+static void note_hops(struct row *r, const void *peer, unsigned hops)
+{
+	uint8_t n = hops < UINT8_MAX ? (uint8_t)hops : UINT8_MAX;
+
+	for (size_t i = 0; i < r->npeers; i++)
+		if (r->peers[i] == peer && n < r->hops[i])
+			r->hops[i] = n;
+	if (n < r->least)
+		r->least = n;
+}
+
 enum holders_added holders_add(struct holders *h, const void *peer, const struct message_entry *e,
     int64_t now, int64_t ttl_max)
 {
@@ -237,6 +251,7 @@ enum holders_added holders_add(struct holders *h, const void *peer, const struct
 		return HOLDERS_DROPPED;
 	r = find_row(h, e);
 	if (r != NULL && names(r, peer)) {
+		note_hops(r, peer, e->hops);
 		unlink_age(h, r);
 		link_newest(h, r);
 		return HOLDERS_KNOWN;
@@ -258,7 +273,9 @@ enum holders_added holders_add(struct holders *h, const void *peer, const struct
 	}
 	o->rows++;
 	o->bytes += r->bytes;
+	r->hops[r->npeers] = UINT8_MAX;
 	r->peers[r->npeers++] = peer;
+	note_hops(r, peer, e->hops);
 	r->until = life_end(e, now, ttl_max);
 	return what;
 }
@@ -269,7 +286,13 @@ static bool before(const struct holder *a, const struct holder *b, struct span a
 {
 	if (auth.n > 0 && span_same(a->auth, auth) != span_same(b->auth, auth))
 		return span_same(a->auth, auth);
-	return a->timestamp > b->timestamp;
+	return a->timestamp != b->timestamp ? a->timestamp > b->timestamp : a->hops < b->hops;
+}
+
+static struct holder holder_of(const struct row *r, size_t i)
+{
+	return (struct holder){ r->peers[i], r->cid, r->auth, r->timestamp, r->until, r->size, r->hops[i],
+		r->hops[i] <= r->least };
 }
 
 static size_t insert(struct holder *out, size_t n, size_t max, const struct holder *x, struct span auth)
@@ -296,7 +319,7 @@ size_t holders_find(struct holders *h, struct span key, struct span auth, int64_
 		if (!span_same(r->key, key) || r->timestamp <= after || r->until <= now)
 			continue;
 		for (size_t i = 0; i < r->npeers; i++) {
-			struct holder x = { r->peers[i], r->cid, r->auth, r->timestamp, r->until, r->size };
+			struct holder x = holder_of(r, i);
 
 			n = insert(out, n, max, &x, auth);
 		}
@@ -310,8 +333,7 @@ size_t holders_find_cid(struct holders *h, struct span cid, int64_t now, struct 
 
 	for (const struct row *r = h->newest; r != NULL && n < max; r = r->older)
 		for (size_t i = 0; span_same(r->cid, cid) && r->until > now && i < r->npeers && n < max; i++)
-			out[n++] = (struct holder){ r->peers[i], r->cid, r->auth, r->timestamp, r->until,
-				r->size };
+			out[n++] = holder_of(r, i);
 	return n;
 }
 

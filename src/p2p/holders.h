@@ -34,6 +34,8 @@ struct holder {
 	int64_t timestamp;		/* µs, as announced */
 	int64_t until;			/* µs, wall clock: when its life ends */
 	uint64_t size;
+	unsigned hops;			/* as it told them: 0, it holds it itself */
+	bool nearest;			/* nobody ever told fewer */
 };
 
 enum holders_added { HOLDERS_NEW, HOLDERS_KNOWN, HOLDERS_DROPPED };
@@ -47,8 +49,8 @@ enum holders_added holders_add(struct holders *, const void *peer, const struct 
     int64_t ttl_max);
 /* Has this peer announced just this (key, CID, time)? */
 bool holders_names(struct holders *, const void *peer, const struct message_entry *);
-/* Those of this key that live at `now` and are newer than `after` (µs; 0: any), the newest first; with `auth`
- * not empty those of that tag come first. How many. */
+/* Those of this key that live at `now` and are newer than `after` (µs; 0: any), the newest first, of those
+ * who hold before who passed on; with `auth` not empty those of that tag come first. How many. */
 size_t holders_find(struct holders *, struct span key, struct span auth, int64_t after, int64_t now,
     struct holder *out, size_t max);
 /* Those that hold a body of this CID, the newest announced first. */

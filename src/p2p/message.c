@@ -422,11 +422,23 @@ void message_put_request(struct buf *b, struct span key, struct span cid)
 
 #define DATA_MARK ",\"data\":"
 
+static void begin_hit(struct buf *b, uint64_t size)
+{
+	buf_addf(b, "{\"type\":\"cache_response\",\"answer\":\"hit\",\"size\":%" PRIu64 ",\"entry\":", size);
+}
+
+void message_put_passed(struct buf *b, struct span file, uint64_t size)
+{
+	begin_hit(b, size);
+	buf_addspan(b, file);
+	buf_addc(b, '}');
+}
+
 int message_put_hit(struct buf *b, struct span image, uint64_t size)
 {
 	if (!span_ends(image, DATA_MARK) || image.p[0] != '{')
 		return ERR_DAMAGED;
-	buf_addf(b, "{\"type\":\"cache_response\",\"answer\":\"hit\",\"size\":%" PRIu64 ",\"entry\":", size);
+	begin_hit(b, size);
 	buf_addspan(b, span_sub(image, 0, image.n - (sizeof(DATA_MARK) - 1)));
 	buf_adds(b, "}}");
 	return 0;

@@ -98,6 +98,8 @@ void message_put_invalidate(struct buf *, const struct span *prefixes, size_t n,
 void message_put_request(struct buf *, struct span key, struct span cid);	/* one of them is empty */
 /* `image` is an entry's file up to its data member's value: `…,"data":`; ERR_DAMAGED: it is not. */
 int message_put_hit(struct buf *, struct span image, uint64_t size);
+/* The same of a hit that came: its `file`. */
+void message_put_passed(struct buf *, struct span file, uint64_t size);
 void message_put_miss(struct buf *);
 void message_put_busy(struct buf *, int64_t retry_ms);
 void message_put_error(struct buf *, const char *code, const char *text);

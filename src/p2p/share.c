@@ -478,6 +478,8 @@ void share_free(struct share *s)
 	if (s == NULL)
 		return;
 	s->closing = true;
+	for (struct member *m = s->members; m != NULL; m = m->next)
+		serve_forget(m);
 	while (s->calls != NULL)
 		share_cancel(s->calls);
 	while (s->members != NULL)

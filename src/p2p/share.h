@@ -16,9 +16,9 @@
  * holds, from peers that are and were no members. Who sent a token that verifies, or is among
  * `reference_peers` and sends no peer_info, is sent what is put by name. A token counts once, from whomever.
  *
- * Answers: at most SHARE_STREAMS a peer at once, below the buckets of messages and bytes, which withhold
- * window and never drop; "busy" while SHARE_FLIGHT_MAX are on their way to peers. A body above
- * SHARE_MEMORY_BODY is received into an unlinked temporary file.
+ * Answers: what was only passed on is asked for in turn, of who is nearer to a holder. At most SHARE_STREAMS
+ * a peer at once, below the buckets of messages and bytes, which withhold window and never drop; "busy" while
+ * SHARE_FLIGHT_MAX are on their way. A body above SHARE_MEMORY_BODY comes into an unlinked temporary file.
  */
 #ifndef P2P_SHARE_H
 #define P2P_SHARE_H
@@ -35,6 +35,7 @@
 
 struct err;
 struct loop;
+struct member;
 struct peer;
 struct share;
 struct share_call;
@@ -83,7 +84,8 @@ struct share_params {
 
 struct share_stats {
 	uint64_t asked, hits, misses, late;	/* look-ups that asked peers */
-	uint64_t served, refused;		/* requests of peers */
+	uint64_t denied, cleared, unasked;	/* a holder said miss; the coordinator; none to ask */
+	uint64_t served, refused, passed;	/* requests of peers; passed: served, and fetched for it */
 	uint64_t announced, heard, dropped;	/* announced entries: sent, kept, thrown away */
 	uint64_t invalidated, busy_sent, busy_heard;
 	uint64_t named_in, named_out;		/* entries of the reference's form */
@@ -105,9 +107,9 @@ struct share_want {
 	struct span auth;		/* the asker's tag: its own entries are asked for first */
 	bool own_only;			/* of what was announced, only those of this tag */
 	int64_t after;			/* µs: of what is held already; 0: nothing */
-	bool candidate; /* anybody's body will do, of at most SHARE_CANDIDATE_MAX, from peers whose
-			 * candidates prove right */
+	bool candidate;	/* anybody's body up to SHARE_CANDIDATE_MAX, of peers whose candidates prove right */
 	bool unannounced;		/* ask up to three members though none announced it (CodeQL) */
+	const struct member *passed_to;	/* share's own: whose request it is */
 	int64_t budget_ms;
 };
 
@@ -142,8 +144,7 @@ void share_announce(struct share *, const struct message_entry *);
 /* Everybody's entries below this path from before `time` (µs) are stale. */
 void share_invalidate(struct share *, struct span prefix, int64_t time);
 /* An entry by name was put here: what source.get_named gives of it goes to the reference's peers that have
- * the form, and to those that earn it within 30 s. They are sent, never asked: the form has no
- * request. */
+ * the form, and to those that earn it within 30 s. The form has no request. */
 void share_put_named(struct share *, struct span key);
 
 #endif

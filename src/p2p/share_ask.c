@@ -26,6 +26,7 @@ struct leg {
 	struct hash_sha256 hash;
 	uint64_t size, got;
 	int fd;				/* of a large body; -1 */
+	bool announced;			/* that is why it is asked */
 };
 
 struct share_call {
@@ -41,6 +42,7 @@ struct share_call {
 	int64_t due, hedge, retry;	/* loop time; 0: not set */
 	struct timer timer;
 	bool waiting;			/* for the announcement of who is fetching it */
+	bool denied;			/* one that announced it said miss */
 	bool again;			/* has asked the busy one once more */
 	const struct member *coordinator;
 };
@@ -98,14 +100,18 @@ static void end(struct share_call *c, enum share_outcome outcome)
 	struct share *s = c->share;
 	void *arg = c->arg;
 
-	*(outcome == SHARE_MISS ? &s->stats.misses : &s->stats.late) += 1;
+	if (c->want.passed_to == NULL) {
+		*(outcome == SHARE_MISS ? &s->stats.misses : &s->stats.late) += 1;
+		s->stats.denied += outcome == SHARE_MISS && c->denied;
+		s->stats.cleared += outcome == SHARE_MISS && !c->denied && !c->again;
+	}
 	share_cancel(c);
 	done(arg, &a);
 }
 
 /* ---- asking one ---- */
 
-static int ask(struct share_call *c, struct member *m)
+static int ask(struct share_call *c, struct member *m, bool announced)
 {
 	struct leg *g = calloc(1, sizeof(*g));
 	struct buf json;
@@ -116,6 +122,7 @@ static int ask(struct share_call *c, struct member *m)
 		return ERR_INTERNAL;
 	g->call = c;
 	g->member = m;
+	g->announced = announced;
 	g->fd = -1;
 	buf_init(&g->body, WIRE_BODY_MAX);
 	hash_sha256_init(&g->hash);
@@ -158,7 +165,7 @@ static bool ask_next(struct share_call *c)
 	    (m = choose_member(s, &c->want, &c->asked)) != NULL) {
 		bool announced = choose_holder(s, &c->want, &c->asked) == m;
 
-		if (ask(c, m) != 0)
+		if (ask(c, m, announced) != 0)
 			continue;
 		c->coordinator = announced || c->want.unannounced ? NULL : m;
 		c->hedge = loop_now(s->loop) + SHARE_HEDGE_MS;
@@ -231,6 +238,7 @@ static void give_up(struct leg *g)
 
 static void on_miss(struct leg *g)
 {
+	g->call->denied |= g->announced;
 	if (g->call->want.key.n > 0)
 		holders_remove(g->member->share->holders, g->member, g->call->want.key);
 	give_up(g);
@@ -244,7 +252,7 @@ static void on_busy(struct leg *g, int64_t retry_ms)
 	struct member *m = g->member;
 
 	s->stats.busy_heard++;
-	if (!c->again && !choose_note_busy(s, m, c->want.key)) {
+	if (!c->again && c->want.passed_to == NULL && !choose_note_busy(s, m, c->want.key)) {
 		c->waiting = true;
 		c->coordinator = m;
 		c->retry = loop_now(s->loop) + (retry_ms > 0 ? retry_ms : 1);
@@ -343,7 +351,7 @@ static void on_whole(struct leg *g)
 		a.body = span_make(map, g->size);
 	}
 	timer_clear(c->share->loop, &c->timer);
-	c->share->stats.hits++;
+	c->share->stats.hits += c->want.passed_to == NULL;
 	c->done(c->arg, &a);
 	if (map != MAP_FAILED)
 		munmap(map, g->size);
@@ -454,7 +462,8 @@ bool share_would_ask(struct share *s, const struct share_want *w)
 
 	if (s->members == NULL)
 		return false;
-	return choose_member(s, w, &nobody) != NULL || (w->cid.n == 0 && serve_is_fetched(s, w->key, false));
+	return choose_member(s, w, &nobody) != NULL ||
+	    (w->cid.n == 0 && w->passed_to == NULL && serve_is_fetched(s, w->key, false));
 }
 
 static struct span keep(struct buf *b, struct span s)
@@ -492,8 +501,10 @@ int share_start(struct share *s, const struct share_want *w, share_done *done, v
 {
 	struct share_call *c;
 
-	if (!share_would_ask(s, w))
+	if (!share_would_ask(s, w)) {
+		s->stats.unasked += s->members != NULL && w->passed_to == NULL;
 		return 1;
+	}
 	c = new_call(s, w);
 	if (c == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory to ask peers");
@@ -501,14 +512,14 @@ int share_start(struct share *s, const struct share_want *w, share_done *done, v
 	c->arg = arg;
 	c->due = loop_now(s->loop) + w->budget_ms;
 	if (!ask_next(c)) {
-		if (w->cid.n > 0 || !serve_is_fetched(s, w->key, false)) {
+		if (w->cid.n > 0 || w->passed_to != NULL || !serve_is_fetched(s, w->key, false)) {
 			share_cancel(c);
 			return 1;
 		}
 		c->waiting = true;	/* we told another to fetch it */
 		set_timer(c);
 	}
-	s->stats.asked++;
+	s->stats.asked += w->passed_to == NULL;
 	*out = c;
 	return 0;
 }

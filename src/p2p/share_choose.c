@@ -35,6 +35,8 @@ struct member *choose_holder(struct share *s, const struct share_want *w, const 
 
 		bool own = w->auth.n > 0 && span_same(found[i].auth, w->auth);
 
+		if (w->passed_to != NULL && (w->passed_to == m || !found[i].nearest))
+			continue;
 		if (!own && (w->own_only || (w->candidate && found[i].size > SHARE_CANDIDATE_MAX)))
 			continue;
 		if (found[i].size <= s->p.body_max && (own ? member_is(m) : may_ask(s, w, m)) &&
@@ -78,7 +80,7 @@ struct member *choose_member(struct share *s, const struct share_want *w, const 
 
 	if (m == NULL && w->unannounced)
 		return next_unannounced(s, w, c);
-	if (m != NULL || w->cid.n > 0)
+	if (m != NULL || w->cid.n > 0 || w->passed_to != NULL)
 		return m;
 	return c->n == 0 ? coordinator(s, w->key) : NULL;
 }

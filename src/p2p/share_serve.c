@@ -8,6 +8,8 @@
 #include "p2p/yamux.h"
 
 #define RETRY_MS 40		/* asks again within the budget of a look-up */
+#define PASS_MS 40		/* to ask others on a peer's behalf, within its budget */
+#define PASSES 16		/* so many at once */
 #define SENDERS 4		/* bodies of one peer's that move at once: more only hold memory */
 #define AHEAD ((size_t)64 << 10)	/* sealed and not yet taken by the muxer, of each */
 #define REQUEST_BYTES (WIRE_REQUEST_MAX + WIRE_OVERHEAD + 9)	/* all that a request's stream may hold */
@@ -22,6 +24,8 @@ struct serving {
 	size_t sent;			/* of the body */
 	uint64_t lent;			/* of it, counted in share's `lent`: once for an entry */
 	bool answered, has_body;
+	struct share_call *call;	/* asking another on its behalf */
+	struct buf passed;		/* the body that came of it; `held` has no entry then */
 };
 
 /* ---- bodies in hand ---- */
@@ -31,7 +35,7 @@ static struct serving *sharer(const struct serving *v)
 {
 	for (struct member *m = v->member->share->members; m != NULL; m = m->next)
 		for (struct serving *x = m->servings; x != NULL; x = x->next)
-			if (x != v && x->has_body && x->held.entry == v->held.entry)
+			if (x != v && x->has_body && x->held.entry != NULL && x->held.entry == v->held.entry)
 				return x;
 	return NULL;
 }
@@ -62,10 +66,22 @@ static void give_back(struct serving *v)
 		s->lent -= v->lent;
 	v->lent = 0;
 	v->has_body = false;
-	s->p.source->release(s->p.source->arg, &v->held);
+	if (buf_len(&v->passed) > 0)
+		buf_free(&v->passed);
+	else
+		s->p.source->release(s->p.source->arg, &v->held);
 }
 
 static void next_turn(struct member *);
+
+static void stop_passing(struct serving *v)
+{
+	if (v->call == NULL)
+		return;
+	v->member->share->npassing--;
+	share_cancel(v->call);
+	v->call = NULL;
+}
 
 static void end(struct serving *v, uint32_t code)
 {
@@ -76,8 +92,10 @@ static void end(struct serving *v, uint32_t code)
 		at = &(*at)->next;
 	*at = v->next;
 	m->nserving--;
+	stop_passing(v);
 	if (v->has_body)
 		give_back(v);
+	buf_free(&v->passed);
 	wire_reader_free(&v->reader);
 	stream_free(v->stream, code);
 	free(v);
@@ -188,6 +206,57 @@ static bool put_hit(struct serving *v, const struct message *in, struct buf *jso
 	return false;
 }
 
+static bool is_held(const struct member *, const struct serving *);
+static void pump(struct serving *);
+
+/* On behalf of the peer: what came goes on as it is, or it is a miss. */
+static void on_passed(void *arg, const struct share_answer *a)
+{
+	struct serving *v = arg;
+	struct member *m = v->member;
+	struct share *s = m->share;
+	struct buf json;
+
+	v->call = NULL;			/* it ends by itself */
+	s->npassing--;
+	buf_init(&json, WIRE_HEADER_MAX);
+	if (a->outcome == SHARE_HIT && a->body.n > 0) {
+		buf_addspan(&v->passed, a->body);
+		v->held.body = buf_span(&v->passed);
+		message_put_passed(&json, a->file, a->body.n);
+	}
+	if (buf_len(&v->passed) == 0 || v->passed.failed || json.failed || !borrow(v)) {
+		buf_clear(&json);
+		buf_free(&v->passed);
+		message_put_miss(&json);
+		s->stats.refused++;
+	} else {
+		s->stats.served++;
+		s->stats.passed++;
+	}
+	say(v, &json);
+	buf_free(&json);
+	if (is_held(m, v))
+		pump(v);
+}
+
+/* Who passed an announcement on need not hold the entry: it asks who told it with the fewest hops, and hands
+ * on what comes without keeping it. Each has a lower number than who asks it, so that this ends.
+ * false: there is nobody. */
+static bool pass_on(struct serving *v, const struct message *in)
+{
+	struct share *s = v->member->share;
+	struct share_want want = {
+		.key = in->key, .candidate = true, .passed_to = v->member, .budget_ms = PASS_MS
+	};
+
+	if (in->key.n == 0 || s->npassing >= PASSES ||
+	    share_start(s, &want, on_passed, v, &v->call, NULL) != 0)
+		return false;
+	s->npassing++;
+	return true;
+}
+
 static void answer(struct serving *v, const struct message *in)
 {
 	struct share *s = v->member->share;
@@ -197,6 +266,10 @@ static void answer(struct serving *v, const struct message *in)
 	v->answered = true;
 	buf_init(&json, WIRE_HEADER_MAX + 1024);
 	if (!put_hit(v, in, &json, &full)) {
+		if (!full && pass_on(v, in)) {
+			buf_free(&json);
+			return;
+		}
 		bool busy = full || (in->key.n > 0 &&
 		    (s->p.source->asking(s->p.source->arg, in->key) ||
 			serve_is_fetched(s, in->key, true)));
@@ -304,7 +377,7 @@ static void pump(struct serving *v)
 	if (v->has_body && has_turn(v))
 		send_body(v);
 	/* What is written still leaves; before the peer's end it would be cut off. */
-	if (v->answered && !v->has_body && stream_eof(v->stream))
+	if (v->answered && v->call == NULL && !v->has_body && stream_eof(v->stream))
 		end(v, 0);
 }
 
@@ -342,6 +415,7 @@ void serve_take(struct member *m, struct stream *st)
 		return;			/* not accepted: it is reset */
 	v->member = m;
 	v->stream = st;
+	buf_init(&v->passed, SHARE_CANDIDATE_MAX);
 	wire_reader_init(&v->reader, &m->keys, WIRE_REQUEST_MAX);
 	v->next = m->servings;
 	m->servings = v;

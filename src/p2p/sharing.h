@@ -85,6 +85,7 @@ struct share {
 	int64_t gather_due, news_due, evicted;	/* loop time; 0: none */
 	int64_t told_at;		/* loop time of the last ones sent */
 	struct fetching fetching[SHARING_FETCHES];
+	unsigned npassing;		/* requests of peers that we ask others about */
 	uint64_t flight, lent;		/* bytes of bodies on their way: to us, from us */
 	struct share_named named;
 	struct share_stats stats;

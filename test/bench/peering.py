@@ -18,7 +18,10 @@ from serving import FIELDS, TOKENS
 SECRET = "an-invented-group-secret-of-the-bench-0001"
 NETWORK = "bench"
 MIB = 1 << 20
-FLEET, DRAWS, KEYS, RATE = 50, 2000, 2000, 22
+FLEET, DRAWS, KEYS, RATE = 50, 2000, 2000, 10
+
+# Of look-ups that asked: how they ended, and why GitHub was asked after all.
+WHY = ("asked", "hits", "late", "denied", "cleared", "unasked", "passed", "announced", "busy_heard")
 
 # The machine is measured, not the buckets that hold a peer back.
 CONFIG = """\
@@ -34,7 +37,7 @@ UNTHROTTLED = """\
 performance:
   throttling:
     max_messages_per_sec: 1000000
-    max_bandwidth_per_peer: 10737418240
+    max_bandwidth_per_peer: 1073741824
 """
 
 
@@ -193,7 +196,7 @@ class Peering:
         self.row("billable calls / distinct keys", measured, "at most 1.15", share <= 1.15)
         self.row("answers that were not GitHub's", str(wrong), "0", wrong == 0)
         self.row("most resident memory of a node", f"{memory:.1f} MiB", "under 10 MiB", memory < 10)
-        totals = {k: sum(t[k] for t in told) for k in ("asked", "hits", "late", "announced", "busy_heard")}
+        totals = {k: sum(t[k] for t in told) for k in WHY}
         self.row("in all", ", ".join(f"{k} {v:,}" for k, v in totals.items()))
 
 
@@ -211,7 +214,8 @@ async def client(port, draws, want):
     clock = asyncio.get_running_loop().time
     begin = clock()
     for n, path in enumerate(draws):
-        # as jobs ask, not as fast as one can: all of it lasts a minute and a half
+        # as jobs ask, and within a TTL: 200 s. Fifty daemons at 22 a second each fill two cores, and what
+        # is then late (`late`, 50 ms) is the machine's.
         await asyncio.sleep(begin + n / RATE - clock())
         writer.write(f"GET {path} HTTP/1.1\r\n{fields}".encode())
         head = await reader.readuntil(b"\r\n\r\n")

@@ -45,6 +45,7 @@ static struct loop *loop;
 static struct node nodes[3];
 static uint8_t group[2][WIRE_GROUP_KEY_LEN] = { { 1 }, { 2 } };
 static bool done;
+static bool apart;		/* the third does not take the first for a peer */
 
 static void make_image(struct node *n, int64_t time)
 {
@@ -106,12 +107,18 @@ static void open_node(int i, int of, const struct multiaddr *to)
 		.messages_per_s = 1000, .bytes_per_s = 100 << 20, .body_max = WIRE_BODY_MAX,
 		.broadcast = true, .tmp_dir = "/tmp", .source = &n->source };
 	uint8_t seed[ED25519_SEED_LEN] = { (uint8_t)(7 + i) };
+	struct peerid first;
 
 	memset(n, 0, sizeof(*n));
 	buf_init(&n->body, BUF_MAX_ANY);
 	ed25519_keygen(&n->key, seed);
 	n->source = (struct swarm_source){ .find = find, .release = release, .judge = judge,
 		.asking = asking, .invalidate = invalidate, .arg = n };
+	if (apart && i == 2) {
+		peerid_of_ed25519(&first, nodes[0].key.pub);
+		sp.block = &first;
+		sp.nblock = 1;
+	}
 	err_init(&err);
 	assert_true(addr_parse(&at, span_of("127.0.0.1"), 0));
 	if (share_new(&sp, &p, &n->share, &err) != 0 || swarm_listen(share_swarm(n->share), &err) != 0)
@@ -292,6 +299,74 @@ static void test_announcements(void **state)
 	finish(3);
 }
 
+/* Two hops away: who passed the announcement on fetches it for the asker, and keeps nothing. */
+static void test_passed_on(void **state)
+{
+	struct share_want want = { .key = span_of(KEY), .auth = span_of(AUTH), .budget_ms = 1000 };
+	static const size_t sizes[] = { 100, 70000, 1 << 20 };
+	struct share_call *c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		apart = true;
+		begin(3);
+		apart = false;
+		fill(&nodes[0], sizes[i] - 9);
+		announce(&nodes[0]);
+		assert_int_equal(share_stats(nodes[2].share)->heard, 1);
+		assert_int_equal(share_start(nodes[2].share, &want, on_done, &nodes[2], &c, NULL), 0);
+		run(1500, &nodes[2]);
+		assert_int_equal(nodes[2].outcome, SHARE_HIT);
+		assert_true(nodes[2].same);
+		assert_int_equal(share_stats(nodes[1].share)->passed, 1);
+		assert_int_equal(share_stats(nodes[1].share)->asked, 0);
+		/* the one that holds it is gone in the midst of it, or does not hold it any more */
+		nodes[0].holds = false;
+		assert_int_equal(share_start(nodes[2].share, &want, on_done, &nodes[2], &c, NULL), 0);
+		run(1500, &nodes[2]);
+		assert_int_equal(nodes[2].outcome, SHARE_MISS);
+		assert_int_equal(share_stats(nodes[2].share)->denied, 1);
+		assert_int_equal(share_stats(nodes[1].share)->served, 1);
+		finish(3);
+	}
+}
+
+static void on_pass(struct job *j)
+{
+	(void)j;
+	done = true;
+}
+
+/* The asker goes, or the node itself, while another is being asked. */
+static void test_passing_ends(void **state)
+{
+	struct share_want want = { .key = span_of(KEY), .auth = span_of(AUTH), .budget_ms = 1000 };
+	struct share_call *c;
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		apart = true;
+		begin(3);
+		apart = false;
+		fill(&nodes[0], 60000);
+		announce(&nodes[0]);
+		assert_int_equal(share_start(nodes[2].share, &want, on_done, &nodes[2], &c, NULL), 0);
+		for (int k = 0; k < i / 2; k++) {
+			struct job j = { .run = on_pass };
+
+			done = false;
+			job_queue(loop, &j);
+			assert_int_equal(loop_run(loop, &done, NULL), 0);
+		}
+		if (i % 2 == 0 && nodes[2].answers == 0)
+			share_cancel(c);
+		share_free(nodes[1 + i % 2].share);
+		nodes[1 + i % 2].share = NULL;
+		run(100, NULL);
+		finish(3);
+	}
+}
+
 static int ask_cid(int i, const char *cid)
 {
 	struct share_want want = { .cid = span_of(cid), .budget_ms = 1000 };
@@ -375,6 +450,8 @@ int main(void)
 		cmocka_unit_test(test_poison),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_announcements),
+		cmocka_unit_test(test_passed_on),
+		cmocka_unit_test(test_passing_ends),
 		cmocka_unit_test(test_by_cid),
 		cmocka_unit_test(test_another_group),
 		cmocka_unit_test(test_going),

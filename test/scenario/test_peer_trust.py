@@ -1,0 +1,92 @@
+"""A peer that is silent, and members that trust each other because the machine's owner says so."""
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+
+import pytest
+import rig
+from rig import ISSUES, REPO
+from test_share import OWN, SECRET, about, members, pair, peers, until
+
+__all__ = ["pair", "peers"]
+
+TRUST = "security:\n  access_control:\n    verify_repository_access: false\n"
+
+
+def doctor(daemon):
+    env = {"CACHE_P2P_SHARED_SECRET": SECRET}
+    run = daemon.ghoard("doctor", "--offline", "--socket", daemon.socket, env=env)
+    return run.out.decode()
+
+
+def test_a_peer_that_stalls(pair, fake):
+    """It announced them, its connection stands, and it says nothing: each answer comes within the budget."""
+    a, b = pair
+    paths = [f"{ISSUES}?per_page={n}" for n in range(1, 13)]
+    for path in paths:
+        assert a.get(path, token=OWN).status == 200
+    until(lambda: about(b)["sharing"]["heard"] >= len(paths))
+    fake.forget()
+    os.kill(a.pid, signal.SIGSTOP)
+    try:
+        for path in paths:
+            begin = time.monotonic()
+            answer = b.get(path, token=OWN)
+            took = time.monotonic() - begin
+            assert answer.status == 200 and answer.cache["fwd"] == "uri-miss"
+            assert took < 0.5, f"{path} took {took:.3f} s: the budget for peers is 50 ms"
+        assert fake.count() == len(paths)
+        sharing = about(b)["sharing"]
+        assert sharing["late"] == sharing["asked"] == len(paths)
+        said = doctor(b)
+        assert f"{len(paths)} of {len(paths)} look-ups got no answer from peers in time" in said, said
+    finally:
+        os.kill(a.pid, signal.SIGCONT)
+    assert a.get(REPO, token=OWN).status == 200
+    until(lambda: about(b)["sharing"]["heard"] > len(paths))
+    assert b.get(REPO, token=OWN).cache["detail"] == "p2p", "it is asked again when it speaks"
+
+
+@pytest.fixture
+def etc(tmp_path):
+    """etc(text): a script that runs the binary where /etc/ghoard holds these settings."""
+
+    def make(text):
+        folder, script = tmp_path / "etc", tmp_path / "with-etc"
+        (folder / "ghoard").mkdir(parents=True)
+        (folder / "ghoard/p2p-config.yml").write_text(text)
+        for name in ("passwd", "group", "hosts", "nsswitch.conf", "resolv.conf"):
+            if os.path.exists(f"/etc/{name}"):
+                shutil.copy(f"/etc/{name}", folder)
+        inner = f'mount --bind {folder} /etc && exec {rig.BINARY} "$@"'
+        script.write_text(f"#!/bin/sh\nexec unshare -rm sh -c '{inner}' ghoard \"$@\"\n")
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        tried = subprocess.run([script, "version"], capture_output=True, text=True, timeout=20, check=False)
+        if tried.returncode != 0:
+            pytest.skip(f"mount namespaces are not allowed here: {tried.stderr.strip()}")
+        return script
+
+    return make
+
+
+def test_members_trust_each_other(peers, etc, fake, monkeypatch):
+    """verify_repository_access: false in /etc/ghoard: another token's entry is served, unasked."""
+    a = peers("a")
+    monkeypatch.setattr(rig, "BINARY", etc(TRUST))
+    b = peers("b", to=a)
+    until(lambda: members(a) and members(b))
+    first = a.get(ISSUES, token=OWN)
+    assert a.get("/user", token=OWN).status == 200
+    until(lambda: about(b)["sharing"]["heard"] >= 1)
+    fake.forget()
+    answer = b.get(ISSUES, token="bob-token")
+    assert answer.status == 200 and answer.body == first.body
+    assert answer.cache["detail"] == "p2p" and fake.count() == 0, "nobody was asked whether bob may"
+    mine = b.get("/user", token="bob-token")
+    assert mine.cache["fwd"] == "uri-miss" and fake.count() == 1, "who one is only GitHub says"
+    said = doctor(b)
+    assert "whoever holds the group's secret can make this machine serve any answer as GitHub's" in said, said
