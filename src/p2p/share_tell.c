@@ -245,13 +245,16 @@ static bool may_invalidate(struct member *m)
 	return m->invalidates++ < SHARE_INVALIDATES_PER_MIN;
 }
 
-/* "/repos/{o}/{r}" or below. */
+/* "/repos/{o}/{r}" or below, of one repository, in bytes that a path has. */
 static bool is_prefix(struct span p)
 {
 	unsigned slashes = 0;
 
-	for (size_t i = 0; i < p.n; i++)
+	for (size_t i = 0; i < p.n; i++) {
+		if (p.p[i] <= ' ' || p.p[i] >= 0x7f || p.p[i] == '*')
+			return false;
 		slashes += p.p[i] == '/' && i + 1 < p.n;
+	}
 	return span_starts(p, "/repos/") && slashes >= 3;
 }
 

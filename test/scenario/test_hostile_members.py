@@ -308,9 +308,14 @@ def test_a_flood_of_invalidations(place, fake):
     with one.join() as member:
         for prefix in ("/", "", "/repos", "/repos/octocat", "/user", "/repos/octocat/", "repos/o/r", "*"):
             member.control.say({"type": "invalidate", "prefixes": [prefix], "time": time.time()})
+        late = int(time.time() + 80000) * 1_000_000
+        wide = ["/repos/*/*", "/repos/*/hello-world", "/repos/a/b\tc", "/repos/a/b c"]
+        wide.append(f"/repos/a/b\n{late}\t*\t/")
+        member.control.say({"type": "invalidate", "prefixes": wide, "time": time.time()})
         member.control.say({"type": "invalidate", "prefixes": [rig.REPO], "time": time.time() - 120})
         time.sleep(0.3)
         assert one.daemon.get(rig.ISSUES, token=OWN).cache["hit"] is True
+        assert one.sharing["invalidated"] == 0
     with one.join() as member:
         for _ in range(300):
             flood = {"type": "invalidate", "prefixes": [rig.REPO] * 16, "time": time.time() + 9999}
