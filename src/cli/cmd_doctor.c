@@ -134,7 +134,7 @@ static void look_at_secret(struct doctor *d)
 
 	if (secret == NULL || secret[0] == '\0')
 		return;
-	if (strlen(secret) < SECRET_LEAST && strncmp(secret, "gh", 2) != 0)
+	if (strlen(secret) < SECRET_LEAST)
 		doctor_say(d, DOCTOR_FAIL, "CACHE_P2P_SHARED_SECRET",
 		    "make a good one with: openssl rand -base64 32",
 		    "fewer than %d characters: one message suffices to test guesses of it", SECRET_LEAST);

@@ -32,16 +32,6 @@ static struct group_job *of(struct io *io)
 
 /* ---- the choice ---- */
 
-static bool is_token(struct span s)
-{
-	static const char *const prefixes[] = { "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_" };
-
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (span_starts(s, prefixes[i]))
-			return true;
-	return false;
-}
-
 enum group_choice group_choose(struct span shared, struct span gh_token, struct span github_token,
     bool token_based, struct span *secret, const char **why)
 {
@@ -51,7 +41,7 @@ enum group_choice group_choose(struct span shared, struct span gh_token, struct 
 	*why = "";
 	if (shared.n > 0) {
 		*secret = shared;
-		if (!is_token(shared) && shared.n < GROUP_SECRET_MIN) {
+		if (shared.n < GROUP_SECRET_MIN) {
 			*why = "CACHE_P2P_SHARED_SECRET has fewer than 32 characters, which can be guessed: "
 			       "P2P stays "
 			       "off; 'openssl rand -hex 32' makes a good one";

@@ -82,11 +82,12 @@ static void test_choose(void **state)
 		{ "", "", "ghp_y", true, GROUP_SECRET, "ghp_y" },
 		{ "", "ghp_x", "ghp_y", false, GROUP_NONE, "" },
 		{ "", "ghs_x", "ghp_y", true, GROUP_JOB_TOKEN, NULL },
-		{ "ghs_x", "", "", true, GROUP_JOB_TOKEN, NULL },
+		{ "ghs_x", "", "", true, GROUP_WEAK, NULL },
+		{ "ghs_0123456789012345678901234567890123", "", "", true, GROUP_JOB_TOKEN, NULL },
 		{ "31 characters, which is too few.", "", "", true, GROUP_SECRET, NULL },
 		{ "31 characters, which is too few", "ghp_x", "", true, GROUP_WEAK, NULL },
-		{ "ghp_short", "", "", true, GROUP_SECRET, "ghp_short" },
-		{ "github_pat_1", "", "", false, GROUP_SECRET, "github_pat_1" },
+		{ "ghp_short", "", "", true, GROUP_WEAK, NULL },
+		{ "github_pat_1", "", "", false, GROUP_WEAK, NULL },
 	};
 
 	(void)state;
