@@ -138,6 +138,10 @@ bool p2p_named_put(void *arg, struct span key, struct span json)
 	if (a->store == NULL || !settings_bool(a->settings, "cache.enabled") ||
 	    !settings_bool(a->settings, "cache.persistence") || (e = read_entry(key, json)) == NULL)
 		return false;
+	if (!p2p_named_is_listed(a, e->op)) {		/* no proof is on it: only what the owner named */
+		entry_unref(e);
+		return false;
+	}
 	r = route_by_op(e->op);
 	ttl = app_ttl(a, r != NULL ? r : route_by_op(span_of("other")));
 	if (e->timestamp <= now + LEGACY_SKEW_S * CLOCK_SEC && entry_expires(e) > now && ttl > 0)
