@@ -173,7 +173,7 @@ static int run(struct setup *s, const struct globals *g, struct err *err)
 	export_inputs(port);
 	action_export("CACHE_DIR", s->cache_dir);
 	/* a second time in one job: it runs */
-	if (running != NULL && daemon_is_ours(running)) {
+	if (running != NULL && action_env("GHOARD_JOB") != NULL && daemon_is_ours(running)) {
 		snprintf(s->socket, sizeof(s->socket), "%s", running);
 		snprintf(s->url, sizeof(s->url), "%s",
 		    action_env("GHOARD_API_URL") != NULL ? action_env("GHOARD_API_URL") : "");

@@ -543,6 +543,7 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 	if (rc == 0) {
 		daemon_write_pid(&d.app);
 		announce(&d);
+		keeper_served();
 		if (v.background)
 			keeper_let_go();
 		rc = run_loop(&d, err);

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -70,6 +71,14 @@ void keeper_let_go(void)
 	close(null);
 }
 
+static volatile sig_atomic_t *served;	/* shared with the children; NULL: there is no keeper */
+
+void keeper_served(void)
+{
+	if (served != NULL)
+		*served = 1;
+}
+
 static void end(const char *path, int status)
 {
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
@@ -84,6 +93,11 @@ int keeper_fork(const char *path, struct err *err)
 	pid_t child;
 	int status;		/* of the last that died */
 
+	served = mmap(NULL, sizeof(*served), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (served == MAP_FAILED) {
+		served = NULL;
+		return err_set(err, ERR_INTERNAL, "no memory for the daemon's keeper");
+	}
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
@@ -104,7 +118,7 @@ int keeper_fork(const char *path, struct err *err)
 		born = clock_mono();
 		status = watch(child, &set);
 		deaths = clock_mono() - born < KEEPER_SHORT_MS ? deaths + 1 : 1;
-		if (WIFEXITED(status) || deaths > KEEPER_TRIES)
+		if (WIFEXITED(status) || deaths > KEEPER_TRIES || !*served)
 			end(path, status);
 		log_warn("the daemon was ended by signal %d; it is started anew", WTERMSIG(status));
 		if (deaths > 1)

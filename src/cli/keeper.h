@@ -19,6 +19,8 @@ void keeper_let_go(void);
 #define KEEPER_TRIES 20		/* deaths in a row, each within KEEPER_SHORT_MS, after which it gives up */
 #define KEEPER_SHORT_MS 5000
 
+/* A child says that it serves; before the first did, none is started anew. */
+void keeper_served(void);
 /* Returns 0 in each child. The keeper itself ends with its last child and that one's exit code, and removes
  * the socket file at `path` where the child could not. ERR_IO: there is no child. */
 int keeper_fork(const char *path, struct err *);
