@@ -140,12 +140,13 @@ static int from_tree(const struct codeql *c, const char *commit, struct err *err
 		    "uploaded",
 		    fp->tree, commit);
 	case -1:
-		if (c->o->commit == NULL && fp->commit[0] != '\0')
+		if (fp->commit[0] != '\0' && (c->o->commit == NULL || strcmp(commit, fp->commit) != 0))
 			return err_set(err, ERR_NOTFOUND,
 			    "the object of %.12s cannot be read, so it is not known whether these files are "
-			    "its; "
-			    "give --commit and --ref if you know",
-			    commit);
+			    "its; %s",
+			    commit,
+			    strcmp(commit, fp->commit) == 0 ? "give --commit and --ref if you know"
+							    : "check that commit out, or fetch it");
 	}
 	return 0;
 }

@@ -157,3 +157,9 @@ def test_the_file_is_what_upload_sarif_wants(job, tmp_path):
         ["gzip", "-dc"], input=gzip.compress(open(path, "rb").read()), capture_output=True
     )
     assert unpacked.returncode == 0
+
+
+def test_a_commit_that_is_not_here(job, fake):
+    """Whether these files are its nobody can tell: it is not vouched for by being named."""
+    run = job("upload", "--commit", "1" * 40, "--ref", "refs/heads/main", rc=1)
+    assert b"cannot be read" in run.out + run.err.encode() and uploads(fake) == []
