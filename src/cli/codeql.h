@@ -106,6 +106,8 @@ const char *codeql_answer_name(enum scan_answer);
 int codeql_write_result(const char *from, const char *out, struct err *);
 
 /* The path of the job's state file; false: there is no place for one. */
+/* Does the command line give this field of a configuration? The others may change in a job. */
+bool codeql_is_given(const struct codeql *, const char *field);
 bool codeql_state_path(const struct codeql *, char out[static PATH_MAX]);
 
 /* Print a text that may hold what a checkout or a SARIF file says: bytes that end a line, steer a terminal or

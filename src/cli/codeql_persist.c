@@ -1,7 +1,9 @@
 /* `ghoard codeql persist`: scans of this configuration in the Actions cache, from one job to the next. */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -38,6 +40,48 @@ static int restore(struct codeql *c, struct persist *p, const char *key, const c
 	file_rollback(&h);
 	*entries = n.n;
 	return rc;
+}
+
+struct newest {
+	const struct codeql *c;
+	bool differs;
+	int64_t finished;
+	char config[sizeof(((struct scan *)0)->config)];
+};
+
+static void note_field(void *arg, const char *name, const char *was, const char *is)
+{
+	struct newest *n = arg;
+
+	(void)was;
+	(void)is;
+	n->differs |= codeql_is_given(n->c, name);
+}
+
+static int look_newest(void *arg, const struct scan_row *row)
+{
+	struct newest *n = arg;
+
+	if (row->scan == NULL || row->label || row->answer != SCANS_FOUND ||
+	    strcmp(row->scan->repo, n->c->want.repo) != 0 || row->scan->finished <= n->finished)
+		return 0;
+	n->differs = false;
+	if (configkey_diff(row->scan->fields, &n->c->config, note_field, n) != 0 || n->differs)
+		return 0;
+	n->finished = row->scan->finished;
+	snprintf(n->config, sizeof(n->config), "%s", row->scan->config);
+	return 0;
+}
+
+/* Init and the build set variables and install tools, so that the configuration is another one after the scan
+ * than check saw and store kept: of what the command line gives, the newest here is the one. */
+static void take_stored_config(struct codeql *c)
+{
+	struct newest n = { .c = c };
+
+	scans_each(c->scans, clock_wall(), c->max_age, look_newest, &n, NULL);
+	if (n.config[0] != '\0')
+		strcpy(c->want.config, n.config);
 }
 
 /* The key names the newest scan: what a build leaves in the tree would make another fingerprint of it. */
@@ -94,6 +138,8 @@ int codeql_persist(struct codeql *c, struct err *err)
 		rc = persist_open(&p, &c->app, saves, c->o->keep_runtime, err);
 	if (rc == 0)
 		rc = prepare(c, err);
+	if (rc == 0 && saves)
+		take_stored_config(c);
 	snprintf(front, sizeof(front), FRONT "%s-", c->want.config);
 	snprintf(key, sizeof(key), "%s%s", front, c->want.fingerprint);
 	if (rc == 0)

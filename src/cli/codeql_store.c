@@ -102,14 +102,14 @@ static int compare_tree(struct storing *s, struct err *err)
 
 /* What the machine and its variables give a configuration may change between the two, as the action sets some
  * of its own and installs tools; what the command line gives may not. */
-static bool is_given(const struct storing *s, const char *name)
+bool codeql_is_given(const struct codeql *c, const char *name)
 {
 	static const char *const fronts[] = { "env.", "tool.", "image", "file:", "os", "arch" };
 
 	for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++)
 		if (span_starts(span_of(name), fronts[i]))
 			return false;
-	return strcmp(name, "tool-version") != 0 || s->c->cfg.version != NULL;
+	return strcmp(name, "tool-version") != 0 || c->cfg.version != NULL;
 }
 
 static void note_field(void *arg, const char *name, const char *was, const char *is)
@@ -118,7 +118,7 @@ static void note_field(void *arg, const char *name, const char *was, const char 
 
 	(void)was;
 	(void)is;
-	if (s->changed[0] == '\0' && is_given(s, name))
+	if (s->changed[0] == '\0' && codeql_is_given(s->c, name))
 		snprintf(s->changed, sizeof(s->changed), "%s", name);
 }
 

@@ -264,6 +264,21 @@ def test_a_scan_goes_from_job_to_job(make_ghoard, fake, tmp_path, runner):
     assert "kept already" in one("persist", "save", rc=1).out.decode()
 
 
+def test_what_init_exports_is_of_no_matter(make_ghoard, fake, tmp_path, runner):
+    """codeql-action/init sets variables that were not there when check looked: the key is still check's."""
+    one = Job(make_ghoard("one", fake), tmp_path / "a")
+    one.env |= runner()
+    one.scan()
+    one.env |= {"CODEQL_RAM": "6914", "CODEQL_THREADS": "2", "CODEQL_ACTION_VERSION": "4.31.0"}
+    assert one("persist", "save", "--json", rc=0).json["saved"]
+    two = Job(make_ghoard("two", fake), tmp_path / "b", one)
+    two.env |= runner()
+    assert two("persist", "restore", "--json", rc=0).json["restored"]
+    assert two.check(rc=0)["skip"]
+    one.key = (*one.key, "--queries", "security-extended")
+    assert "no scan of this configuration" in one("persist", "save", rc=1).out.decode()
+
+
 def test_only_this_stores_own_evidence_is_saved(make_ghoard, fake, tmp_path, runner):
     """What merely lies in the folder must not become evidence by a trip through the service."""
     one = Job(make_ghoard("one", fake), tmp_path / "a")
