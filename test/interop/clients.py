@@ -7,6 +7,7 @@ CI, fail if the tool that installs it is there and new enough.
 import concurrent.futures
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -72,6 +73,13 @@ def need(tool, version, *ask):
     if found < version:
         wanted, have = ".".join(map(str, version)), ".".join(map(str, found))
         raise Unavailable(f"{tool} {have} is too old, {wanted} is needed")
+
+
+def find_rustup():
+    """rustup's cargo looks for its toolchain in HOME, which may be another's, or empty."""
+    home = pathlib.Path(pwd.getpwuid(os.getuid()).pw_dir)
+    if "RUSTUP_HOME" not in os.environ and (home / ".rustup").is_dir():
+        os.environ["RUSTUP_HOME"] = str(home / ".rustup")
 
 
 def install_gh_current(folder):
@@ -175,6 +183,7 @@ def install_libp2p_py(folder):
 def install_libp2p_rust(folder):
     """By `pins`, which stand for Cargo.lock: that would carry addresses. What a change of the source does not
     touch stays built, in a folder beside."""
+    find_rustup()
     need("cargo", (1, 88), "--version")
     need("rustc", (1, 88), "--version")
     shutil.copy(PEERS / "rust" / "Cargo.toml", folder)

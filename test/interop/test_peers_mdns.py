@@ -34,7 +34,7 @@ def lan(net, fake, tmp_path):  # noqa: F811
     if fleet.no_peers():
         pytest.skip(fleet.no_peers())
     try:
-        fake.as_github("10.77.1.1")
+        fake.as_github(net.outside)
     except PermissionError:
         pytest.skip("listening on port 443 is not allowed here")
     with contextlib.ExitStack() as ends:
@@ -47,7 +47,7 @@ def lan(net, fake, tmp_path):  # noqa: F811
                 address=net.address(name),
                 inside=net.inside(name),
                 url="https://api.github.com",
-                args=("--resolve", "api.github.com:443:10.77.1.1"),
+                args=("--resolve", f"api.github.com:443:{net.outside}"),
                 **more,
             )
             ends.callback(one.end)
@@ -90,7 +90,7 @@ def test_what_is_announced(lan, net):  # noqa: F811
     """zeroconf and dnspython read the record: one peer id, the LAN's addresses, none of loopback."""
     one = lan("one")
     name = service(one.secret)
-    with responder(net, "three", "browse", name, "10.77.2.4") as there:
+    with responder(net, "three", "browse", name, net.address("three")) as there:
         out, err = there.communicate(timeout=60)
     assert there.returncode == 0, err
     said = json.loads(out)
