@@ -174,7 +174,7 @@ static void invalidate(void *arg, struct span prefix, int64_t time)
 	struct app *a = arg;
 
 	/* A row that cannot be written counts in memory all the same. */
-	epochs_add(a->epochs, span_of("*"), &prefix, 1, time, NULL);
+	epochs_add(a->epochs, span_of(EPOCHS_SAID), &prefix, 1, time, NULL);
 }
 
 /* ---- composing ---- */

@@ -5,7 +5,8 @@
  * Text, one row a line: time in µs, a tab, a token's tag or `*`, a tab, the prefix. A prefix matches whole
  * segments, `*` in it any one segment; the query does not count. At most EPOCHS_MAX rows: when
  * they are full the oldest quarter becomes one, for everybody and everything; rows older than EPOCHS_KEEP go
- * at each write.
+ * at each write. What peers said stands as EPOCHS_SAID in place of `*`: of those at most EPOCHS_SAID_MAX, the
+ * oldest goes for the next, so that peers cannot fill the list.
  */
 #ifndef STORE_EPOCHS_H
 #define STORE_EPOCHS_H
@@ -19,6 +20,8 @@ struct err;
 struct store;
 
 #define EPOCHS_MAX 4096
+#define EPOCHS_SAID "+"
+#define EPOCHS_SAID_MAX 1024
 #define EPOCHS_KEEP_S 604800		/* s: the longest TTL a setting allows */
 
 /* Both NULL-safe: without a store, rows live in memory. NULL: no memory. */
@@ -31,8 +34,8 @@ int64_t epochs_latest(struct epochs *, struct span auth, struct span target);
 int64_t epochs_known(const struct epochs *, struct span auth, struct span target);
 /* A number that changes with every row that is added or moved. Rereads the file when it has changed. */
 uint64_t epochs_version(struct epochs *);
-/* Add rows for one `auth` ("*" for all) at `time`. They count here even if the file cannot be written
- * (ERR_IO). */
+/* Add rows for one `auth` ("*" for all, EPOCHS_SAID: by a peer) at `time`. They count here even if the file
+ * cannot be written (ERR_IO). */
 int epochs_add(struct epochs *, struct span auth, const struct span *prefixes, size_t n, int64_t time,
     struct err *);
 
