@@ -61,6 +61,7 @@ static void free_leg(struct leg *g)
 		at = &(*at)->next;
 	*at = g->next;
 	g->member->legs_gone++;
+	g->member->nlegs--;
 	for (size_t i = 0; i < c->nlegs; i++)
 		if (c->legs[i] == g)
 			c->legs[i] = c->legs[--c->nlegs];
@@ -118,6 +119,10 @@ static int ask(struct share_call *c, struct member *m, bool announced)
 	int rc;
 
 	c->asked.who[c->asked.n++] = m;
+	if (m->nlegs >= SHARE_STREAMS) {	/* it would reset one more */
+		free(g);
+		return ERR_LIMIT;
+	}
 	if (g == NULL)
 		return ERR_INTERNAL;
 	g->call = c;
@@ -129,6 +134,7 @@ static int ask(struct share_call *c, struct member *m, bool announced)
 	wire_reader_init(&g->reader, &m->keys, WIRE_HEADER_MAX);
 	g->next = m->legs;
 	m->legs = g;
+	m->nlegs++;
 	c->legs[c->nlegs++] = g;
 	buf_init(&json, WIRE_REQUEST_MAX);
 	message_put_request(&json, c->want.key, c->want.cid);
@@ -227,6 +233,15 @@ void ask_heard(struct share *s, struct span key)
 }
 
 /* ---- what comes back ---- */
+
+static void note_useful(const struct leg *g, int64_t ms)
+{
+	struct standing *p = g->member->past;
+	int64_t until = loop_now(g->call->share->loop) + ms;
+
+	if (p->useful_until < until)
+		p->useful_until = until;
+}
 
 static void give_up(struct leg *g)
 {
@@ -340,6 +355,7 @@ static void on_whole(struct leg *g)
 		on_miss(g);
 		return;
 	}
+	note_useful(g, STANDING_SERVED_MS);
 	a.from = &from;
 	a.body = buf_span(&g->body);
 	if (g->fd >= 0) {
@@ -396,6 +412,7 @@ static bool read_some(struct leg *g)
 	case WIRE_MORE:
 		return true;
 	case WIRE_GOT_HEADER:
+		note_useful(g, STANDING_ASKED_MS);
 		return on_header(g, p);
 	case WIRE_GOT_BODY:
 		return on_piece(g, p);
@@ -526,14 +543,15 @@ int share_start(struct share *s, const struct share_want *w, share_done *done, v
 
 void share_confirmed(struct share *s, const struct peerid *from, bool confirmed)
 {
-	struct peer *p = swarm_peer(s->swarm, from);
-	struct member *m = p != NULL ? peer_get(p) : NULL;
+	struct standing *p = standing_find(s->standings, from);
 
-	if (m == NULL)
+	if (p == NULL)
 		return;
-	m->unconfirmed = confirmed ? 0 : m->unconfirmed + 1;
-	if (m->unconfirmed < SHARE_DISTRUST)
+	p->unconfirmed = confirmed ? 0 : p->unconfirmed + 1;
+	if (!confirmed)
+		p->useful_until = 0;
+	if (p->unconfirmed < SHARE_DISTRUST)
 		return;
-	m->unconfirmed = 0;
-	m->candidates_until = loop_now(s->loop) + SHARE_CANDIDATE_SHUN_MS;
+	p->unconfirmed = 0;
+	p->candidates_until = loop_now(s->loop) + SHARE_CANDIDATE_SHUN_MS;
 }

@@ -18,7 +18,7 @@ static bool was_asked(const struct asked *c, const struct member *m)
 
 static bool may_ask(struct share *s, const struct share_want *w, const struct member *m)
 {
-	return member_is(m) && !(w->candidate && m->candidates_until > loop_now(s->loop));
+	return member_is(m) && !(w->candidate && m->past->candidates_until > loop_now(s->loop));
 }
 
 /* The next who announced it; NULL. */
@@ -56,7 +56,7 @@ static struct member *coordinator(struct share *s, struct span key)
 	size_t n = 1;
 
 	for (struct member *m = s->members; m != NULL && n <= MEMBERS_MAX; m = m->next) {
-		if (!member_is(m) || m->busy_until > loop_now(s->loop))
+		if (!member_is(m) || m->past->busy_until > loop_now(s->loop))
 			continue;
 		ids[n] = peer_id(m->peer);
 		members[n++] = m;
@@ -99,19 +99,20 @@ bool choose_note_busy(struct share *s, struct member *m, struct span key)
 {
 	uint8_t digest[SHA256_LEN];
 	int64_t now = loop_now(s->loop);
+	struct standing *p = m->past;
 
-	if (m->owed_until > now)	/* one at a time is watched */
+	if (p->owed_until > now)	/* one at a time is watched */
 		return false;
-	if (m->owed_until != 0)
-		m->busy++;
+	if (p->owed_until != 0)
+		p->busy++;
 	key_digest(digest, key);
-	memcpy(m->owed, digest, sizeof(m->owed));
-	m->owed_until = now + OWED_MS;
-	if (m->busy < SHARE_DISTRUST)
+	memcpy(p->owed, digest, sizeof(p->owed));
+	p->owed_until = now + OWED_MS;
+	if (p->busy < SHARE_DISTRUST)
 		return false;
-	m->busy = 0;
-	m->owed_until = 0;
-	m->busy_until = now + SHARE_BUSY_SHUN_MS;
+	p->busy = 0;
+	p->owed_until = 0;
+	p->busy_until = now + SHARE_BUSY_SHUN_MS;
 	return true;
 }
 
@@ -122,14 +123,16 @@ void choose_forgive(struct share *s, struct span key)
 	bool done = false;
 
 	for (struct member *m = s->members; m != NULL; m = m->next) {
-		if (m->owed_until == 0)
+		struct standing *p = m->past;
+
+		if (p->owed_until == 0)
 			continue;
 		if (!done)
 			key_digest(digest, key);
 		done = true;
-		if (memcmp(m->owed, digest, sizeof(m->owed)) == 0) {
-			m->owed_until = 0;
-			m->busy = 0;
+		if (memcmp(p->owed, digest, sizeof(p->owed)) == 0) {
+			p->owed_until = 0;
+			p->busy = 0;
 		}
 	}
 }

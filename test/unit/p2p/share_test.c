@@ -367,6 +367,28 @@ static void test_passing_ends(void **state)
 	}
 }
 
+/* As many streams as a peer takes; more would be reset. */
+static void test_streams_at_once(void **state)
+{
+	struct share_want want = { .key = span_of(KEY), .unannounced = true, .budget_ms = 1000 };
+	struct share_call *c;
+	unsigned asked = 0;
+
+	(void)state;
+	begin(2);
+	fill(&nodes[0], 100);
+	for (int again = 0; again < 2; again++) {
+		nodes[1].answers = 0;
+		for (int i = 0; i < 40; i++)
+			asked += share_start(nodes[1].share, &want, on_done, &nodes[1], &c, NULL) == 0;
+		assert_int_equal(asked, (again + 1) * SHARE_STREAMS);
+		while (nodes[1].answers < SHARE_STREAMS)
+			run(1000, &nodes[1]);
+		assert_int_equal(share_stats(nodes[1].share)->hits, asked);
+	}
+	finish(2);
+}
+
 static int ask_cid(int i, const char *cid)
 {
 	struct share_want want = { .cid = span_of(cid), .budget_ms = 1000 };
@@ -453,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_passed_on),
 		cmocka_unit_test(test_passing_ends),
 		cmocka_unit_test(test_by_cid),
+		cmocka_unit_test(test_streams_at_once),
 		cmocka_unit_test(test_another_group),
 		cmocka_unit_test(test_going),
 	};
