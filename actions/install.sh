@@ -102,7 +102,7 @@ keep() {
 finish() {
 	chmod 755 "$work/ghoard"
 	why=$("$work/ghoard" version 2>&1 >/dev/null) ||
-		fail "the ghoard for $(uname -m) does not run from $place: ${why##*ghoard: }"
+		fail "the ghoard for $arch does not run from $place (exit code $?${why:+, ${why##*: }})"
 	[ "$1" = kept ] || keep
 	folder=$(mktemp -d "$place/ghoard-bin.XXXXXX")
 	mv "$work/ghoard" "$folder/ghoard"

@@ -4,7 +4,6 @@ set -u
 umask 077
 [ -z "${GITHUB_WORKSPACE:-}" ] || rm -rf "$GITHUB_WORKSPACE/.ghoard-runtime"
 [ -n "${INSTALL_VERSION:-}" ] || export INSTALL_VERSION=0.1.0
-said=${RUNNER_TEMP:-/tmp}/ghoard-install.$$
 
 # The end of a step in which nothing of ghoard holds.
 off() {
@@ -19,17 +18,29 @@ off() {
 	exit 0
 }
 
+# What install.sh and its tools said. Some came from elsewhere, so no line of it is a command of this step;
+# on one stream with what is, as the runner reads two at once.
+show() {
+	[ ! -s "$said" ] || {
+		printf '::stop-commands::%s\n' "${said##*.}"
+		cat "$said"
+		printf '::%s::\n' "${said##*.}"
+	}
+}
+
 step=$1
+temp=${RUNNER_TEMP:-/tmp} said=
+said=$(mktemp "$temp/ghoard-install.XXXXXXXXXXXX") || off "$temp cannot be written"
 if ! out=$(sh "${0%/*}/install.sh" 2>"$said"); then
 	why=
 	while IFS= read -r line; do
 		why=$line
 	done <"$said"
-	cat "$said" >&2
+	show
 	why="${why#ghoard: }. It takes a Linux runner, and the release or a folder (the input 'source')"
 	off "$why to come from"
 fi
-cat "$said" >&2
+show
 rm -f "$said"
 binary=${out##*
 }

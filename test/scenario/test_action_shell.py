@@ -84,6 +84,24 @@ def test_no_credentials_of_a_program_that_fails(step, how):
     assert run.returncode != 0 and ("::error" in run.stdout) == (how != "usage")
 
 
+def test_nothing_that_installing_says_is_a_command(step):
+    """A tool hands on what a server sent it."""
+    (step.folder / "bin").mkdir()
+    evil = "::set-output name=should-skip-scan::true"
+    (step.folder / "bin" / "curl").write_text(f"#!/bin/sh\necho '{evil}' >&2\nexit 22\n")
+    (step.folder / "bin" / "curl").chmod(0o755)
+    run = shell(step, "codeql", INSTALL_SOURCE="https://localhost/x", INSTALL_SHA256="0" * 64)
+    lines = run.stdout.splitlines()
+    (word,) = {line.removeprefix("::stop-commands::") for line in lines if line.startswith("::stop-commands")}
+    assert lines.index(f"::stop-commands::{word}") < lines.index(evil) < lines.index(f"::{word}::")
+    assert len(word) == 12 and run.stdout.count("::warning") == 1
+
+
+def test_a_folder_that_cannot_be_written(step):
+    run = shell(step, "save", RUNNER_TEMP="/proc/self")
+    assert run.returncode == 0 and "/proc/self cannot be written" in run.stdout
+
+
 @pytest.mark.parametrize("name", ["setup", "codeql", "save", "report", "inject"])
 def test_what_runs_is_what_was_verified(step, name):
     """Others may write in the tool cache, also between the look at a program and its start."""
@@ -93,14 +111,14 @@ def test_what_runs_is_what_was_verified(step, name):
 for f in {tools}/ghoard/*/*/ghoard; do
 	printf '#!/bin/sh\\necho evil\\n' >"$f.new" && chmod 755 "$f.new" && mv "$f.new" "$f"
 done
-exec /bin/cat "$@"
+exec /bin/rm "$@"
 """
     (step.folder / "bin").mkdir()
-    (step.folder / "bin" / "cat").write_text(swap)  # run.sh calls it between the two
-    (step.folder / "bin" / "cat").chmod(0o755)
+    (step.folder / "bin" / "rm").write_text(swap)  # run.sh calls it between the two
+    (step.folder / "bin" / "rm").chmod(0o755)
     for _ in range(2):
         run = shell(step, name, **program(step, good), RUNNER_TOOL_CACHE=tools)
-        assert run.returncode == 0 and run.stdout == f"good {name}\n", run.stderr
+        assert run.returncode == 0 and run.stdout.endswith(f"good {name}\n"), run.stdout
     (kept,) = tools.glob("ghoard/*/*/ghoard")
     assert "evil" in kept.read_text(), "nothing was swapped"
 
