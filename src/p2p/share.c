@@ -148,28 +148,44 @@ static void tell_news(struct share *s)
 	timer_set(s->loop, &s->news, s->news_due);
 }
 
-/* All places are taken. The first who came would keep them for ever, and late ones find nobody: so a place
- * of the oldest that dialled us, which had the time to find others, goes to one that has next to nobody. It
- * says so itself, so a flood of such ones gets no place of those that have answered lately. */
+/* Until when it is kept; 0: it has done nothing lately. */
+static int64_t worth(const struct member *m)
+{
+	return m->past->useful_until > loop_now(m->share->loop) ? m->past->useful_until : 0;
+}
+
+static bool is_worse(const struct member *m, const struct member *than)
+{
+	return worth(m) != worth(than)
+	    ? worth(m) < worth(than)
+	    : session_since(peer_session(m->peer)) < session_since(peer_session(than->peer));
+}
+
+/* All places are taken. The first who came would keep them for ever, and late ones find nobody: so a place of
+ * the oldest that dialled us, which had the time to find others, goes to one that has next to nobody. It says
+ * so itself, so a flood of such ones gets the places of those that did nothing lately; of others only while
+ * they have more than three quarters, which shut out everybody else. */
 static bool find_place(struct member *m, size_t has)
 {
 	struct share *s = m->share;
-	const struct member *oldest = NULL;
+	const struct member *worst = NULL;
+	size_t n = 0, useful = 0;
 
 	if (has >= SHARE_POOR || session_dialled(peer_session(m->peer)) ||
 	    loop_now(s->loop) < s->evicted + SHARE_EVICT_MS)
 		return false;
-	for (const struct member *o = s->members; o != NULL; o = o->next)
-		if (o != m && member_is(o) && !peer_is_visitor(o->peer) &&
-		    o->past->useful_until <= loop_now(s->loop) &&
-		    !session_dialled(peer_session(o->peer)) &&
-		    (oldest == NULL ||
-			session_since(peer_session(o->peer)) < session_since(peer_session(oldest->peer))))
-			oldest = o;
-	if (oldest == NULL)
+	for (const struct member *o = s->members; o != NULL; o = o->next) {
+		if (o == m || !member_is(o) || peer_is_visitor(o->peer))
+			continue;
+		n++;
+		useful += worth(o) > 0;
+		if (!session_dialled(peer_session(o->peer)) && (worst == NULL || is_worse(o, worst)))
+			worst = o;
+	}
+	if (worst == NULL || (worth(worst) > 0 && useful * 4 <= n * 3))
 		return false;
 	s->evicted = loop_now(s->loop);
-	session_close(peer_session(oldest->peer), 0);
+	session_close(peer_session(worst->peer), 0);
 	peer_stays(m->peer);
 	return true;
 }

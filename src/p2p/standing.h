@@ -13,7 +13,7 @@
 #include "p2p/peerid.h"
 
 #define STANDINGS_MAX 128
-#define STANDING_ASKED_MS 60000		/* no newcomer takes its place so long after an answer, */
+#define STANDING_ASKED_MS 60000		/* so long after an answer it keeps its place, */
 #define STANDING_SERVED_MS 600000	/* and after an entry */
 
 struct bucket {				/* full at one second's worth */
@@ -31,7 +31,7 @@ struct standing {
 	uint8_t owed[16];		/* a key it said somebody fetches: an announcement is to follow */
 	int64_t owed_until;		/* loop time; 0: none */
 	int64_t busy_until, candidates_until;
-	int64_t useful_until;		/* no newcomer takes its place */
+	int64_t useful_until;		/* of such ones few lose their place to newcomers */
 };
 
 /* NULL: it is not known. */

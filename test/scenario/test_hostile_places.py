@@ -73,6 +73,14 @@ def newcomers(one, stack, count):
         time.sleep(0.22)
 
 
+def until_asked(one, *members):
+    """GET what nobody announced until each was the coordinator of one."""
+    for path in PATHS:
+        if not all(m.asked for m in members):
+            assert one.daemon.get(path, token=OWN).status == 200
+    assert all(m.asked for m in members)
+
+
 def test_a_flood_of_newcomers(place, fake):
     """They get the places of members that did nothing, and none of one that gave an entry or was asked."""
     donor, one = place("donor"), place("one", config=FEW)
@@ -85,15 +93,26 @@ def test_a_flood_of_newcomers(place, fake):
         giver.announce(announced(file, len(body)))
         wait(lambda: one.sharing["heard"] == 1)
         assert one.daemon.get(rig.REPO, token=OWN).cache["detail"] == "p2p"
-        for path in PATHS:  # until it was the coordinator of one
-            if not asked.asked:
-                assert one.daemon.get(path, token=OWN).status == 200
-        assert asked.asked
+        until_asked(one, asked)
         newcomers(one, stack, 8)
         time.sleep(0.5)
         assert not giver.over.is_set() and not asked.over.is_set()
         assert mute.over.is_set() and idle.over.is_set(), "somebody new finds a place"
         assert {giver.me.text, asked.me.text} < ids(one) and len(ids(one)) == 4
+    is_well(one)
+
+
+def test_late_ones_where_all_answer(place, fake):
+    """One place of four is theirs, so that nobody is shut out; they take it from each other."""
+    one = place("one", config=FEW)
+    with contextlib.ExitStack() as stack:
+        first = [stack.enter_context(one.join(peers=OTHERS)) for _ in range(4)]
+        until_asked(one, *first)
+        late = stack.enter_context(one.join(peers=[]))
+        wait(lambda: late.me.text in ids(one) and len(ids(one)) == 4)
+        newcomers(one, stack, 8)
+        time.sleep(0.5)
+        assert sum(m.over.is_set() for m in first) == 1 and late.over.is_set()
     is_well(one)
 
 
