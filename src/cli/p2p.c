@@ -169,12 +169,12 @@ static bool asking(void *arg, struct span key)
 	return cache_is_asking(((struct app *)arg)->cache, key);
 }
 
-static void invalidate(void *arg, struct span prefix, int64_t time)
+static void invalidate(void *arg, const struct span *prefixes, size_t n, int64_t time)
 {
 	struct app *a = arg;
 
 	/* A row that cannot be written counts in memory all the same. */
-	epochs_add(a->epochs, span_of("*"), &prefix, 1, time, NULL);
+	epochs_add(a->epochs, span_of("*"), prefixes, n, time, NULL);
 }
 
 /* ---- composing ---- */
