@@ -132,7 +132,10 @@ static bool find(void *arg, struct span key, struct span cid, struct swarm_held 
 static void release(void *arg, struct swarm_held *held)
 {
 	(void)arg;
-	entry_unref(held->entry);
+	if (held->fd >= 0)
+		p2p_scans_release(held);
+	else
+		entry_unref(held->entry);
 }
 
 /* ---- what is believed ---- */

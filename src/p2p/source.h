@@ -17,8 +17,9 @@ struct message_entry;
 /* An entry as it is served: spans good until `release`. */
 struct swarm_held {
 	struct span image;		/* its file up to the value of `data`: message_put_hit's */
-	struct span body;
-	void *entry;			/* the source's */
+	struct span body;		/* with `fd` without a pointer: so many bytes of that file */
+	int fd;				/* -1 when `find` is called */
+	void *entry;			/* the source's; the same for the same body */
 };
 
 struct swarm_source {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -34,6 +35,7 @@ struct node {
 	struct buf body;
 	char image[1024];
 	unsigned finds, by_cid;
+	int fd;				/* of a file with the body; 0: it is in memory */
 	unsigned told, ntold;		/* messages of writes, and their paths */
 	char paths[256][40];
 	/* what it got */
@@ -70,6 +72,10 @@ static bool find(void *arg, struct span key, struct span cid, struct swarm_held 
 		return false;
 	held->image = span_of(n->image);
 	held->body = buf_span(&n->body);
+	if (n->fd > 0) {
+		held->body.p = NULL;
+		held->fd = n->fd;
+	}
 	return true;
 }
 
@@ -239,6 +245,33 @@ static void test_bodies(void **state)
 		assert_true(nodes[1].same);
 	}
 	assert_int_equal(nodes[1].answers, 6);
+	finish(2);
+}
+
+/* From a file, as it stands there; one that has become shorter is none. */
+static void test_from_a_file(void **state)
+{
+	static const size_t sizes[] = { 1, 16384, 70000, 7 << 20 };
+	FILE *f;
+
+	(void)state;
+	begin(2);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		fill(&nodes[0], sizes[i]);
+		f = tmpfile();
+		assert_true(f != NULL && fwrite(buf_data(&nodes[0].body), 1, buf_len(&nodes[0].body), f) ==
+		    buf_len(&nodes[0].body) && fflush(f) == 0);
+		nodes[0].fd = fileno(f);
+		assert_int_equal(ask(1, 20000), 0);
+		assert_int_equal(nodes[1].outcome, SHARE_HIT);
+		assert_true(nodes[1].same);
+		assert_int_equal(ftruncate(nodes[0].fd, (off_t)buf_len(&nodes[0].body) - 1), 0);
+		assert_int_equal(ask(1, 20000), 0);
+		assert_int_equal(nodes[1].outcome, SHARE_MISS);
+		fclose(f);
+	}
+	assert_int_equal(share_stats(nodes[1].share)->bad_body, 0);
+	assert_int_equal(members(1), 1);
 	finish(2);
 }
 
@@ -506,6 +539,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_from_a_file),
 		cmocka_unit_test(test_poison),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_announcements),
