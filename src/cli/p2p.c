@@ -176,6 +176,9 @@ static void invalidate(void *arg, const struct span *prefixes, size_t n, int64_t
 {
 	struct app *a = arg;
 
+	for (size_t i = 0; i < n; i++)
+		if (!epochs_prefix_ok(prefixes[i], false))
+			return;
 	/* A row that cannot be written counts in memory all the same. */
 	epochs_add(a->epochs, span_of("*"), prefixes, n, time, NULL);
 }
