@@ -366,6 +366,22 @@ def test_a_message_is_one_write(place):
     assert renames.count(".epochs") == 1
 
 
+def test_who_answers_too_late_is_counted(place, files, fake):
+    """One that announced an entry and says nothing when asked: GitHub answers, and `stats` tells of it."""
+    one = place("one")
+    file, body = files()
+    with one.join() as member:
+        member.answer = lambda stream, request: None
+        member.announce(announced(file, len(body)))
+        wait(lambda: one.sharing["heard"] == 1)
+        assert one.daemon.get(rig.ISSUES, token=OWN).cache["fwd-status"] == 200
+        assert len(member.asked) == 1 and one.sharing["late"] == 1
+    metrics = one.daemon.get("/_ghoard/metrics", token=None, unix=True).body.decode()
+    assert "\nghoard_peers_late_total 1\n" in metrics
+    assert one.home("stats", "--json").json["peers_late"] == 1
+    assert re.search(r"^peers_late +1$", one.home("stats").out.decode(), re.M)
+
+
 def test_a_coordinator_that_is_always_busy(place, fake):
     """Each look-up is as soon as without it, nearly; after a few it is passed over."""
     one = place("one")
