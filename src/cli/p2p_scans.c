@@ -75,7 +75,7 @@ static struct file {
 	int fd;
 	size_t size;
 	char cid[CID_TEXT_LEN + 1];
-	char image[512];		/* of an entry of its own, as every body travels in one */
+	char image[384];		/* of an entry of its own, as every body travels in one */
 } *files;
 
 static bool open_file(struct file *f, const char *dir)
@@ -92,8 +92,8 @@ static bool open_file(struct file *f, const char *dir)
 	f->size = (size_t)st.st_size;
 	snprintf(f->image, sizeof(f->image),
 	    "{\"cache_key\":\"%s\",\"timestamp\":%" PRId64 ".000000,\"ttl\":1,\"content_hash\":null,"
-	    "\"validation_fields\":null,\"ghoard\":{\"v\":1,\"cid\":\"%s\",\"status\":200,\"url\":\"\","
-	    "\"variant\":{},\"auth\":\"scan\",\"proof\":\"\",\"headers\":[],\"encoding\":\"json\"},\"data\":",
+	    "\"validation_fields\":null,\"ghoard\":{\"v\":1,\"cid\":\"%s\",\"status\":200,\"auth\":\"scan\","
+	    "\"headers\":[],\"encoding\":\"json\"},\"data\":",
 	    f->cid, clock_wall() / CLOCK_SEC, f->cid);
 	return true;
 }
