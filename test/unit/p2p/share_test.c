@@ -45,7 +45,7 @@ static struct loop *loop;
 static struct node nodes[6];
 static uint8_t group[2][WIRE_GROUP_KEY_LEN] = { { 1 }, { 2 } };
 static bool done;
-static bool apart;		/* each takes only its neighbours for peers */
+static int apart;		/* of the first so many each takes only neighbours for peers */
 
 static void make_image(struct node *n, int64_t time)
 {
@@ -116,7 +116,7 @@ static void open_node(int i, int of, const struct multiaddr *to, size_t nto)
 	n->source = (struct swarm_source){ .find = find, .release = release, .judge = judge,
 		.asking = asking, .invalidate = invalidate, .arg = n };
 	sp.block = others;
-	for (int k = 0; apart && k < i - 1; k++)
+	for (int k = 0; k < apart && k < i - 1; k++)
 		peerid_of_ed25519(&others[sp.nblock++], nodes[k].key.pub);
 	err_init(&err);
 	assert_true(addr_parse(&at, span_of("127.0.0.1"), 0));
@@ -313,9 +313,9 @@ static void test_passed_on(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		apart = true;
+		apart = 6;
 		begin(3);
-		apart = false;
+		apart = 0;
 		fill(&nodes[0], sizes[i] - 9);
 		announce(&nodes[0]);
 		assert_int_equal(share_stats(nodes[2].share)->heard, 1);
@@ -348,9 +348,9 @@ static void test_passed_on_twice(void **state)
 	struct share_call *c;
 
 	(void)state;
-	apart = true;
+	apart = 6;
 	begin(4);
-	apart = false;
+	apart = 0;
 	fill(&nodes[0], 100);
 	announce(&nodes[0]);
 	assert_int_equal(share_stats(nodes[3].share)->heard, 1);
@@ -404,9 +404,9 @@ static void test_busy_after_passing(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		apart = true;
+		apart = 6;
 		begin(3);
-		apart = false;
+		apart = 0;
 		fill(&nodes[0], 100);
 		announce(&nodes[0]);
 		nodes[0].holds = false;
@@ -443,6 +443,34 @@ static void test_own_limit(void **state)
 	finish(2);
 }
 
+/* Sixteen are passed on already: the next hears that it is busy, and not that nobody has it. */
+static void test_no_room_to_pass(void **state)
+{
+	struct share_want want = { .key = span_of(KEY), .auth = span_of(AUTH), .budget_ms = 1000 };
+	struct multiaddr to;
+	struct share_call *c;
+
+	(void)state;
+	apart = 1;
+	begin(3);
+	to = where(1);
+	open_node(3, 0, &to, 1);
+	apart = 0;
+	wait_members(1, 3);
+	run(1500, NULL);
+	fill(&nodes[0], (1 << 20) - 9);
+	announce(&nodes[0]);
+	for (int i = 0; i < 16; i++)
+		assert_int_equal(share_start(nodes[2].share, &want, on_done, &nodes[2], &c, NULL), 0);
+	for (int i = 0; i < 100 && nodes[0].finds < 16; i++)
+		run(1, NULL);
+	assert_int_equal(nodes[0].finds, 16);
+	assert_int_equal(share_start(nodes[3].share, &want, on_done, &nodes[3], &c, NULL), 0);
+	run(1500, &nodes[3]);
+	assert_true(share_stats(nodes[3].share)->busy_heard > 0);
+	finish(4);
+}
+
 static void on_pass(struct job *j)
 {
 	(void)j;
@@ -457,9 +485,9 @@ static void test_passing_ends(void **state)
 
 	(void)state;
 	for (int i = 0; i < 40; i++) {
-		apart = true;
+		apart = 6;
 		begin(3);
-		apart = false;
+		apart = 0;
 		fill(&nodes[0], 60000);
 		announce(&nodes[0]);
 		assert_int_equal(share_start(nodes[2].share, &want, on_done, &nodes[2], &c, NULL), 0);
@@ -635,6 +663,7 @@ int main(void)
 		cmocka_unit_test(test_no_circle),
 		cmocka_unit_test(test_busy_after_passing),
 		cmocka_unit_test(test_own_limit),
+		cmocka_unit_test(test_no_room_to_pass),
 		cmocka_unit_test(test_passing_ends),
 		cmocka_unit_test(test_by_cid),
 		cmocka_unit_test(test_anybody),
