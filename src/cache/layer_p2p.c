@@ -53,15 +53,28 @@ static bool is_own(const struct lookup *lk, const struct entry *e)
 	return key != NULL && span_eq(e->auth, lk->req->id->tag) && entry_proof_ok(e, key);
 }
 
-/* Where members trust each other: not what is a token's own whoever asks, nor what cannot be asked again for
- * free. */
+/* "/orgs/x" for "/orgs/", and nothing behind it. */
+static bool is_one(struct span path, const char *front)
+{
+	struct span name = span_sub(path, strlen(front), path.n);
+
+	return span_starts(path, front) && name.n > 0 && span_chr(name, '/') < 0;
+}
+
+/* Where members trust each other: what is about a repository, an organisation or a user, whoever asks. Any other
+ * path (/issues, /gists, /orgs/x/repos, /search) may be answered by who asks, and is a token's own; so is what
+ * cannot be asked again for free. */
 static bool may_be_anybodys(const struct lookup *lk, const struct entry *e)
 {
-	struct span path = span_before(buf_span(&lk->req->target), '?');
+	static const char *const askers[] = { "/subscription", "/notifications", "/codespaces" };
+	struct span path = span_before(buf_span(&lk->req->target), '?'), repo = route_repo_prefix(path);
+	struct span rest = span_sub(path, repo.n, path.n);
 
-	return !(span_starts(path, "/user") && !span_starts(path, "/users/")) &&
-	    !span_starts(path, "/installation") && !span_starts(path, "/notifications") &&
-	    !span_starts(path, "/graphql") && entry_header(e, "etag").n > 0;
+	for (size_t i = 0; i < sizeof(askers) / sizeof(askers[0]); i++)
+		if (span_starts(rest, askers[i]))
+			return false;
+	return (repo.n > 0 || is_one(path, "/orgs/") || is_one(path, "/users/")) &&
+	    entry_header(e, "etag").n > 0;
 }
 
 /* Takes the reference. */

@@ -58,7 +58,7 @@ static bool may_share(void *arg, const struct entry *e)
 {
 	const struct app *a = arg;
 
-	return e->ours && e->url.n > 0 && is_shared_operation(a, e->op) &&
+	return e->ours && e->url.n > 0 && e->ttl > 0 && is_shared_operation(a, e->op) &&
 	    (shares_all(a) || (!own.is_public && span_eq(e->auth, own.tag)));
 }
 
