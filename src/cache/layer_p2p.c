@@ -53,7 +53,7 @@ static bool is_own(const struct lookup *lk, const struct entry *e)
 	return key != NULL && span_eq(e->auth, lk->req->id->tag) && entry_proof_ok(e, key);
 }
 
-/* "/orgs/x" for "/orgs/", and nothing behind it. */
+/* "/orgs/x" of "/orgs/", and nothing behind it. */
 static bool is_one(struct span path, const char *front)
 {
 	struct span name = span_sub(path, strlen(front), path.n);
@@ -61,9 +61,9 @@ static bool is_one(struct span path, const char *front)
 	return span_starts(path, front) && name.n > 0 && span_chr(name, '/') < 0;
 }
 
-/* Where members trust each other: what is about a repository, an organisation or a user, whoever asks. Any other
- * path (/issues, /gists, /orgs/x/repos, /search) may be answered by who asks, and is a token's own; so is what
- * cannot be asked again for free. */
+/* Where members trust each other: what is about a repository, an organisation or a user, whoever asks. Any
+ * other path (/issues, /gists, /orgs/x/repos, /search) may be answered by who asks, and is a token's own; so
+ * is what cannot be asked again for free. */
 static bool may_be_anybodys(const struct lookup *lk, const struct entry *e)
 {
 	static const char *const askers[] = { "/subscription", "/notifications", "/codespaces" };
@@ -83,8 +83,8 @@ static void take(struct layer_p2p *l, struct lookup *lk, struct entry *e, const 
 	if (is_own(lk, e) || (!l->p.verify && may_be_anybodys(lk, e) && lookup_fresh(lk, e))) {
 		if (lk->own == NULL || lk->own->timestamp < e->timestamp)
 			lookup_set_own(lk, entry_ref(e), "p2p");
-	} else if (lk->own == NULL && lk->candidate == NULL && e->body.n <= SHARE_CANDIDATE_MAX &&
-	    !span_eq(e->auth, lk->req->id->tag)) {
+	} else if (lk->own == NULL && lk->candidate == NULL && !lk->req->has_body &&
+	    e->body.n <= SHARE_CANDIDATE_MAX && !span_eq(e->auth, lk->req->id->tag)) {
 		lk->candidate = entry_ref(e);
 		lk->candidate_from = *from;
 	}
@@ -116,13 +116,14 @@ static void on_answer(void *arg, const struct share_answer *a)
 
 /* ---- asking ---- */
 
-static bool is_for_peers(const struct lookup *lk)
+static bool is_for_peers(const struct layer_p2p *l, const struct lookup *lk)
 {
 	const struct request *r = lk->req;
 
 	return !lk->ask.offline && !lk->ask.only_if_cached && !lk->ask.refresh && !lk->ask.no_store &&
-	    lk->ask.max_age != 0 && !r->has_body && r->ttl > 0 && r->route->policy != ROUTE_NEVER &&
-	    r->route->policy != ROUTE_ASK;
+	    lk->ask.max_age != 0 && r->ttl > 0 && r->route->policy != ROUTE_NEVER &&
+	    r->route->policy != ROUTE_ASK &&
+	    (!r->has_body || l->p.may_ask(l->p.arg, span_of(r->route->op)));
 }
 
 static enum layer_result lookup(struct cache_layer *base, struct lookup *lk)
@@ -133,11 +134,11 @@ static enum layer_result lookup(struct cache_layer *base, struct lookup *lk)
 		.auth = r->id->is_public ? span_of("") : span_of(r->id->tag),
 		.after = lk->own != NULL ? lk->own->timestamp : 0,
 		.candidate = l->p.verify,
-		.own_only = l->p.verify && (lk->own != NULL || lk->candidate != NULL),
+		.own_only = r->has_body || (l->p.verify && (lk->own != NULL || lk->candidate != NULL)),
 		.budget_ms = l->p.budget_ms };
 	struct asking *k;
 
-	if (l->share == NULL || !is_for_peers(lk) || (k = calloc(1, sizeof(*k))) == NULL)
+	if (l->share == NULL || !is_for_peers(l, lk) || (k = calloc(1, sizeof(*k))) == NULL)
 		return LAYER_NEXT;
 	k->layer = l;
 	k->lk = lk;

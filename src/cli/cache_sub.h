@@ -34,7 +34,8 @@ struct cache_sub {
 
 int cache_named_get(const struct cache_sub *, struct err *);
 int cache_named_put(const struct cache_sub *, struct err *);
-/* Store an entry by name: of the parts key, timestamp, ttl, body and headers count. A peer's has NAMED_FROM. */
+/* Store an entry by name: of the parts key, timestamp, ttl, body and headers count. A peer's has NAMED_FROM.
+ */
 #define NAMED_FROM "x-ghoard-from"
 int cache_named_keep(struct app *, const struct entry_parts *, struct err *);
 /* Do the reference's validation fields still fit the data they were taken from? True for entries without, and

@@ -119,16 +119,19 @@ static void look_at_identity(struct doctor *d, const struct app *a)
 
 static void look_at_group(struct doctor *d, const struct app *a)
 {
-	const char *secret = getenv("CACHE_P2P_SHARED_SECRET"), *share = settings_str(a->settings, "p2p.share");
+	const char *secret = getenv("CACHE_P2P_SHARED_SECRET");
+	const char *share = settings_str(a->settings, "p2p.share");
 
 	if (secret == NULL || secret[0] == '\0')
 		doctor_say(d, DOCTOR_WARN, "group", "set CACHE_P2P_SHARED_SECRET, or ENABLE_P2P_CACHE=false",
-		    "the token is the group's secret: every ghoard that runs with it is a peer, and gets what "
+		    "the token is the group's secret: every ghoard that runs with it is a peer, and gets "
+		    "what "
 		    "was fetched here with %s",
 		    share != NULL && strcmp(share, "all") == 0 ? "any token" : "it");
 	if (!settings_bool(a->settings, "security.access_control.verify_repository_access"))
 		doctor_say(d, DOCTOR_WARN, "trust", "set verify_repository_access: true",
-		    "whoever holds the group's secret can make this machine serve any answer as GitHub's, and "
+		    "whoever holds the group's secret can make this machine serve any answer as GitHub's, "
+		    "and "
 		    "whoever asks it, with any token or none, gets what members' tokens may see of "
 		    "repositories");
 }

@@ -53,8 +53,7 @@ static const struct setting table[] = {
 	    "Which entries peers may get: those of the own token, or all." },
 	{ "p2p.share_operations", SETF_CACHE, SET_LIST, "", 0, 0, TRUST_LOWER, SETS_WORKS,
 	    { "P2P_SHARE_OPERATIONS" }, NULL,
-	    "Operations shared besides: by name, with the reference's peers; graphql_query and "
-	    "copilot_completion by key." },
+	    "Operations shared besides: copilot_completion, graphql_query, and those put by name." },
 	{ "p2p.peer_key_file", SETF_NONE, SET_STRING, "", 0, 0, TRUST_FREE, SETS_WORKS,
 	    { "P2P_PEER_KEY_FILE" }, NULL,
 	    "File of the libp2p identity, in place of .peer_key in the cache folder." },

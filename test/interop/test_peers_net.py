@@ -80,7 +80,7 @@ class Net:
         self.cut(name, "up")
 
     def silence(self, name):
-        """Every packet to and from it is dropped: no link goes down, no address is unknown, nobody is told."""
+        """Every packet to and from it is dropped: no link goes down, no address is unknown."""
         n = NAMES.index(name) + 2
         for k, other in enumerate(NAMES, 2):
             for of in {2, 3, 4} - {k} if k == n else {n}:
@@ -229,7 +229,7 @@ def test_one_is_cut_off_and_returns(three, fake):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("three", [2], indirect=True)
 def test_packets_are_dropped(three, fake):
-    """Nothing says that `two` is gone: requests fall through in time, the keep-alive finds out, it returns."""
+    """Nothing says that `two` is gone: requests fall through in time, keep-alive finds out, it returns."""
     net, one, two, go = three
     paths = [f"{ISSUES}?per_page={n}" for n in range(40, 46)]
     heard = about(one)["sharing"]["heard"]

@@ -1,6 +1,6 @@
-"""Entries by name, in the reference's form: what of a peer's is kept, what is sent, and who switches it off.
+"""What P2P_SHARE_OPERATIONS lets out and in: entries by name in the reference's form, answers to queries.
 
-And all that is said over ipfs_accelerate's name of the protocol.
+What of a peer's is kept, who switches it off; and all that is said over ipfs_accelerate's protocol.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import time
 
 import pytest
 import rig
-from hostile import OWN, is_well, place, wait  # noqa: F401
+from hostile import OWN, addr_of, is_well, place, wait  # noqa: F401
 from rogue import CACHE
 from test_hostile_members import fernet
 
@@ -93,3 +93,29 @@ def test_over_the_other_name(place):  # noqa: F811
     with one.dial() as reference:
         assert send(one, reference, "theirs", 1, ACCELERATE) == b"OK" and got(one, "theirs") == 1
     is_well(one)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_answers_to_queries(place, fake, listed):  # noqa: F811
+    """GraphQL's are shared where the owner says so, with who has the same token and asks the same."""
+    env = {"P2P_SHARE_OPERATIONS": "graphql_query" if listed else None}
+    one = place("one", env=env)
+    two = place("two", env=env, bootstrap=addr_of(one))
+    wait(lambda: [p["kind"] for p in one.peers() + two.peers()] == ["member"] * 2)
+
+    def ask(which, query="{ viewer { login } }", token=OWN):
+        body = json.dumps({"query": query})
+        return which.daemon.get("/graphql", token=token, method="POST", body=body)
+
+    first = ask(one)
+    assert first.status == 200 and one.daemon.get(rig.REPO, token=OWN).status == 200
+    wait(lambda: two.sharing["heard"] == 1 + listed)
+    assert one.sharing["announced"] == 1 + listed and two.sharing["dropped"] == 0
+    fake.forget()
+    second = ask(two)
+    assert second.body == first.body and fake.count() == (not listed)
+    assert second.cache.get("detail") == ("p2p" if listed else None)
+    fake.forget()
+    assert ask(two, token="bob-token").body != first.body and fake.count() == 1
+    assert ask(two, "{viewer{login}}").body == first.body and fake.count() == 2, "other bytes, another key"
+    is_well(two)
