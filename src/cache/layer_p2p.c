@@ -79,7 +79,7 @@ static bool may_be_anybodys(const struct lookup *lk, const struct entry *e)
 }
 
 /* Takes the reference. */
-static void take(struct layer_p2p *l, struct lookup *lk, struct entry *e, const struct peerid *from)
+static void take(struct layer_p2p *l, struct lookup *lk, struct entry *e, const struct share_answer *a)
 {
 	if (is_own(lk, e) || (!l->p.verify && may_be_anybodys(lk, e) && lookup_fresh(lk, e))) {
 		if (lk->own == NULL || lk->own->timestamp < e->timestamp)
@@ -87,7 +87,8 @@ static void take(struct layer_p2p *l, struct lookup *lk, struct entry *e, const 
 	} else if (lk->own == NULL && lk->candidate == NULL && !lk->req->has_body &&
 	    e->body.n <= SHARE_CANDIDATE_MAX && !span_eq(e->auth, lk->req->id->tag)) {
 		lk->candidate = entry_ref(e);
-		lk->candidate_from = *from;
+		lk->candidate_from = *a->from;
+		lk->candidate_passed = a->passed;
 	}
 	entry_unref(e);
 }
@@ -112,7 +113,7 @@ static void on_answer(void *arg, const struct share_answer *a)
 	if (a->outcome == SHARE_LATE)
 		metrics_add(lookup_metrics(lk), M_PEERS_LATE, 1);
 	if (e != NULL)
-		take(k->layer, lk, e, a->from);
+		take(k->layer, lk, e, a);
 	forget(k);
 	lookup_go_on(lk);
 }
@@ -185,7 +186,7 @@ static void tell(struct cache_layer *base, const struct entry *e)
 static void judged(struct cache_layer *base, const struct lookup *lk, bool confirmed)
 {
 	if (of(base)->share != NULL)
-		share_confirmed(of(base)->share, &lk->candidate_from, confirmed);
+		share_confirmed(of(base)->share, &lk->candidate_from, lk->candidate_passed, confirmed);
 }
 
 static void wrote(struct cache_layer *base, struct span prefix, int64_t time)
