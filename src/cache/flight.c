@@ -151,6 +151,8 @@ static void hand_over(struct lookup *from, struct lookup *to)
 	from->candidate = to->candidate;
 	to->own = own;
 	to->candidate = candidate;
+	to->candidate_from = from->candidate_from;
+	to->candidate_passed = from->candidate_passed;
 	to->own_layer = from->own_layer;
 	to->flying = true;
 	to->asked = from->asked;

@@ -47,6 +47,7 @@ struct lookup {
 	bool serve_made;		/* its body goes out, not the answer's */
 	struct job job;			/* the cache's, as is the rest */
 	bool walked;			/* only the last layer is left to ask */
+	bool candidate_passed;		/* that peer did not hold it either */
 	bool flying, waited_across, alone, took_over;	/* see cache/flight.h */
 	bool away; /* its question is with GitHub: others' tokens may wait for the body */
 	int64_t asked;			/* µs, when the flight began */
@@ -77,9 +78,8 @@ struct cache_layer {
 	void (*wrote)(struct cache_layer *, struct span prefix, int64_t time);
 };
 
-/* A pending layer has finished: err is set, or serve_own, or answer, or (streamed) head_sent. It is gone
- * after.
- */
+/* A pending layer has finished: err is set, or serve_own, or answer, or (streamed) head_sent. It is
+ * gone after. */
 void lookup_done(struct lookup *);
 /* A pending layer that is not the last has added what it knows: the walk goes on. It may be gone after. */
 void lookup_go_on(struct lookup *);
@@ -126,8 +126,8 @@ struct cache_layer *layer_disk_new(struct store *, struct metrics *, void (*afte
 struct layer_p2p_params {
 	bool verify;		/* others' entries are only candidates */
 	int64_t budget_ms;
-	/* May peers have it? */
-	bool (*may_share)(void *arg, const struct entry *);
+	bool (*may_share)(void *arg, const struct entry *);	/* may peers have it? */
+	bool (*may_ask)(void *arg, struct span op);	/* and be asked for what belongs to a POST's body? */
 	void *arg;
 };
 /* Behind the disk: a peer is asked only for what is fresher than all that is held here. */

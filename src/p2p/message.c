@@ -78,6 +78,16 @@ static bool take_prefixes(struct message *m, struct span array)
 
 /* ---- reading: entries ---- */
 
+static bool take_hops(struct span v, unsigned *hops)
+{
+	uint64_t n;
+
+	if (!span_u64(v, 255, &n))
+		return false;
+	*hops = (unsigned)n;
+	return true;
+}
+
 static bool take_entry_member(struct message *m, struct message_entry *e, struct span key, struct span v)
 {
 	uint64_t n;
@@ -99,9 +109,7 @@ static bool take_entry_member(struct message *m, struct message_entry *e, struct
 			return false;
 		e->ttl = (int64_t)n;
 	} else if (jscan_str_eq(key, "hops")) {
-		if (!span_u64(v, 255, &n))
-			return false;
-		e->hops = (unsigned)n;
+		return take_hops(v, &e->hops);
 	} else if (jscan_str_eq(key, "size")) {
 		return span_u64(v, (uint64_t)1 << 40, &e->size);
 	}
@@ -204,6 +212,8 @@ static bool take_response(struct message *m, struct span key, struct span v)
 		return take_retry(m, v);
 	if (jscan_str_eq(key, "size"))
 		return span_u64(v, (uint64_t)1 << 40, &m->size);
+	if (jscan_str_eq(key, "hops"))
+		return take_hops(v, &m->hops);
 	return !jscan_str_eq(key, "entry") || take_file(m, v);
 }
 
@@ -236,6 +246,8 @@ static bool take_member(struct message *m, struct span key, struct span v)
 	case MESSAGE_CACHE_REQUEST:
 		if (jscan_str_eq(key, "key"))
 			return take_str(m, v, JSON_MAX, &m->key);
+		if (jscan_str_eq(key, "hops"))
+			return take_hops(v, &m->hops);
 		return !jscan_str_eq(key, "cid") || take_str(m, v, MESSAGE_TEXT_MAX, &m->cid);
 	case MESSAGE_CACHE_RESPONSE:
 		return take_response(m, key, v);
@@ -324,6 +336,7 @@ int message_parse(struct message *m, struct span given, struct err *err)
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (jscan_str_eq(raw, types[i].name))
 			m->type = types[i].type;
+	m->hops = m->type == MESSAGE_CACHE_REQUEST ? MESSAGE_HOPS_ANY : 0;
 	if (!take_all(m, json))
 		return err_set(err, ERR_PROTO, "a malformed message of type %.*s",
 		    (int)(raw.n < 40 ? raw.n : 40), raw.p);
@@ -413,10 +426,12 @@ void message_put_invalidate(struct buf *b, const struct span *prefixes, size_t n
 	buf_addc(b, '}');
 }
 
-void message_put_request(struct buf *b, struct span key, struct span cid)
+void message_put_request(struct buf *b, struct span key, struct span cid, unsigned hops)
 {
 	buf_adds(b, "{\"type\":\"cache_request\"");
 	put_str(b, cid.n > 0 ? "cid" : "key", cid.n > 0 ? cid : key);
+	if (hops != MESSAGE_HOPS_ANY)
+		buf_addf(b, ",\"hops\":%u", hops);
 	buf_addc(b, '}');
 }
 
@@ -431,7 +446,7 @@ void message_put_passed(struct buf *b, struct span file, uint64_t size)
 {
 	begin_hit(b, size);
 	buf_addspan(b, file);
-	buf_addc(b, '}');
+	buf_adds(b, ",\"hops\":1}");
 }
 
 int message_put_hit(struct buf *b, struct span image, uint64_t size)

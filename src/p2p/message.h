@@ -6,8 +6,9 @@
  *       E = {"key":S,"url":S,"cid":S,"auth":S,"proof":S,"timestamp":T,"ttl":N,"size":N,"hops":N}
  *   {"type":"invalidate","prefixes":[S…],"time":T}
  *   {"type":"cache_request","key":S}        or  {"type":"cache_request","cid":S}
+ *       and "hops":N, how often it may be passed on
  *   {"type":"cache_response","answer":"hit","size":N,"entry":F}
- *       F = the entry's file without its data member; the body follows
+ *       F = the entry's file without its data member; the body follows; and "hops":1 of what was passed on
  *   {"type":"cache_response","answer":"miss"}
  *   {"type":"cache_response","answer":"busy","retry_ms":N}
  *   {"type":"error","code":S,"message":S}
@@ -35,6 +36,7 @@ struct err;
 #define MESSAGE_PREFIXES_MAX 16
 #define MESSAGE_RETRY_MAX 500		/* ms; a longer one counts as this */
 #define MESSAGE_TEXT_MAX 256		/* bytes of network_id, agent, code and message */
+#define MESSAGE_HOPS_ANY 256		/* a request that does not say */
 
 enum message_type {
 	MESSAGE_UNKNOWN,
@@ -70,6 +72,7 @@ struct message {
 	size_t nprefixes;
 	/* cache_request: one of them */
 	struct span key, cid;
+	unsigned hops;			/* also of cache_response: not 0, passed on */
 	/* cache_response */
 	enum message_result result;
 	bool has_result;
@@ -95,7 +98,8 @@ void message_put_peer_info(struct buf *, const struct message *m);
  */
 size_t message_put_entries(struct buf *, const struct message_entry *, size_t n, size_t max);
 void message_put_invalidate(struct buf *, const struct span *prefixes, size_t n, int64_t time);
-void message_put_request(struct buf *, struct span key, struct span cid);	/* one of them is empty */
+/* One of the two is empty. `hops` MESSAGE_HOPS_ANY: nothing is said. */
+void message_put_request(struct buf *, struct span key, struct span cid, unsigned hops);
 /* `image` is an entry's file up to its data member's value: `…,"data":`; ERR_DAMAGED: it is not. */
 int message_put_hit(struct buf *, struct span image, uint64_t size);
 /* The same of a hit that came: its `file`. */

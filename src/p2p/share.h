@@ -16,9 +16,9 @@
  * holds, from peers that are and were no members. Who sent a token that verifies, or is among
  * `reference_peers` and sends no peer_info, is sent what is put by name. A token counts once, from whomever.
  *
- * Answers: what was only passed on is asked for in turn, of who is nearer to a holder. At most SHARE_STREAMS
- * a peer at once, below the buckets of messages and bytes, which withhold window and never drop; "busy" while
- * SHARE_FLIGHT_MAX are on their way. A body above SHARE_MEMORY_BODY comes into an unlinked temporary file.
+ * Answers: what was only passed on is asked for in turn, of who is nearer to a holder and is told so. At most
+ * SHARE_STREAMS a peer at once, below the buckets of messages and bytes, which withhold window and drop
+ * nothing; "busy" while SHARE_FLIGHT_MAX are on their way. Above SHARE_MEMORY_BODY a body comes into a file.
  */
 #ifndef P2P_SHARE_H
 #define P2P_SHARE_H
@@ -36,7 +36,6 @@
 struct err;
 struct loop;
 struct member;
-struct peer;
 struct share;
 struct share_call;
 struct swarm_params;
@@ -71,8 +70,7 @@ struct share_params {
 	enum { SHARE_TO_ALL, SHARE_TO_RANDOM, SHARE_TO_CLOSEST } strategy;
 	unsigned peer_count;			/* of the last two */
 	bool reference;				/* speak with the reference's peers by name */
-	const struct peerid *reference_peers; /* that may have the form unasked (bootstrap, allow-list);
-						* outlive the share */
+	const struct peerid *reference_peers; /* have the form unasked (bootstrap, allow-list); borrowed */
 	size_t nreference_peers;
 	const char *tmp_dir;			/* for large bodies; NULL: none are taken */
 	const struct swarm_source *source;	/* outlives the share */
@@ -107,7 +105,8 @@ struct share_want {
 	int64_t after;			/* µs: of what is held already; 0: nothing */
 	bool candidate;	/* anybody's body up to SHARE_CANDIDATE_MAX, of peers whose candidates prove right */
 	bool unannounced;		/* ask up to three members though none announced it (CodeQL) */
-	const struct member *passed_to;	/* share's own: whose request it is */
+	const struct member *passed_to;	/* share's own: whose request it is, with this `hops` */
+	unsigned hops;
 	int64_t budget_ms;
 };
 
@@ -119,6 +118,7 @@ struct share_answer {			/* all of it good during the call only */
 	struct span file;			/* raw JSON: message_entry_image's */
 	struct span body;
 	const struct peerid *from;
+	bool passed;			/* which only passed it on, as it says */
 };
 
 /* Once, not before share_start has returned, not after share_cancel. */
@@ -132,8 +132,8 @@ void share_cancel(struct share_call *);
 /* Would share_start ask? For the cache to skip the layer at no cost. */
 bool share_would_ask(struct share *, const struct share_want *);
 
-/* What GitHub said of a candidate from that peer. */
-void share_confirmed(struct share *, const struct peerid *from, bool confirmed);
+/* What GitHub said of a candidate from that peer, apart for those it only passed on: it could not know. */
+void share_confirmed(struct share *, const struct peerid *from, bool passed, bool confirmed);
 
 /* ---- telling ---- */
 

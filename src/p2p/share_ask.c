@@ -9,8 +9,13 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/jscan.h"
+#include "base/log.h"
 #include "crypto/cid.h"
 #include "p2p/sharing.h"
+
+#define PASSED_SHUN_MS 60000	/* nothing that it only passes on: others' junk, or a liar's that says so */
+
+#define FULL_MS 4		/* until one that has too many streams is asked */
 
 static const char *const protocols[] = { WIRE_PROTOCOL };
 
@@ -112,22 +117,18 @@ static void end(struct share_call *c, enum share_outcome outcome)
 
 /* ---- asking one ---- */
 
-static int ask(struct share_call *c, struct member *m, bool announced)
+static int ask(struct share_call *c, struct member *m, unsigned hops)
 {
 	struct leg *g = calloc(1, sizeof(*g));
 	struct buf json;
 	int rc;
 
 	c->asked.who[c->asked.n++] = m;
-	if (m->nlegs >= SHARE_STREAMS) {	/* it would reset one more */
-		free(g);
-		return ERR_LIMIT;
-	}
 	if (g == NULL)
 		return ERR_INTERNAL;
 	g->call = c;
 	g->member = m;
-	g->announced = announced;
+	g->announced = hops != CHOOSE_UNTOLD;
 	g->fd = -1;
 	buf_init(&g->body, WIRE_BODY_MAX);
 	hash_sha256_init(&g->hash);
@@ -137,7 +138,7 @@ static int ask(struct share_call *c, struct member *m, bool announced)
 	m->nlegs++;
 	c->legs[c->nlegs++] = g;
 	buf_init(&json, WIRE_REQUEST_MAX);
-	message_put_request(&json, c->want.key, c->want.cid);
+	message_put_request(&json, c->want.key, c->want.cid, hops);
 	rc = json.failed ? ERR_LIMIT
 			 : stream_open(peer_session(m->peer), protocols, 1, on_event, g, &g->stream, NULL);
 	if (rc == 0)
@@ -161,25 +162,37 @@ static void set_timer(struct share_call *c)
 	timer_set(c->share->loop, &c->timer, due);
 }
 
-/* Ask one more, if there is one: true. */
+/* Ask one more, if there is one: true. A peer that has as many streams as it takes would reset one more: if
+ * there is none but such ones, a little later again. */
 static bool ask_next(struct share_call *c)
 {
 	struct share *s = c->share;
 	struct member *m;
+	size_t before = c->asked.n;
+	bool full = false;
+	unsigned hops;
 
 	while (c->asked.n < SHARING_LEGS && c->nlegs < SHARING_LEGS &&
-	    (m = choose_member(s, &c->want, &c->asked)) != NULL) {
-		bool announced = choose_holder(s, &c->want, &c->asked) == m;
-
-		if (ask(c, m, announced) != 0)
+	    (m = choose_member(s, &c->want, &c->asked, &hops)) != NULL) {
+		if (m->nlegs >= SHARE_STREAMS) {
+			c->asked.who[c->asked.n++] = m;
+			full = true;
 			continue;
-		c->coordinator = announced || c->want.unannounced ? NULL : m;
+		}
+		if (ask(c, m, hops) != 0)
+			continue;
+		c->coordinator = hops != CHOOSE_UNTOLD || c->want.unannounced ? NULL : m;
 		c->hedge = loop_now(s->loop) + SHARE_HEDGE_MS;
 		set_timer(c);
 		return true;
 	}
 	c->hedge = 0;
-	return false;
+	if (!full || c->nlegs > 0)
+		return false;
+	c->asked.n = before;
+	c->hedge = loop_now(s->loop) + FULL_MS;
+	set_timer(c);
+	return true;
 }
 
 static void go_on(struct share_call *c)
@@ -209,6 +222,10 @@ static void on_timer(struct timer *t)
 		go_on(c);
 	} else {
 		c->hedge = 0;
+		if (c->nlegs == 0) {	/* all it could ask had too many streams */
+			go_on(c);
+			return;
+		}
 		ask_next(c);
 		set_timer(c);
 	}
@@ -282,8 +299,9 @@ static bool fits(const struct leg *g, const struct message *in)
 	const struct share_want *w = &c->want;
 	bool own = w->auth.n > 0 && span_same(in->entries[0].auth, w->auth);
 
-	if (in->size > c->share->p.body_max || (w->candidate && !own && in->size > SHARE_CANDIDATE_MAX) ||
-	    c->share->flight + in->size > SHARE_FLIGHT_MAX)
+	if (in->size > c->share->p.body_max)
+		return false;
+	if (w->candidate && !own && (in->size > SHARE_CANDIDATE_MAX || choose_shuns(g->member, in->hops > 0)))
 		return false;
 	return w->cid.n > 0 ? span_same(in->entries[0].cid, w->cid) : span_same(in->entries[0].key, w->key);
 }
@@ -328,6 +346,8 @@ static bool on_header(struct leg *g, struct span json)
 		on_miss(g);
 	} else if (in->nentries != 1 || !fits(g, in)) {
 		on_miss(g);
+	} else if (g->member->share->flight + in->size > SHARE_FLIGHT_MAX) {
+		give_up(g);		/* for lack of room here: it holds it all the same */
 	} else {
 		g->size = in->size;
 		g->member->share->flight += g->size;
@@ -343,7 +363,8 @@ static void on_whole(struct leg *g)
 {
 	struct share_call *c = g->call;
 	struct share_answer a = {
-		.outcome = SHARE_HIT, .entry = &g->answer->entries[0], .file = g->answer->file
+		.outcome = SHARE_HIT, .entry = &g->answer->entries[0], .file = g->answer->file,
+		.passed = g->answer->hops > 0
 	};
 	uint8_t digest[SHA256_LEN], want[SHA256_LEN];
 	struct peerid from = *peer_id(g->member->peer);
@@ -366,6 +387,8 @@ static void on_whole(struct leg *g)
 		}
 		a.body = span_make(map, g->size);
 	}
+	if (c->want.unannounced)
+		g->member->gave = loop_now(c->share->loop);
 	timer_clear(c->share->loop, &c->timer);
 	c->share->stats.hits += c->want.passed_to == NULL;
 	c->done(c->arg, &a);
@@ -476,10 +499,11 @@ void ask_forget(struct member *m)
 bool share_would_ask(struct share *s, const struct share_want *w)
 {
 	const struct asked nobody = { .n = 0 };
+	unsigned hops;
 
 	if (s->members == NULL)
 		return false;
-	return choose_member(s, w, &nobody) != NULL ||
+	return choose_member(s, w, &nobody, &hops) != NULL ||
 	    (w->cid.n == 0 && w->passed_to == NULL && serve_is_fetched(s, w->key, false));
 }
 
@@ -541,17 +565,21 @@ int share_start(struct share *s, const struct share_want *w, share_done *done, v
 	return 0;
 }
 
-void share_confirmed(struct share *s, const struct peerid *from, bool confirmed)
+void share_confirmed(struct share *s, const struct peerid *from, bool passed, bool confirmed)
 {
 	struct standing *p = standing_find(s->standings, from);
+	char text[PEERID_TEXT_MAX];
 
 	if (p == NULL)
 		return;
-	p->unconfirmed = confirmed ? 0 : p->unconfirmed + 1;
-	if (!confirmed)
+	p->unconfirmed[passed] = confirmed ? 0 : p->unconfirmed[passed] + 1;
+	if (!confirmed && !passed)
 		p->useful_until = 0;
-	if (p->unconfirmed < SHARE_DISTRUST)
+	if (p->unconfirmed[passed] < SHARE_DISTRUST)
 		return;
-	p->unconfirmed = 0;
-	p->candidates_until = loop_now(s->loop) + SHARE_CANDIDATE_SHUN_MS;
+	p->unconfirmed[passed] = 0;
+	p->candidates_until[passed] = loop_now(s->loop) + (passed ? PASSED_SHUN_MS : SHARE_CANDIDATE_SHUN_MS);
+	peerid_text(from, text);
+	log_info("peer %s is asked for no more that it %s: GitHub confirmed none of three", text,
+	    passed ? "passes on" : "offers");
 }

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/rand.h"
 #include "crypto/hash.h"
 #include "p2p/sharing.h"
 
@@ -16,13 +17,19 @@ static bool was_asked(const struct asked *c, const struct member *m)
 	return false;
 }
 
-static bool may_ask(struct share *s, const struct share_want *w, const struct member *m)
+bool choose_shuns(const struct member *m, bool passed)
 {
-	return member_is(m) && !(w->candidate && m->past->candidates_until > loop_now(s->loop));
+	return m->past->candidates_until[passed] > loop_now(m->share->loop);
 }
 
-/* The next who announced it; NULL. */
-struct member *choose_holder(struct share *s, const struct share_want *w, const struct asked *c)
+static bool may_ask(const struct share_want *w, const struct member *m, bool passed)
+{
+	return member_is(m) && !(w->candidate && choose_shuns(m, passed));
+}
+
+/* The next who announced it; NULL. On behalf of another only who is nearer than it took us for. */
+static struct member *next_holder(struct share *s, const struct share_want *w, const struct asked *c,
+    unsigned *hops)
 {
 	struct holder found[HOLDERS_LOOKED_AT];
 	int64_t now = clock_wall();
@@ -35,12 +42,14 @@ struct member *choose_holder(struct share *s, const struct share_want *w, const 
 
 		bool own = w->auth.n > 0 && span_same(found[i].auth, w->auth);
 
-		if (w->passed_to != NULL && (w->passed_to == m || !found[i].nearest))
+		*hops = found[i].hops;
+		if (w->passed_to != NULL &&
+		    (w->passed_to == m || !found[i].nearest || found[i].hops >= w->hops))
 			continue;
 		if (!own && (w->own_only || (w->candidate && found[i].size > SHARE_CANDIDATE_MAX)))
 			continue;
-		if (found[i].size <= s->p.body_max && (own ? member_is(m) : may_ask(s, w, m)) &&
-		    !was_asked(c, m))
+		if (found[i].size <= s->p.body_max && !was_asked(c, m) &&
+		    (own ? member_is(m) : may_ask(w, m, found[i].hops > 0)))
 			return m;
 	}
 	return NULL;
@@ -49,40 +58,54 @@ struct member *choose_holder(struct share *s, const struct share_want *w, const 
 #define MEMBERS_MAX 64
 
 /* NULL: we are it, or nobody else is there. */
-static struct member *coordinator(struct share *s, struct span key)
+static struct member *coordinator(struct share *s, const struct share_want *w)
 {
 	const struct peerid *ids[MEMBERS_MAX + 1] = { swarm_id(s->swarm) };
 	struct member *members[MEMBERS_MAX + 1] = { NULL };
 	size_t n = 1;
 
 	for (struct member *m = s->members; m != NULL && n <= MEMBERS_MAX; m = m->next) {
-		if (!member_is(m) || m->past->busy_until > loop_now(s->loop))
+		if (!may_ask(w, m, false) || m->past->busy_until > loop_now(s->loop))
 			continue;
 		ids[n] = peer_id(m->peer);
 		members[n++] = m;
 	}
-	return members[holders_coordinator(key, ids, n)];
+	return members[holders_coordinator(w->key, ids, n)];
 }
 
+/* By key anyone, each as likely. By CID who gave something last: it was the entry that names this body. */
 static struct member *next_unannounced(struct share *s, const struct share_want *w,
     const struct asked *c)
 {
-	for (struct member *m = s->members; m != NULL; m = m->next)
-		if (may_ask(s, w, m) && !was_asked(c, m))
-			return m;
-	return NULL;
+	struct member *best = NULL;
+	uint32_t n = 0;
+
+	for (struct member *m = s->members; m != NULL; m = m->next) {
+		int64_t later = w->cid.n > 0 && best != NULL ? m->gave - best->gave : 0;
+
+		if (!may_ask(w, m, false) || was_asked(c, m) || later < 0)
+			continue;
+		if (later > 0)
+			n = 0;
+		if (rand_below(++n) == 0)
+			best = m;
+	}
+	return best;
 }
 
 /* The coordinator has its say when nobody announced it, and when nothing is held here. */
-struct member *choose_member(struct share *s, const struct share_want *w, const struct asked *c)
+struct member *choose_member(struct share *s, const struct share_want *w, const struct asked *c,
+    unsigned *hops)
 {
-	struct member *m = choose_holder(s, w, c);
+	struct member *m = next_holder(s, w, c, hops);
 
+	if (m == NULL)
+		*hops = CHOOSE_UNTOLD;
 	if (m == NULL && w->unannounced)
 		return next_unannounced(s, w, c);
 	if (m != NULL || w->cid.n > 0 || w->passed_to != NULL)
 		return m;
-	return c->n == 0 ? coordinator(s, w->key) : NULL;
+	return c->n == 0 ? coordinator(s, w) : NULL;
 }
 
 /* ---- is what a busy one says true? ---- */

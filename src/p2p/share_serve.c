@@ -26,7 +26,7 @@ struct serving {
 	uint64_t lent;			/* of it, counted in share's `lent`: once for an entry */
 	bool answered, has_body;
 	struct share_call *call;	/* asking another on its behalf */
-	struct buf passed;		/* the body that came of it; `held` has no entry then */
+	struct buf passed;		/* the key, then the body that came of it; `held` has no entry then */
 };
 
 /* ---- bodies in hand ---- */
@@ -225,34 +225,52 @@ static bool put_hit(struct serving *v, const struct message *in, struct buf *jso
 	return false;
 }
 
+/* `full`: not now. Busy, too, while it is fetched; else it is a miss, and the peer's to fetch. */
+static void put_none(struct serving *v, struct span key, bool full, struct buf *json)
+{
+	struct share *s = v->member->share;
+	bool busy = full || (key.n > 0 &&
+	    (s->p.source->asking(s->p.source->arg, key) || serve_is_fetched(s, key, true)));
+
+	s->stats.refused++;
+	s->stats.busy_sent += busy;
+	buf_clear(json);
+	if (busy)
+		message_put_busy(json, RETRY_MS);
+	else
+		message_put_miss(json);
+}
+
 static bool is_held(const struct member *, const struct serving *);
 static void pump(struct serving *);
 
-/* On behalf of the peer: what came goes on as it is, or it is a miss. */
+/* On behalf of the peer: what came goes on as it is. */
 static void on_passed(void *arg, const struct share_answer *a)
 {
 	struct serving *v = arg;
 	struct member *m = v->member;
 	struct share *s = m->share;
-	struct buf json;
+	struct buf json, key = v->passed;
+	bool hit = a->outcome == SHARE_HIT && a->body.n > 0;
 
 	v->call = NULL;			/* it ends by itself */
 	s->npassing--;
 	buf_init(&json, WIRE_HEADER_MAX);
-	if (a->outcome == SHARE_HIT && a->body.n > 0) {
+	buf_init(&v->passed, SHARE_CANDIDATE_MAX);
+	if (hit) {
 		buf_addspan(&v->passed, a->body);
 		v->held.body = buf_span(&v->passed);
 		message_put_passed(&json, a->file, a->body.n);
+		hit = !v->passed.failed && !json.failed;
 	}
-	if (buf_len(&v->passed) == 0 || v->passed.failed || json.failed || !borrow(v)) {
-		buf_clear(&json);
-		buf_free(&v->passed);
-		message_put_miss(&json);
-		s->stats.refused++;
-	} else {
+	if (hit && borrow(v)) {
 		s->stats.served++;
 		s->stats.passed++;
+	} else {
+		buf_free(&v->passed);
+		put_none(v, buf_span(&key), hit, &json);
 	}
+	buf_free(&key);
 	say(v, &json);
 	buf_free(&json);
 	if (is_held(m, v))
@@ -260,45 +278,38 @@ static void on_passed(void *arg, const struct share_answer *a)
 }
 
 /* Who passed an announcement on need not hold the entry: it asks who told it with the fewest hops, and hands
- * on what comes without keeping it. Each has a lower number than who asks it, so that this ends.
- * false: there is nobody. */
-static bool pass_on(struct serving *v, const struct message *in)
+ * on what comes without keeping it. Each has a lower number than who asks it, and is told so: who is asked as
+ * one that holds it itself asks nobody. false: there is nobody, or (`full`) no room now. */
+static bool pass_on(struct serving *v, const struct message *in, bool *full)
 {
 	struct share *s = v->member->share;
-	struct share_want want = {
-		.key = in->key, .candidate = true, .passed_to = v->member, .budget_ms = PASS_MS
-	};
+	struct share_want want = { .key = in->key,
+		.candidate = true,
+		.passed_to = v->member,
+		.hops = in->hops,
+		.budget_ms = PASS_MS };
 
-	if (in->key.n == 0 || s->npassing >= PASSES ||
-	    share_start(s, &want, on_passed, v, &v->call, NULL) != 0)
+	if (in->key.n == 0 || !share_would_ask(s, &want))
 		return false;
-	s->npassing++;
-	return true;
+	buf_addspan(&v->passed, in->key);
+	*full = s->npassing >= PASSES || share_start(s, &want, on_passed, v, &v->call, NULL) != 0;
+	s->npassing += !*full;
+	return !*full;
 }
 
 static void answer(struct serving *v, const struct message *in)
 {
-	struct share *s = v->member->share;
 	bool full = false;
 	struct buf json;
 
 	v->answered = true;
 	buf_init(&json, WIRE_HEADER_MAX + 1024);
 	if (!put_hit(v, in, &json, &full)) {
-		if (!full && pass_on(v, in)) {
+		if (!full && pass_on(v, in, &full)) {
 			buf_free(&json);
 			return;
 		}
-		bool busy = full || (in->key.n > 0 &&
-		    (s->p.source->asking(s->p.source->arg, in->key) ||
-			serve_is_fetched(s, in->key, true)));
-
-		s->stats.refused++;
-		s->stats.busy_sent += busy;
-		if (busy)
-			message_put_busy(&json, RETRY_MS);
-		else
-			message_put_miss(&json);
+		put_none(v, in->key, full, &json);
 	}
 	say(v, &json);
 	buf_free(&json);

@@ -45,6 +45,7 @@ struct member {				/* what is kept for a peer */
 	struct peerid knows[MESSAGE_PEERS_MAX];
 	size_t nknows;
 	unsigned legs_gone;		/* a number that changes when one of `legs` is freed */
+	int64_t gave;			/* loop time when it last had what nobody announced; 0: never */
 };
 
 struct fetching {			/* who was told to fetch what */
@@ -120,9 +121,13 @@ void ask_pump(struct member *);				/* the bucket has filled again */
 
 /* ---- share_choose.c ---- */
 
-/* Who is asked next: who announced it; else the coordinator, or with `unannounced` any. NULL: nobody. */
-struct member *choose_holder(struct share *, const struct share_want *, const struct asked *);
-struct member *choose_member(struct share *, const struct share_want *, const struct asked *);
+/* Who is asked next: who announced it, with so many `hops`; else (CHOOSE_UNTOLD) the coordinator, or with
+ * `unannounced` any. NULL: nobody. */
+#define CHOOSE_UNTOLD MESSAGE_HOPS_ANY
+struct member *choose_member(struct share *, const struct share_want *, const struct asked *,
+    unsigned *hops);
+/* Are the candidates of that peer, or those that it only passed on, left alone? */
+bool choose_shuns(const struct member *, bool passed);
 /* true: it said "busy" too often with no announcement after it. */
 bool choose_note_busy(struct share *, struct member *, struct span key);
 void choose_forgive(struct share *, struct span key);	/* the announcement came */

@@ -27,10 +27,10 @@ struct standing {
 	struct bucket messages, bytes;	/* rate 0: new, the caller fills them */
 	unsigned invalidates;
 	int64_t minute;			/* when the count of invalidates began */
-	unsigned busy, unconfirmed;
+	unsigned busy, unconfirmed[2];	/* [1]: of what it only passed on */
 	uint8_t owed[16];		/* a key it said somebody fetches: an announcement is to follow */
 	int64_t owed_until;		/* loop time; 0: none */
-	int64_t busy_until, candidates_until;
+	int64_t busy_until, candidates_until[2];
 	int64_t useful_until;		/* of such ones few lose their place to newcomers */
 };
 

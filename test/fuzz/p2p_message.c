@@ -34,7 +34,7 @@ static void say_again(const struct message *m, struct buf *b)
 		message_put_invalidate(b, m->prefixes, m->nprefixes, m->time);
 		break;
 	case MESSAGE_CACHE_REQUEST:
-		message_put_request(b, m->key, m->cid);
+		message_put_request(b, m->key, m->cid, m->hops);
 		break;
 	case MESSAGE_UNKNOWN:
 	case MESSAGE_CACHE_RESPONSE:
@@ -65,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (message_parse(&n, buf_span(&b), NULL) != 0)
 			abort();
 		assert(n.type == m.type && n.nentries == m.nentries && n.npeers == m.npeers &&
-		    n.naddrs == m.naddrs && n.nprefixes == m.nprefixes && n.time == m.time);
+		    n.naddrs == m.naddrs && n.nprefixes == m.nprefixes && n.time == m.time &&
+		    n.hops == m.hops);
 		for (size_t i = 0; i < m.nentries; i++)
 			assert(same_entry(&m.entries[i], &n.entries[i]));
 	}

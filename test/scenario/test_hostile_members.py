@@ -234,7 +234,42 @@ def test_junk_candidates(place, files, fake):
         for path in paths:
             got = one.daemon.get(path, token=OWN)
             assert b"junk" not in got.body and got.cache["fwd-status"] == 200
-        assert 3 <= len(member.asked) < len(paths), "it may still be asked as a coordinator"
+        told = one.sharing
+        assert told["hits"] == 3 and len(member.asked) == 3 + told["late"], "nor as a coordinator"
+    is_well(one)
+
+
+def test_junk_that_an_honest_member_passed_on(place, files, fake):
+    """The liar is not known here; who passed its bodies on is still asked for what it holds itself."""
+    honest = place("honest")
+    one = place("one", bootstrap=addr_of(honest), token="bob-token", args=("--log-level", "info"))
+    wait(lambda: [p["kind"] for p in one.peers()] == ["member"])
+    junk, miss = {}, {"type": "cache_response", "answer": "miss"}
+
+    def answer(stream, request):
+        told = junk.get(request.get("key"))
+        give(stream, *told) if told else stream.say(miss)
+
+    with honest.join() as liar:
+        liar.answer = answer
+        for path in PATHS[:10]:
+            file, _ = files(path)
+            ours = {**file["ghoard"], "auth": "ab" * 16, "proof": "cd" * 16}
+            ours["cid"] = rig.cid(b'[{"junk":1}]')
+            junk[file["cache_key"]] = ({**file, "ghoard": ours}, b'[{"junk":1}]')
+            liar.announce(announced(junk[file["cache_key"]][0], 12))
+        wait(lambda: one.sharing["heard"] == 10)
+        for path in PATHS[:10]:
+            assert one.daemon.get(path, token="bob-token").cache["fwd-status"] == 200
+        before = one.sharing
+        assert before["hits"] == 3, "what it only passes on is then left for a while"
+        for path in PATHS[10:20]:
+            assert honest.daemon.get(path, token=OWN).status == 200
+        wait(lambda: one.sharing["heard"] == 20)
+        got = [one.daemon.get(path, token="bob-token").cache for path in PATHS[10:20]]
+        own = sum(g.get("detail") == "candidate" and g["fwd-status"] == 304 for g in got)
+        assert own > 0 and own + one.sharing["late"] - before["late"] == 10, "the honest one's own"
+        assert "no more that it passes on" in one.errors
     is_well(one)
 
 

@@ -470,6 +470,24 @@ static void the_heir_has_what_the_leader_knew(void **state)
 	got_it(&f->h[1]);
 }
 
+/* Who offered it is judged by what GitHub says, whoever hears it. */
+static void the_heir_knows_whose_candidate_it_is(void **state)
+{
+	struct fixture *f = *state;
+
+	f->disk.candidate = entry_for(&f->b, 400, "\"held\"", "\"x\"");
+	ask(f, 0, &f->a);
+	f->h[0].lookup->candidate_from.n = 3;
+	f->h[0].lookup->candidate_passed = true;
+	ask(f, 1, &f->a);
+	cache_cancel(f->h[0].lookup);
+	assert_ptr_equal(f->h[1].lookup->candidate, f->disk.candidate);
+	assert_int_equal(f->h[1].lookup->candidate_from.n, 3);
+	assert_true(f->h[1].lookup->candidate_passed);
+	answer(f, 0, &f->a);
+	got_it(&f->h[1]);
+}
+
 static void a_leader_alone_is_cancelled(void **state)
 {
 	struct fixture *f = *state;
@@ -639,6 +657,7 @@ int main(void)
 		TEST(a_flight_may_dissolve),
 		TEST(a_leader_hands_over),
 		TEST(the_heir_has_what_the_leader_knew),
+		TEST(the_heir_knows_whose_candidate_it_is),
 		TEST(a_leader_alone_is_cancelled),
 		TEST(a_waiter_may_leave),
 		TEST(a_woken_waiter_may_leave),

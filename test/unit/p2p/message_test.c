@@ -112,13 +112,16 @@ static void test_small_ones(void **state)
 	assert_int_equal(parse(buf_cstr(&b)), 0);
 	assert_true(m.nprefixes == 2 && span_same(m.prefixes[1], prefixes[1]) && m.time == 1795353600000001);
 	buf_clear(&b);
-	message_put_request(&b, span_of("a:b"), span_of(""));
+	message_put_request(&b, span_of("a:b"), span_of(""), MESSAGE_HOPS_ANY);
 	assert_string_equal(buf_cstr(&b), "{\"type\":\"cache_request\",\"key\":\"a:b\"}");
 	assert_int_equal(parse(buf_cstr(&b)), 0);
 	assert_true(m.type == MESSAGE_CACHE_REQUEST && span_eq(m.key, "a:b") && m.cid.n == 0);
+	assert_int_equal(m.hops, MESSAGE_HOPS_ANY);
 	buf_clear(&b);
-	message_put_request(&b, span_of(""), span_of(CID));
+	message_put_request(&b, span_of(""), span_of(CID), 0);
+	assert_string_equal(buf_cstr(&b), "{\"type\":\"cache_request\",\"cid\":\"" CID "\",\"hops\":0}");
 	assert_int_equal(parse(buf_cstr(&b)), 0);
+	assert_int_equal(m.hops, 0);
 	assert_true(span_eq(m.cid, CID) && m.key.n == 0);
 	buf_clear(&b);
 	message_put_miss(&b);
@@ -171,6 +174,12 @@ static void test_hit(void **state)
 		strcat(image, i ? "\"WzFd\"}" : "[1]}");
 		assert_string_equal(buf_cstr(&file), image);
 	}
+	assert_int_equal(m.hops, 0);
+	buf_clear(&b);
+	strcat(front, "}");
+	message_put_passed(&b, span_of(front), 3);
+	assert_int_equal(parse(buf_cstr(&b)), 0);
+	assert_true(m.result == MESSAGE_HIT && span_eq(m.file, front) && m.size == 3 && m.hops == 1);
 	buf_clear(&b);
 	assert_int_equal(message_put_hit(&b, span_of(front), 3), ERR_DAMAGED);
 	assert_int_equal(buf_len(&b), 0);
