@@ -197,7 +197,7 @@ static void judge(int status, unsigned deaths, const int fds[2])
 		}
 		return;
 	}
-	if (kept.ending || deaths > KEEPER_TRIES || *kept.state == S_NEW)
+	if (kept.ending || deaths > KEEPER_TRIES || *kept.state == S_NEW || keeper_is_over())
 		end(XC_MACHINE);
 	log_warn("the daemon was ended by signal %d; it is started anew", WTERMSIG(status));
 }

@@ -207,6 +207,22 @@ def test_sigterm_while_a_daemon_is_started_anew(step):  # noqa: F811
     step.exports.clear()
 
 
+def test_killed_while_it_ends(step, fake):  # noqa: F811
+    """It was stopped, and finishes an answer: nobody is to come after it."""
+    setup(step)
+    pid = worker(step)
+    keeper, log = parent(pid), pathlib.Path(step.exports["GHOARD_JOB"]) / "ghoard.log"
+    fake.trouble(rig.ISSUES, "slow-head", delay=5)
+    connection = daemon.UnixConnection(step.exports["GHOARD_SOCKET"], 20)
+    connection.request("GET", rig.ISSUES)
+    until(lambda: fake.count(path="*/issues") > 0)
+    step.ghoard("stop", "--socket", step.exports.pop("GHOARD_SOCKET"), rc=0)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: ended(keeper))
+    connection.close()
+    assert "started anew" not in log.read_text()
+
+
 @pytest.mark.parametrize("what", ["SIGCHLD ignored", "SIGTERM blocked"])
 def test_signals_as_a_caller_had_them(step, what):  # noqa: F811
     """What a process ignores or blocks it leaves to those that it starts."""
