@@ -88,10 +88,27 @@ bool span_ends(struct span a, const char *s)
 	return n == 0 || (a.n >= n && same_n(a.p + (a.n - n), s, n));
 }
 
+int str_bytes(const char *a, const char *b, size_t n)
+{
+	uint64_t x, y;
+
+	for (; n >= sizeof(x); a += sizeof(x), b += sizeof(x), n -= sizeof(x)) {
+		memcpy(&x, a, sizeof(x));
+		memcpy(&y, b, sizeof(y));
+		if (x != y) {
+			n = sizeof(x);
+			break;
+		}
+	}
+	for (; n > 0; a++, b++, n--)
+		if (*a != *b)
+			return (unsigned char)*a - (unsigned char)*b;
+	return 0;
+}
+
 int span_cmp(struct span a, struct span b)
 {
-	size_t n = a.n < b.n ? a.n : b.n;
-	int r = n ? memcmp(a.p, b.p, n) : 0;
+	int r = str_bytes(a.p, b.p, a.n < b.n ? a.n : b.n);
 
 	return r ? r : (a.n > b.n) - (a.n < b.n);
 }

@@ -24,6 +24,8 @@ bool span_istarts(struct span, const char *);
 bool span_ends(struct span, const char *);
 bool span_iends(struct span, const char *);
 int span_cmp(struct span, struct span);			/* by bytes, shorter first */
+/* memcmp(3) by words: musl's goes byte by byte, which long common beginnings of paths make dear. */
+int str_bytes(const char *a, const char *b, size_t n);
 /* Position of the first `c`, or -1. */
 ptrdiff_t span_chr(struct span, char c);
 /* Position of `needle`, or -1; with `ieq`, ASCII letters without case. */

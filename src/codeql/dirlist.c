@@ -42,7 +42,7 @@ void dirlist_free(struct dirlist *d)
 int dirlist_cmp(struct span a, bool a_folder, struct span b, bool b_folder)
 {
 	size_t n = a.n < b.n ? a.n : b.n;
-	int c = memcmp(a.p, b.p, n);
+	int c = str_bytes(a.p, b.p, n);
 
 	if (c != 0)
 		return c;

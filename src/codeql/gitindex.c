@@ -104,7 +104,7 @@ static bool path_ok(const char *p, size_t n, bool dir)
 static int entry_cmp(const struct gitindex_entry *a, const struct gitindex_entry *b)
 {
 	size_t n = a->len < b->len ? a->len : b->len;
-	int c = n ? memcmp(a->path, b->path, n) : 0;
+	int c = str_bytes(a->path, b->path, n);
 
 	if (c != 0)
 		return c;

@@ -252,6 +252,21 @@ static enum shims_answer follow(const struct shims_place *p, const struct manage
 	return ok ? SHIMS_KNOWN : SHIMS_UNKNOWN;
 }
 
+/* bazelisk fetches the bazel that is named, the newest if none is. */
+static enum shims_answer follow_bazelisk(const struct shims_place *p, char *out, size_t size)
+{
+	static const struct manager m = { .name = "bazelisk", .files = { ".bazelversion", NULL } };
+	const char *variable = p->env(p->arg, "USE_BAZEL_VERSION");
+	char choice[CHOICE_MAX] = "";
+
+	if (variable != NULL)
+		span_copy(choice, sizeof(choice), span_of(variable));
+	else
+		choose_by_file(p, &m, choice);
+	snprintf(out, size, "%s %s", m.name, choice);
+	return is_exact(span_of(choice)) ? SHIMS_KNOWN : SHIMS_UNKNOWN;
+}
+
 enum shims_answer shims_look(const struct shims_place *p, const char *tool, const char *file,
     const char *real, char *out, size_t size)
 {
@@ -263,6 +278,8 @@ enum shims_answer shims_look(const struct shims_place *p, const char *tool, cons
 
 	if (m != NULL)
 		return follow(p, m, root, tool, out, size);
+	if (strstr(base_of(real), "bazelisk") != NULL)
+		return follow_bazelisk(p, out, size);
 	out[0] = '\0';
 	if (is_one_of(base_of(real), wrappers))
 		return SHIMS_WRAPPER;

@@ -1,7 +1,8 @@
 /*
  * Version managers: a program in PATH that stands for another one, found by files and variables when it runs.
  * rustup, and pyenv with its likes, are followed here, without running any: all versions that are installed
- * are described, and which is chosen. Of the others (asdf, mise, volta) it is only known that they are such.
+ * are described, and which is chosen; of bazelisk, the version it would fetch. Of the others (asdf, mise,
+ * volta) it is only known that they are such.
  */
 #ifndef CODEQL_SHIMS_H
 #define CODEQL_SHIMS_H

@@ -19,6 +19,8 @@
 #include "codeql/indexfile.h"
 #include "codeql/wild.h"
 
+struct ahead;
+
 struct walk {
 	const struct fingerprint_options *opt;
 	struct fingerprint *fp;
@@ -40,6 +42,7 @@ struct part {
 	const struct gitrepo *repo;
 	const struct gitindex *index;	/* NULL: none */
 	const struct indexfile *file;
+	struct ahead *ahead;		/* NULL: none */
 	size_t at;			/* in walk.path: where its root's names begin */
 	bool read_plain;		/* stat data do not say what the bytes are */
 	struct gitattr_file *system, *user, *info;

@@ -9,10 +9,14 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "codeql/ahead.h"
 #include "codeql/gitobject.h"
 #include "codeql/gitrefs.h"
 #include "codeql/walk.h"
 #include "codeql/worktree.h"
+
+/* Of so few files the stat data are there before a child is. */
+#define AHEAD_MIN 8192
 
 static int walk_folder(struct walk *, struct level *, const struct gitattr_file *outer);
 
@@ -58,7 +62,7 @@ static size_t below_until(const struct walk *w, const struct level *l)
 
 	for (;;) {
 		high = low + step < l->end ? low + step : l->end;
-		if (high == l->end || list[high].len < n || memcmp(list[high].path, prefix, n) != 0)
+		if (high == l->end || list[high].len < n || str_bytes(list[high].path, prefix, n) != 0)
 			break;
 		low = high;
 		step *= 2;
@@ -66,7 +70,7 @@ static size_t below_until(const struct walk *w, const struct level *l)
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (list[mid].len >= n && memcmp(list[mid].path, prefix, n) == 0)
+		if (list[mid].len >= n && str_bytes(list[mid].path, prefix, n) == 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -333,6 +337,15 @@ static int untracked(struct walk *w, struct level *l, struct dirlist_name n)
 	return rc > 0 ? 0 : rc;
 }
 
+static int stat_entry(const struct level *l, const struct gitindex_entry *e, const char *name,
+    struct stat *st)
+{
+	const struct part *p = l->part;
+
+	return p->ahead && ahead_stat(p->ahead, (size_t)(e - p->index->list), st)
+	    ? 0 : fstatat(l->fd, name, st, AT_SYMLINK_NOFOLLOW);
+}
+
 static int tracked(struct walk *w, struct level *l, struct dirlist_name n, const struct gitindex_entry *e)
 {
 	struct subject s = { .name = dirlist_text(&w->names, n), .entry = e };
@@ -341,7 +354,7 @@ static int tracked(struct walk *w, struct level *l, struct dirlist_name n, const
 
 	if (!walk_push(w, s.name, n.len))
 		return walk_refuse(w, FP_LIMIT, "a path is too long");
-	if (fstatat(l->fd, s.name, &s.st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (stat_entry(l, e, s.name, &s.st) < 0)
 		rc = errno == ENOENT ? 1 : walk_refuse_errno(w);
 	else if (S_ISREG(s.st.st_mode) || S_ISLNK(s.st.st_mode))
 		rc = walk_take_file(w, l, &s, len);
@@ -529,7 +542,10 @@ int worktree_walk(const struct fingerprint_options *opt, const struct gitrepo *r
 		err_sys(&own, ERR_IO, "opening %s", repo->root);
 		goto out;
 	}
+	if (p.index && p.index->n >= AHEAD_MIN && sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		p.ahead = ahead_begin(w->top, p.index);
 	walk_part(w, &p, fd);
+	ahead_end(p.ahead);
 	if (w->links) {		/* an extractor may read any file under another name */
 		manifest_undeny(fp->manifest);
 		fp->counts.denied = 0;

@@ -1,5 +1,6 @@
 /*
- * ChaCha20-Poly1305 (RFC 8439 §2.8) with a nonce of 96 bits, in place; on SSE2 where the processor has it.
+ * ChaCha20-Poly1305 (RFC 8439 §2.8) with a nonce of 96 bits, in place; on AVX2 or SSE2 where the
+ * processor has it.
  */
 #ifndef CRYPTO_CHAPOLY_H
 #define CRYPTO_CHAPOLY_H

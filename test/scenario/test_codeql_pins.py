@@ -253,6 +253,25 @@ def test_a_shim_that_is_not_understood_is_not_pinned(job, where):
     assert job.check(rc=0)["skip"], "without a build no compiler matters"
 
 
+def test_bazelisk_is_what_it_would_fetch(job):
+    home = built(job, "pyenv")
+    job.env["PATH"] = home / "bin"
+    program(home / "lib/node_modules/@bazel/bazelisk/bazelisk.js")
+    (home / "bin").mkdir()
+    (home / "bin/bazel").symlink_to(home / "lib/node_modules/@bazel/bazelisk/bazelisk.js")
+    assert "bazelisk" in job.check(rc=1)["detail"], "the newest, whichever that is"
+    assert job.check(rc=1, USE_BAZEL_VERSION="7.x")["reason"] == "miss-config"
+    exact = {"USE_BAZEL_VERSION": "7.4.1"}
+    job.scan(**exact)
+    assert job.check(rc=0, **exact)["skip"]
+    assert job.check(rc=1, USE_BAZEL_VERSION="7.4.2")["reason"] == "miss-config"
+    (job.folder / ".bazelversion").write_text("7.4.1\n")
+    job.scan()
+    assert job.check(rc=0)["skip"]
+    (job.folder / ".bazelversion").write_text("latest\n")
+    assert "bazelisk latest" in job.check(rc=1)["detail"]
+
+
 def test_links_of_a_version_manager_are_followed(job):
     """sdkman and nvm: `current` is a link, and the folder in PATH is the version's own."""
     home = built(job, "pyenv")

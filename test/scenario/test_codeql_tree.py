@@ -312,3 +312,29 @@ def test_bytes_that_were_left_without_a_trace(job, change):
     run(job, change)
     assert b"\r" in (job.tree / "app.py").read_bytes()
     assert not job.check()["skip"]
+
+
+def test_a_large_tree_is_walked_from_both_ends(job):
+    names = [job.tree / "many" / f"{n // 50:03d}" / f"f{n:05d}.py" for n in range(9000)]
+    for name in names:
+        name.parent.mkdir(parents=True, exist_ok=True)
+        name.write_text(f"{name.name}\n")
+    job.commit("many")
+    job.scan()
+    one = sorted(os.sched_getaffinity(0))[:1]
+    for cpus in (os.sched_getaffinity(0), one):
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, cpus)
+        assert job.check(rc=0)["skip"]
+        os.sched_setaffinity(0, before)
+    for name in (names[0], names[4500], names[8998], names[-1]):
+        text, times = name.read_text(), name.stat()
+        name.write_text(text.upper())
+        os.utime(name, ns=(times.st_atime_ns, times.st_mtime_ns))
+        found = job.check(rc=1)
+        assert found["reason"] == "miss-sources", name
+        name.write_text(text)
+        assert job.check(rc=0)["skip"], name
+        name.unlink()
+        assert not job.check(rc=1)["skip"], name
+        name.write_text(text)

@@ -411,10 +411,33 @@ static void test_same_ct(void **state)
 	assert_true(mem_same_ct(NULL, NULL, 0));
 }
 
+/* Every length up to three words, a difference at every place, either way; memcmp(3) is the judge. */
+static void test_bytes(void **state)
+{
+	char a[24], b[24];
+
+	(void)state;
+	for (size_t n = 0; n <= sizeof(a); n++) {
+		memset(a, 'x', sizeof(a));
+		memset(b, 'x', sizeof(b));
+		b[n ? n - 1 : 0] = '\xf8';
+		assert_int_equal(str_bytes(a, b, n ? n - 1 : 0), 0);
+		for (size_t at = 0; at < n; at++) {
+			memset(b, 'x', sizeof(b));
+			b[at] = at & 1 ? '\x80' : 'a';
+			if (at + 1 < n)
+				b[at + 1] = at & 1 ? 'a' : '\x80';
+			assert_int_equal(str_bytes(a, b, n) < 0, memcmp(a, b, n) < 0);
+			assert_int_equal(str_bytes(b, a, n) < 0, memcmp(b, a, n) < 0);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_cut_and_trim),
 		cmocka_unit_test(test_copy),
