@@ -459,9 +459,11 @@ static void raise_limit(void)
 		    (unsigned long long)r.rlim_cur, MAX_CLIENTS);
 }
 
-/* The sockets belong to a process that does nothing else; the daemon is its child. */
+/* The sockets belong to a process that does nothing else; the daemon is its child. All its children have the
+ * settings of the start: a checkout may have brought others since. */
 static int keep(struct daemon *d, const struct globals *g, struct err *err)
 {
+	struct settings *settings;
 	int rc = app_open(&d->app, g, err);
 
 	if (rc == 0)
@@ -470,14 +472,18 @@ static int keep(struct daemon *d, const struct globals *g, struct err *err)
 		rc = daemon_socket(&d->app, d->socket, sizeof(d->socket), err);
 	if (rc == 0)
 		rc = serve_sockets(&d->at, d->socket, v.listen, v.listen_any, err);
+	settings = d->app.settings;
+	d->app.settings = NULL;
 	app_close(&d->app);
+	d->app.settings = settings;
+	d->app.globals = g;
 	runtime_hold();
 	return rc == 0 ? keeper_fork(d->socket, d->at.fds, err) : rc;
 }
 
 static int open_daemon(struct daemon *d, const struct globals *g, struct err *err)
 {
-	int rc = app_open(&d->app, g, err);
+	int rc = d->app.settings != NULL ? 0 : app_open(&d->app, g, err);
 
 	raise_limit();
 	if (rc == 0 && v.upstream != NULL)

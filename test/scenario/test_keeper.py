@@ -125,6 +125,16 @@ def test_a_new_daemon_has_the_token_still(step, fake):  # noqa: F811
     until(lambda: len(fake.caches.keys()) == 2, 15)
 
 
+def test_settings_are_those_of_the_start(step, fake):  # noqa: F811
+    """A checkout comes after setup, and may bring others, or broken ones."""
+    setup(step)
+    pid = worker(step)
+    (step.ghoard.project / ".github").mkdir()
+    (step.ghoard.project / ".github" / "cache-config.yml").write_text("cache: [\n")
+    os.kill(pid, signal.SIGKILL)
+    assert get(step).status == 200
+
+
 # ---- resting ----
 
 
