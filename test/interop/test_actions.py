@@ -139,7 +139,7 @@ def proxy(fake, github):
 
 
 def test_gh_through_the_socket(runner, fake, proxy):
-    """gh finds the daemon by its own configuration, also right after the daemon was killed."""
+    """gh finds the daemon by its own configuration, also right after the daemon was killed, or had ended idle."""
     (runner.home / ".config" / "gh").mkdir(parents=True)
     own = runner.home / ".config" / "gh" / "config.yml"
     own.write_text("git_protocol: ssh\nhttp_unix_socket: /nowhere\naliases:\n    v: repo view\n")
@@ -147,7 +147,7 @@ def test_gh_through_the_socket(runner, fake, proxy):
     runner.write(
         ".github/workflows/w.yml",
         workflow(
-            SETUP,
+            use("setup-github-cache", TOKEN, "idle-exit: 1s", head="id: cache\n"),
             run("kept", "gh config get git_protocol", "gh alias list"),
             run(
                 "calls",
@@ -157,6 +157,8 @@ def test_gh_through_the_socket(runner, fake, proxy):
                 "done",
             )
             + "\nenv:\n  GH_TOKEN: ${{ secrets.GITHUB_TOKEN }}",
+            run("rested", "sleep 3", "gh api repos/octocat/hello-world --jq .full_name")
+            + "\nenv:\n  GH_TOKEN: ${{ secrets.GITHUB_TOKEN }}",
             REPORT,
         ),
     )
@@ -164,6 +166,7 @@ def test_gh_through_the_socket(runner, fake, proxy):
     log = runner(env={"HTTPS_PROXY": proxy.url, "https_proxy": proxy.url})
     assert "ssh" in log.said("kept") and "repo view" in log.said("kept")
     assert log.said("calls").split().count("octocat/hello-world") == 6, log
+    assert log.said("rested").split() == ["octocat/hello-world"], log
     assert asked(fake) == 1
     assert log.text.count("ended by signal 9") >= 5, "nobody was killed"
     assert own.read_text() == before
