@@ -3,12 +3,15 @@
 #
 #   INSTALL_VERSION   version, as 0.1.0
 #   INSTALL_SOURCE    a folder, or an https address where the release's files are; empty: GitHub's release
-#   INSTALL_SHA256    of the program or of its tarball, in place of what SHA256SUMS beside this file says
+#   INSTALL_SHA256    of the program, or of its tarball, in place of what SHA256SUMS beside this file says; a
+#                     tarball's says nothing of a program that is there already, so it is unpacked anew
 #   INSTALL_PATH      true: a ghoard in PATH will do, too
 #   INSTALL_REPO      owner/name of the release (default: GITHUB_ACTION_REPOSITORY)
 #
-# Whatever it finds is used only if its SHA-256 is one of these.  It is searched in the runner's tool cache,
-# in PATH, in the source; and then kept in the tool cache.  GITHUB_PATH is left to the caller.
+# Whatever it finds is used only if its SHA-256 is one of these.  It is searched where an earlier step of
+# the job put it, in the runner's tool cache, in PATH, in the source.  What is printed is a copy of this
+# call's own: verified, tried, in a folder of its user's alone.  The tool cache, where others may write,
+# gets another one for the jobs that come.  GITHUB_PATH is left to the caller.
 set -eu
 umask 077
 
@@ -81,22 +84,56 @@ take() {
 
 cache=${RUNNER_TOOL_CACHE:-}
 slot=${cache:+$cache/ghoard/$version/$slot}
+place=${RUNNER_TEMP:-${TMPDIR:-/tmp}}
 
-# Into the tool cache where it can be written, else beside: complete before it has its name.
+# For later jobs, where the tool cache can be written: complete before it has its name.
+keep() {
+	[ -n "$slot" ] || return 0
+	new=
+	umask 022
+	{
+		mkdir -p "$slot" && new=$(mktemp "$slot/.ghoard.XXXXXX") && cp "$work/ghoard" "$new" &&
+			chmod 755 "$new" && mv -f "$new" "$slot/ghoard" && : >"$slot.complete"
+	} 2>/dev/null || rm -f ${new:+"$new"}
+	umask 077
+}
+
+# The very bytes that were verified are those that run.
 finish() {
 	chmod 755 "$work/ghoard"
-	if [ -n "$slot" ] && (umask 022 && mkdir -p "$slot") 2>/dev/null &&
-	    cp "$work/ghoard" "$slot/.ghoard.$$" 2>/dev/null; then
-		chmod 755 "$slot/.ghoard.$$"
-		mv -f "$slot/.ghoard.$$" "$slot/ghoard"
-		: >"$slot.complete"
-		printf '%s\n' "$slot/ghoard"
-	else
-		kept=$(mktemp -d "${RUNNER_TEMP:-${TMPDIR:-/tmp}}/ghoard-bin.XXXXXX")
-		mv "$work/ghoard" "$kept/ghoard"
-		printf '%s\n' "$kept/ghoard"
-	fi
+	why=$("$work/ghoard" version 2>&1 >/dev/null) ||
+		fail "the ghoard for $arch does not run from $place (exit code $?${why:+, ${why##*: }})"
+	[ "$1" = kept ] || keep
+	folder=$(mktemp -d "$place/ghoard-bin.XXXXXX")
+	mv "$work/ghoard" "$folder/ghoard"
+	printf '%s\n' "$folder/ghoard"
 	exit 0
+}
+
+# by_wget URL FILE: it would follow to http (its --https-only is for recursion), so redirects are read here.
+by_wget() {
+	at=$1
+	for _ in 1 2 3 4 5 6; do
+		! wget -nv -S --max-redirect=0 -T 60 -t 3 -O "$2" -- "$at" 2>"$work/said" || return 0
+		next=
+		while read -r field value _; do
+			case $field in
+			[Ll]ocation:) next=${value%"$(printf '\r')"} ;;
+			esac
+		done <"$work/said"
+		rest=${at#https://}
+		case $next in
+		https://*) at=$next ;;
+		/[!/]*) at=https://${rest%%/*}$next ;;
+		'')
+			cat "$work/said" >&2
+			return 1 ;;
+		*)
+			say "$at leads to $next, which is no https address"
+			return 1 ;;
+		esac
+	done
+	return 1
 }
 
 fetch() {
@@ -108,11 +145,12 @@ fetch() {
 	if command -v curl >/dev/null; then
 		curl -fsSL --proto '=https' --proto-redir '=https' --retry 3 --connect-timeout 15 \
 			--max-time 120 --max-filesize 20000000 -o "$2" -- "$1"
-	elif command -v wget >/dev/null; then
-		wget -q -T 60 -O "$2" "$1"
-	else
-		fail "neither curl nor wget is here to fetch $1; give a folder as source"
+		return
 	fi
+	case $(wget --help 2>&1) in
+	*--max-redirect*) by_wget "$1" "$2" ;;
+	*) fail "neither curl nor GNU wget is here to fetch $1; give a folder as source" ;;
+	esac
 }
 
 # The tarball is verified before anything is unpacked from it, its program once more.
@@ -129,11 +167,13 @@ unpack() {
 		fail "the program in $name.tar.gz is not the expected one; nothing was run"
 }
 
-# Who built it: asked where a tool can tell (gh before 2.49 cannot), and then its no is final.
+# Who built it: asked where a tool can tell, and then its no is final.  gh before 2.49 cannot, nor can one
+# without a token, which asks nobody: `save` and `report` have none.
 attested() {
 	[ -n "$repo" ] || fail "INSTALL_REPO does not say whose release this is"
 	flow=$repo/.github/workflows/release.yml
-	if command -v gh >/dev/null && gh attestation verify --help >/dev/null 2>&1; then
+	if command -v gh >/dev/null && gh attestation verify --help >/dev/null 2>&1 &&
+	    gh auth token >/dev/null 2>&1; then
 		gh attestation verify "$1" --repo "$repo" --signer-workflow "$flow" >&2 ||
 			fail "gh finds no attestation of $flow for $name.tar.gz; nothing was run"
 	elif command -v cosign >/dev/null; then
@@ -148,9 +188,11 @@ attested() {
 	fi
 }
 
-[ -z "$slot" ] || ! [ -f "$slot/ghoard" ] || ! take "$slot/ghoard" || finish
+for found in "${RUNNER_TEMP:-/dev/null}"/ghoard-bin.*/ghoard "${slot:+$slot/ghoard}"; do
+	! [ -f "$found" ] || ! take "$found" || finish kept
+done
 if [ "${INSTALL_PATH:-}" = true ] && found=$(command -v ghoard); then
-	! take "$found" || finish
+	! take "$found" || finish new
 fi
 
 case $origin in
@@ -176,4 +218,4 @@ https://*)
 	unpack "$work/$name.tar.gz"
 	attested "$work/$name.tar.gz" "$url" ;;
 esac
-finish
+finish new

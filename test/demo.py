@@ -37,6 +37,12 @@ def bold(text):
     return text if plain else f"\033[1m{text}\033[0m"
 
 
+def free_port():
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return door.getsockname()[1]
+
+
 def sentence(run):
     return run.err.strip().removeprefix("ghoard: error: ")
 
@@ -149,6 +155,37 @@ class Recorded(Demo):
         finally:
             self.run("it ends", "stop")
 
+    def peers(self):
+        """What this runner has, another that holds the same secret need not ask GitHub for."""
+        here, given = self.ghoard, self.env
+        other = Ghoard(here.folder / "other", url=self.standin.url, ca=self.standin.ca)
+        begun, first = [], ""
+        try:
+            for runner in (here, other):
+                runner.project.joinpath(".github").mkdir(exist_ok=True)
+                text = "network:\n  listen:\n    addresses: [127.0.0.1]\n"
+                runner.project.joinpath(".github/p2p-config.yml").write_text(text)
+                self.ghoard, more = runner, {"P2P_LISTEN_PORT": free_port(), "CACHE_BOOTSTRAP_PEERS": first}
+                self.env = given | {"CACHE_P2P_SHARED_SECRET": "the-secret-of-the-group-of-the-demo"} | more
+                what = "another, which has nothing" if begun else "a runner of a group"
+                self.run(what, "serve", "--background", "--listen", "none", "--idle-exit", "60")
+                begun.append((runner, self.env))
+                first = first or self.ghoard("peers", "id", env=self.env, rc=0).out.decode().split()[-1]
+            self.meet()
+            self.step("from the first one's memory", "api", "-i", self.REPO, calls=(0, 0),
+                      want={"hit": True, "detail": "p2p"})  # fmt: skip
+        finally:
+            for runner, env in begun:
+                runner("stop", env=env)
+            self.ghoard, self.env = here, given
+
+    def meet(self):
+        for _ in range(100):
+            if b"member" in self.ghoard("peers", "ls", env=self.env).out:
+                return
+            time.sleep(0.05)
+        raise Failed("the two daemons did not meet within 5 s")
+
     def curl(self, path):
         before, head = self.spent(), f"Authorization: token {self.token}"
         command = ["curl", "-s", "-i", "--unix-socket", str(path), "-H", head, f"http://localhost{self.REPO}"]
@@ -186,6 +223,7 @@ class Recorded(Demo):
                   want={"fwd": "uri-miss", "fwd-status": 304, "detail": "candidate"})  # fmt: skip
         self.pages(self.LIST, lambda n: n == 13, calls=(5, 5))
         self.daemon()
+        self.peers()
         self.workflow()
         self.secrets()
         self.kept = self.spent()

@@ -9,8 +9,10 @@
 #include "actions/summary.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/rand.h"
 #include "base/str.h"
 #include "cli/action.h"
 #include "cli/app.h"
@@ -159,17 +161,21 @@ static void show_stats(void)
 	action_end(&c);
 }
 
-/* What the daemon had to say in the job; its errors are no step's. */
+/* What the daemon had to say. It tells of clients and peers, so no line of it is a command of this step. */
 static void show_log(const char *folder)
 {
-	char path[ACTION_PATH_MAX + 16];
+	char path[ACTION_PATH_MAX + 16], end[33];
+	uint8_t random[16];
 	struct buf b;
 
 	snprintf(path, sizeof(path), "%s/ghoard.log", folder);
 	buf_init(&b, ACTION_SAID_MAX);
-	if (file_read(path, ACTION_SAID_MAX, false, &b, NULL) == 0 && buf_len(&b) > 0)
-		printf("::group::the daemon's log\n%.*s\n::endgroup::\n", (int)buf_len(&b),
-		    (const char *)buf_data(&b));
+	if (file_read(path, ACTION_SAID_MAX, false, &b, NULL) == 0 && buf_len(&b) > 0 &&
+	    rand_bytes(random, sizeof(random), NULL) == 0) {
+		hex_encode(end, random, sizeof(random));
+		printf("::group::the daemon's log\n::stop-commands::%s\n%.*s\n::%s::\n::endgroup::\n", end,
+		    (int)buf_len(&b), (const char *)buf_data(&b), end);
+	}
 	buf_free(&b);
 	unlink(path);
 }

@@ -21,6 +21,7 @@ inputs:
   languages: {{description: "", default: ""}}
   build-mode: {{description: "", default: ""}}
   queries: {{description: "", default: ""}}
+  tools: {{description: "", default: ""}}
   category: {{description: "", default: ""}}
   output: {{description: "", default: ""}}
 runs:
@@ -147,6 +148,9 @@ class Runner:
     def __call__(self, event="push", rc=0, payload=None, secrets=None, env=None, seconds=120, more=()):
         """Run the workflows of an event; `payload` is the event's, `env` the whole runner's."""
         head = scanning.git(self.tree, "rev-parse", "HEAD")
+        named = env and "HTTPS_PROXY" in env  # GitHub has its own name there
+        origin = f"{'https://github.com' if named else self.fake.url}/octocat/hello-world.git"
+        scanning.git(self.tree, "remote", "set-url", "origin", origin)
         (self.home / "event.json").write_text(json.dumps({"after": head, **(payload or {})}))
         environment = {
             "PATH": os.environ["PATH"],
@@ -165,7 +169,7 @@ class Runner:
             *("-P", "linux=-self-hosted", "-P", "self-hosted=-self-hosted"),
             *("--action-offline-mode", "--local-repository", f"{ACTION}@{REF}={self.actions}"),
             *("--local-repository", f"github/codeql-action@v4={self.codeql}"),
-            *(() if env and "HTTPS_PROXY" in env else ("--github-instance", self.fake.url[8:])),
+            *(() if named else ("--github-instance", self.fake.url[8:])),
             *("-e", self.home / "event.json", *more),
         ]
         for name, value in {"GITHUB_TOKEN": "alice-token", **(secrets or {})}.items():

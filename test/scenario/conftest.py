@@ -7,13 +7,14 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-pytest.register_assert_rewrite("rig", "daemon", "browser", "others")
+pytest.register_assert_rewrite("rig", "daemon", "browser", "jobstep", "others")
 
 import rig  # noqa: E402
 from browser import browser  # noqa: E402, F401
 from daemon import Daemon  # noqa: E402
 from fake import Fake, Proxy  # noqa: E402
 from fake.certs import Authority  # noqa: E402
+from jobstep import step  # noqa: E402, F401
 from others import ground, other  # noqa: E402, F401
 
 

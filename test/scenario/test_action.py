@@ -1,83 +1,20 @@
-"""`ghoard action`: what the composite actions call, in a job's environment; and the daemon that is kept."""
+"""`ghoard action`: what the composite actions call, in a job's environment."""
 
-import hashlib
 import json
 import os
 import pathlib
 import re
-import shutil
-import signal
 import stat
-import subprocess
 import time
 
-import daemon
 import pytest
 import rig
 import scanning
-
-ACTIONS = rig.ROOT / "actions"
-
-
-class Step:
-    """Steps of one job: `action NAME` with inputs as variables, and what the runner's files say after it."""
-
-    def __init__(self, ghoard, folder):
-        self.ghoard, self.folder, self.temp = ghoard, folder, folder / "t"
-        self.temp.mkdir()
-        self.exports = {}
-
-    def environment(self, **inputs):
-        for name in ("env", "output", "summary", "path"):
-            (self.folder / name).touch()
-        (self.folder / "output").write_text("")
-        return {
-            "GITHUB_ACTIONS": "true",
-            "GITHUB_ENV": self.folder / "env",
-            "GITHUB_OUTPUT": self.folder / "output",
-            "GITHUB_STEP_SUMMARY": self.folder / "summary",
-            "GITHUB_PATH": self.folder / "path",
-            "RUNNER_TEMP": self.temp,
-            "GITHUB_REPOSITORY": scanning.REPO,
-            **self.exports,
-            **inputs,
-        }
-
-    def __call__(self, name, rc=0, cwd=None, **inputs):
-        run = self.ghoard("action", name, env=self.environment(**inputs), rc=rc, cwd=cwd, timeout=60)
-        self.exports |= self.read("env")
-        return run
-
-    def read(self, name):
-        found, lines = {}, iter((self.folder / name).read_text().splitlines())
-        for line in lines:
-            name, mark = line.split("<<")
-            found[name] = "\n".join(iter(lambda: next(lines), mark))
-        return found
-
-    @property
-    def outputs(self):
-        return self.read("output")
-
-
-@pytest.fixture
-def step(ghoard, tmp_path):
-    made = Step(ghoard, tmp_path)
-    yield made
-    if made.exports.get("GHOARD_SOCKET"):
-        ghoard("stop", "--socket", made.exports["GHOARD_SOCKET"])
+from jobstep import Step, get
 
 
 def setup(step, **inputs):
     return step("setup", **{"ENABLE_P2P_CACHE": "false", "P2P_LISTEN_PORT": "9000", **inputs})
-
-
-def get(step, path=rig.REPO, timeout=20):
-    connection = daemon.UnixConnection(step.exports["GHOARD_SOCKET"], timeout)
-    try:
-        return daemon.ask(connection, path)
-    finally:
-        connection.close()
 
 
 def worker(step):
@@ -116,6 +53,23 @@ def test_report_ends_it(step, fake):
     assert step.exports["GH_CONFIG_DIR"] == str(step.folder / "gh-of-the-user")
     assert step.exports["GHOARD_SOCKET"] == step.exports["GHOARD_API_URL"] == ""
     assert not os.path.exists(socket) and not os.path.exists(folder)
+
+
+def test_nothing_in_the_daemon_s_log_is_a_command(step, fake):
+    """It holds what clients and peers sent."""
+    ends = []
+    for _ in range(2):
+        setup(step)
+        said = ["::set-output name=x::y", "##[add-path]/evil", "::add-mask::a"]
+        with open(pathlib.Path(step.exports["GHOARD_JOB"]) / "ghoard.log", "a") as log:
+            log.write("\n".join(said))
+        lines = step("report").out.decode().splitlines()
+        stop = next(n for n, line in enumerate(lines) if line.startswith("::stop-commands::"))
+        ends.append(lines[stop].removeprefix("::stop-commands::"))
+        end = lines.index(f"::{ends[-1]}::")
+        assert all(stop < lines.index(line) < end for line in said) and re.fullmatch("[0-9a-f]{32}", ends[-1])
+        assert lines[end + 1] == "::endgroup::"
+    assert ends[0] != ends[1], "a log could name the word that ends it"
 
 
 def test_gh_configuration_is_a_copy(step):
@@ -335,116 +289,3 @@ def test_anchor_in_the_summary(step):
     (step.folder / "summary").write_text("")
     step("report")
     assert "audit log stands at line" in (step.folder / "summary").read_text()
-
-
-# ---- the shell around it ----
-
-
-def install():
-    digest = hashlib.sha256(rig.BINARY.read_bytes()).hexdigest()
-    return {"INSTALL_SOURCE": rig.BINARY.parent, "INSTALL_SHA256": digest}
-
-
-def shell(step, name, uname=None, **more):
-    """actions/run.sh in a PATH of its own."""
-    place = step.folder / "bin"
-    place.mkdir(exist_ok=True)
-    if uname:
-        (place / "uname").write_text(f"#!/bin/sh\necho {uname}\n")
-        (place / "uname").chmod(0o755)
-    env = step.ghoard.environment("alice-token", step.environment(**more))
-    env["PATH"] = f"{place}:/usr/bin:/bin"
-    return subprocess.run(
-        ["sh", ACTIONS / "run.sh", name], env=env, cwd=step.ghoard.project, capture_output=True, text=True
-    )
-
-
-@pytest.mark.parametrize("name", ["setup", "codeql", "save", "report"])
-def test_another_system(step, name):
-    run = shell(step, name, uname="Darwin")
-    assert run.returncode == 0 and run.stdout.count("::warning") == 1 and "Linux" in run.stdout
-    assert step.outputs == {} and not list(step.temp.iterdir())
-
-
-def test_another_system_has_no_credentials(step):
-    run = shell(step, "inject", uname="Darwin")
-    assert run.returncode == 1 and "::error" in run.stdout
-
-
-def test_run_sh(step):
-    run = shell(step, "setup", **install(), ENABLE_P2P_CACHE="false")
-    assert run.returncode == 0, run.stderr
-    step.exports |= step.read("env")
-    (path,) = (step.folder / "path").read_text().splitlines()
-    assert (pathlib.Path(path) / "ghoard").read_bytes() == rig.BINARY.read_bytes()
-    assert get(step).status == 200
-
-
-REFERENCE = {
-    "setup-github-cache": (
-        {
-            **{"enable-p2p": "true", "cache-size": "5000", "cache-ttl": "300", "p2p-port": "9000"},
-            **{"enable-peer-discovery": "true", "github-token": None},
-        },
-        ("cache-status", "peer-count", "cache-dir"),
-    ),
-    "setup-codeql-cache": (
-        {
-            **{"enable-caching": "true", "cache-ttl": "86400", "github-token": None},
-            **{"commit-sha": "${{ github.sha }}"},
-        },
-        ("cache-status", "should-skip-scan", "cached-result", "cache-dir"),
-    ),
-    "inject-credentials": (
-        {"credentials": "[]", "credential-names": "", "github-token": None, "runner-id": ""},
-        ("credentials-injected", "status"),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", REFERENCE)
-def test_inputs_of_the_reference(name):
-    """Each input and output, with the default; None: it is required."""
-    text = (ACTIONS / name / "action.yml").read_text()
-    inputs, _, rest = text.partition("\noutputs:\n")
-    for key, default in REFERENCE[name][0].items():
-        (found,) = re.findall(rf"^  {key}:\n    description: .*\n    (.*)$", inputs, re.M)
-        assert found in ("required: true",) if default is None else (
-            found.removeprefix("default: ").strip('"') == default
-        ), key
-    for key in REFERENCE[name][1]:
-        assert re.search(rf"^  {key}:$", rest, re.M), key
-    assert "${{" not in re.search(r"\n      run: (.*)", rest)[1], "an input in the text of a script"
-
-
-def test_version():
-    """The version that is installed is the one that make builds."""
-    (built,) = re.findall(r"^VERSION\s*:= (\S+)$", (rig.ROOT / "Makefile").read_text(), re.M)
-    assert f"INSTALL_VERSION={built}\n" in (ACTIONS / "run.sh").read_text()
-
-
-def test_place_replaces_what_a_checkout_brought(step):
-    tree = step.folder / "workspace"
-    (tree / ".ghoard-runtime").mkdir(parents=True)
-    (tree / ".ghoard-runtime" / "index.js").write_text("steal()")
-    env = {"PATH": "/usr/bin:/bin", "GITHUB_WORKSPACE": tree, "GITHUB_OUTPUT": step.folder / "output"}
-    subprocess.run(["sh", ACTIONS / "runtime" / "place.sh"], env=env, check=True)
-    there = (tree / ".ghoard-runtime" / "index.js").read_text()
-    assert there == (ACTIONS / "runtime" / "index.js").read_text()
-    assert (step.folder / "output").read_text() == "ready=true\n"
-
-
-@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
-def test_the_token_is_handed_over(step):
-    env = {
-        **{"PATH": os.environ["PATH"], "RUNNER_TEMP": step.temp, "GITHUB_OUTPUT": step.folder / "output"},
-        **{"ACTIONS_RESULTS_URL": "https://results.invalid/", "ACTIONS_RUNTIME_TOKEN": "t-1"},
-    }
-    subprocess.run(["node", ACTIONS / "runtime" / "index.js"], env=env, check=True)
-    (file,) = step.temp.iterdir()
-    assert (step.folder / "output").read_text() == f"file={file}\n"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert json.loads(file.read_text()) == {
-        "results_url": "https://results.invalid/",
-        "runtime_token": "t-1",
-    }

@@ -80,9 +80,23 @@ class Place:
         if rc == 0:
             self.path = pathlib.Path(done.stdout.splitlines()[-1])
             assert self.path.read_bytes() == PROGRAM and os.access(self.path, os.X_OK)
+            assert self.path.is_relative_to(self.tmp / "temp")
+            assert self.path.parent.stat().st_mode & 0o77 == 0
         else:
-            assert done.stdout == "" and not list((self.tmp / "tools").rglob("ghoard.*"))
+            assert done.stdout == "" and not list((self.tmp / "temp").iterdir())
+        assert not list((self.tmp / "tools").rglob(".ghoard*"))
         return done.stderr
+
+
+    @property
+    def kept(self):
+        """What the tool cache has."""
+        return sorted((self.tmp / "tools").rglob("ghoard"))[-1]
+
+    def forget(self):
+        """The next job: the runner has emptied its folder."""
+        for one in (self.tmp / "temp").iterdir():
+            shutil.rmtree(one)
 
 
 @pytest.fixture(params=[["dash"], ["busybox", "sh"]], ids=["dash", "busybox"])
@@ -127,13 +141,21 @@ def web(place):
         def log_message(self, *args):
             pass
 
+        def do_GET(self):
+            if self.path not in server.hops:
+                return super().do_GET()
+            self.send_response(302)
+            self.send_header("Location", server.hops[self.path])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp / "cert", tmp / "key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     (tmp / "wgetrc").write_text(f"ca_certificate = {tmp / 'cert'}\n")
-    server.folder = folder
+    server.folder, server.hops = folder, {}
     server.url = f"https://localhost:{server.server_port}"
     server.env = {
         "GITHUB_SERVER_URL": server.url,
@@ -149,12 +171,72 @@ def web(place):
 def test_the_release_and_then_the_tool_cache(place, web, client):
     place.tool(client)
     assert "fetching" in place.run(**web.env)
-    slot = place.path.parent
-    assert (
-        slot.parent == place.tmp / "tools/ghoard/1.2.3" and (slot.parent / f"{slot.name}.complete").exists()
-    )
+    slot = place.kept.parent
+    assert slot.parent == place.tmp / "tools/ghoard/1.2.3" and place.kept.read_bytes() == PROGRAM
+    # whoever else uses this tool cache can read what is in it
+    modes = [one.stat().st_mode & 0o777 for one in (slot, place.kept, slot.parent / f"{slot.name}.complete")]
+    assert modes == [0o755, 0o755, 0o644]
+    place.forget()
     web.shutdown()
     assert "fetching" not in place.run(**web.env)
+
+
+def test_a_later_step_takes_what_an_earlier_one_had(place, web):
+    """Also where nothing can be kept in a tool cache: neither fetched nor attested once more."""
+    place.tool("curl")
+    place.run(**web.env, RUNNER_TOOL_CACHE="")
+    place.path.parent.chmod(0o755)
+    (place.tmp / "temp/ghoard-bin.other").mkdir()
+    (place.tmp / "temp/ghoard-bin.other/ghoard").write_text("planted")
+    web.shutdown()
+    place.run(RUNNER_TOOL_CACHE="")
+
+
+RELEASE = f"/o/r/releases/download/v1.2.3/{NAME}.tar.gz"
+
+
+@pytest.mark.parametrize("client", ["curl", "wget"])
+def test_redirects(place, web, client):
+    """GitHub's own lead to another host; none may lead to http."""
+    place.tool(client)
+    (web.folder / f"{NAME}.tar.gz").rename(web.folder / "there")
+    there = f"{RELEASE.rsplit('/', 1)[0]}/there"
+    web.hops |= {RELEASE: "/hop", "/hop": f"{web.url}{there}"}
+    place.run(**web.env)
+    place.forget()
+    shutil.rmtree(place.tmp / "tools/ghoard")
+    asked = []
+
+    class Plain(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + place.tarball)
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Plain) as plain:
+        threading.Thread(target=plain.serve_forever, daemon=True).start()
+        web.hops["/hop"] = f"http://localhost:{plain.server_port}/x"
+        assert "could not be fetched" in place.run(1, **web.env)
+        web.hops["/hop"] = "/hop"
+        assert "could not be fetched" in place.run(1, **web.env)
+        plain.shutdown()
+    assert asked == []
+
+
+def test_a_wget_that_would_follow_to_http(place, web):
+    (place.tmp / "bin/wget").symlink_to(shutil.which("busybox"))
+    assert "neither curl nor GNU wget" in place.run(1, **web.env)
+
+
+def test_a_program_that_does_not_run(place):
+    """It is not named, and nobody else is given it."""
+    program = b"#!/no/such/interpreter\n"
+    place.sums(f"{sha(program)}  {NAME}/ghoard")
+    (place.tmp / "files/ghoard").write_bytes(program)
+    assert "does not run" in place.run(1, INSTALL_SOURCE=str(place.tmp / "files"))
+    assert not list((place.tmp / "tools").iterdir())
 
 
 def test_an_address_of_ones_own(place, web):
@@ -188,6 +270,7 @@ def test_a_folder_without_network(place, form):
     place.run(INSTALL_SOURCE=str(place.tmp / "files"))
     (place.tmp / "files" / name).write_bytes(b"other")
     shutil.rmtree(place.tmp / "tools/ghoard")
+    place.forget()
     assert "is not the" in place.run(1, INSTALL_SOURCE=str(place.tmp / "files"))
 
 
@@ -209,7 +292,7 @@ def test_the_tarball_s_own_sha256(place):
 
 def test_path_is_searched_only_where_asked(place):
     place.tool("ghoard", PROGRAM.decode())
-    assert "neither curl nor wget" in place.run(1)
+    assert "neither curl nor GNU wget" in place.run(1)
     place.run(INSTALL_PATH="true")
 
 
@@ -227,12 +310,27 @@ def test_what_gh_says_of_the_attestation_is_final(place, web, says):
     place.tool("curl")
     log = place.tmp / "gh.log"
     place.tool(
-        "gh", f'#!/bin/sh\nfor a; do [ "$a" != --help ] || exit 0; done\necho "$*" >>{log}\nexit {says}\n'
+        "gh",
+        '#!/bin/sh\nfor a; do [ "$a" != --help ] && [ "$a" != auth ] || exit 0; done\n'
+        f'echo "$*" >>{log}\nexit {says}\n',
     )
     err = place.run(says, **web.env)
     asked = log.read_text()
     assert "--repo o/r --signer-workflow o/r/.github/workflows/release.yml" in asked
     assert ("no attestation" in err) == bool(says)
+
+
+def test_a_gh_without_a_token_says_nothing(place, web):
+    """As in `save` and `report`: it ends with 4 and has asked nobody."""
+    place.tool("curl")
+    gh = '#!/bin/sh\nfor a; do [ "$a" != --help ] || exit 0; done\n[ "$1" != auth ] || exit 1\nexit 4\n'
+    place.tool("gh", gh)
+    assert "no attestation" not in place.run(**web.env)
+    place.forget()
+    shutil.rmtree(place.tmp / "tools/ghoard")
+    place.tool("cosign", "#!/bin/sh\nexit 1\n")
+    (web.folder / f"{NAME}.tar.gz.sigstore.json").write_text("{}")
+    assert "cosign finds no attestation" in place.run(1, **web.env)
 
 
 @pytest.mark.parametrize("says", [0, 1])
@@ -257,7 +355,7 @@ def test_a_wrong_version_and_an_unknown_one(place):
 def test_without_a_tool_cache_it_is_kept_in_the_runner_s_folder(place):
     (place.tmp / "files/ghoard").write_bytes(PROGRAM)
     place.run(INSTALL_SOURCE=str(place.tmp / "files"), RUNNER_TOOL_CACHE="")
-    assert place.path.is_relative_to(place.tmp / "temp") and place.path.parent.stat().st_mode & 0o77 == 0
+    assert not list((place.tmp / "tools").iterdir())
 
 
 def test_the_list_of_sums_has_rows_that_install_sh_reads():

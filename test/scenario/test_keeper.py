@@ -13,8 +13,9 @@ import time
 import daemon
 import pytest
 import rig
+from jobstep import get
 from others import needs_other
-from test_action import get, setup, step, worker  # noqa: F401
+from test_action import setup, worker
 from test_cred_jobs import memory_has
 
 
@@ -48,7 +49,7 @@ def until(true, seconds=10):
 # ---- replaced ----
 
 
-def test_killed_while_clients_ask(step, fake):  # noqa: F811
+def test_killed_while_clients_ask(step, fake):
     """Nobody is refused: a client waits in the socket's queue, or loses the answer it was getting."""
     setup(step)
     get(step)
@@ -83,7 +84,7 @@ def test_killed_while_clients_ask(step, fake):  # noqa: F811
     assert log.read_text().count("ended by signal 9") == 4
 
 
-def test_killed_amid_fifty_requests(step, fake):  # noqa: F811
+def test_killed_amid_fifty_requests(step, fake):
     """Those that it was answering are lost; each later one is served, also at the same moment."""
     setup(step)
     pid = worker(step)
@@ -112,7 +113,7 @@ def test_killed_amid_fifty_requests(step, fake):  # noqa: F811
     assert not wrong and served == [200] * 50
 
 
-def test_a_new_daemon_has_the_token_still(step, fake):  # noqa: F811
+def test_a_new_daemon_has_the_token_still(step, fake):
     """The file was read once, by the process that keeps the sockets."""
     file = step.folder / "runtime"
     file.write_text(json.dumps({"results_url": f"{fake.http}/", "runtime_token": fake.caches.token()}))
@@ -125,7 +126,7 @@ def test_a_new_daemon_has_the_token_still(step, fake):  # noqa: F811
     until(lambda: len(fake.caches.keys()) == 2, 15)
 
 
-def test_settings_are_those_of_the_start(step, fake):  # noqa: F811
+def test_settings_are_those_of_the_start(step, fake):
     """A checkout comes after setup, and may bring others, or broken ones."""
     setup(step)
     pid = worker(step)
@@ -138,7 +139,7 @@ def test_settings_are_those_of_the_start(step, fake):  # noqa: F811
 # ---- resting ----
 
 
-def test_idle_exit(step, fake):  # noqa: F811
+def test_idle_exit(step, fake):
     """The daemon ends, its sockets do not: whoever asks next is answered by another one. Twice."""
     setup(step, GHOARD_IDLE_EXIT="1")
     pid = worker(step)
@@ -158,7 +159,7 @@ def test_idle_exit(step, fake):  # noqa: F811
     until(lambda: ended(keeper))
 
 
-def test_a_client_that_waits_holds_off_an_idle_exit(step, fake):  # noqa: F811
+def test_a_client_that_waits_holds_off_an_idle_exit(step, fake):
     """One that has connected and not asked yet is not sent away."""
     setup(step, GHOARD_IDLE_EXIT="1")
     connection = daemon.UnixConnection(step.exports["GHOARD_SOCKET"], 20)
@@ -169,7 +170,7 @@ def test_a_client_that_waits_holds_off_an_idle_exit(step, fake):  # noqa: F811
 
 
 @pytest.mark.parametrize("how", ["emptied", "SIGTERM"])
-def test_the_end_while_nobody_serves(step, how):  # noqa: F811
+def test_the_end_while_nobody_serves(step, how):
     setup(step, GHOARD_IDLE_EXIT="1")
     pid, socket = worker(step), step.exports["GHOARD_SOCKET"]
     keeper = parent(pid)
@@ -180,7 +181,7 @@ def test_the_end_while_nobody_serves(step, how):  # noqa: F811
     step.exports.clear()
 
 
-def test_a_long_temp_folder_is_emptied(step):  # noqa: F811
+def test_a_long_temp_folder_is_emptied(step):
     """By the runner, which knows nothing of a socket in /tmp."""
     step.temp = step.folder / ("x" * 120)
     step.temp.mkdir()
@@ -192,7 +193,7 @@ def test_a_long_temp_folder_is_emptied(step):  # noqa: F811
     step.exports.clear()
 
 
-def test_the_job_s_folder_is_emptied(step):  # noqa: F811
+def test_the_job_s_folder_is_emptied(step):
     """As runners do at a job's end, where nobody ran `report`."""
     setup(step)
     pid = worker(step)
@@ -202,7 +203,7 @@ def test_the_job_s_folder_is_emptied(step):  # noqa: F811
     step.exports.clear()
 
 
-def test_sigterm_while_a_daemon_is_started_anew(step):  # noqa: F811
+def test_sigterm_while_a_daemon_is_started_anew(step):
     """The keeper pauses after two deaths in a row; who comes then cannot hear it yet."""
     setup(step)
     pid = worker(step)
@@ -217,7 +218,7 @@ def test_sigterm_while_a_daemon_is_started_anew(step):  # noqa: F811
     step.exports.clear()
 
 
-def test_killed_while_it_ends(step, fake):  # noqa: F811
+def test_killed_while_it_ends(step, fake):
     """It was stopped, and finishes an answer: nobody is to come after it."""
     setup(step)
     pid = worker(step)
@@ -234,7 +235,7 @@ def test_killed_while_it_ends(step, fake):  # noqa: F811
 
 
 @pytest.mark.parametrize("what", ["SIGCHLD ignored", "SIGTERM blocked"])
-def test_signals_as_a_caller_had_them(step, what):  # noqa: F811
+def test_signals_as_a_caller_had_them(step, what):
     """What a process ignores or blocks it leaves to those that it starts."""
 
     def before():
@@ -271,7 +272,7 @@ def kept(step, *prefix):
     return run, step.folder / "k.sock", lambda: (step.folder / "k.log").read_text()
 
 
-def test_none_is_started_anew_before_one_has_served(step):  # noqa: F811
+def test_none_is_started_anew_before_one_has_served(step):
     """A daemon that cannot start is not tried again: here its first file ends it (SIGXFSZ)."""
     step.ghoard("cache", "put", "list_repos", "x", input=b"[]", rc=0)
     run, socket, said = kept(step, "prlimit", "--fsize=0")
@@ -280,7 +281,7 @@ def test_none_is_started_anew_before_one_has_served(step):  # noqa: F811
     assert not socket.exists()
 
 
-def test_it_gives_up_on_one_that_dies_at_once(step):  # noqa: F811
+def test_it_gives_up_on_one_that_dies_at_once(step):
     """After twenty deaths in a row, and with them goes the socket: clients are refused, not kept waiting."""
     run, socket, said = kept(step)
     assert run.returncode == 0
