@@ -5,6 +5,7 @@
 #include "github/identity.h"
 #include "github/request.h"
 #include "github/route.h"
+#include "metrics/metrics.h"
 #include "p2p/share.h"
 #include "store/entry.h"
 
@@ -95,6 +96,8 @@ static void on_answer(void *arg, const struct share_answer *a)
 	struct lookup *lk = k->lk;
 	struct entry *e = a->outcome == SHARE_HIT ? entry_of(lk, a) : NULL;
 
+	if (a->outcome == SHARE_LATE)
+		metrics_add(lookup_metrics(lk), M_PEERS_LATE, 1);
 	if (e != NULL)
 		take(k->layer, lk, e, a->from);
 	forget(k);

@@ -132,7 +132,10 @@ static bool find(void *arg, struct span key, struct span cid, struct swarm_held 
 static void release(void *arg, struct swarm_held *held)
 {
 	(void)arg;
-	entry_unref(held->entry);
+	if (held->fd >= 0)
+		p2p_scans_release(held);
+	else
+		entry_unref(held->entry);
 }
 
 /* ---- what is believed ---- */
@@ -169,12 +172,15 @@ static bool asking(void *arg, struct span key)
 	return cache_is_asking(((struct app *)arg)->cache, key);
 }
 
-static void invalidate(void *arg, struct span prefix, int64_t time)
+static void invalidate(void *arg, const struct span *prefixes, size_t n, int64_t time)
 {
 	struct app *a = arg;
 
+	for (size_t i = 0; i < n; i++)
+		if (!epochs_prefix_ok(prefixes[i], false))
+			return;
 	/* A row that cannot be written counts in memory all the same. */
-	epochs_add(a->epochs, span_of("*"), &prefix, 1, time, NULL);
+	epochs_add(a->epochs, span_of("*"), prefixes, n, time, NULL);
 }
 
 /* ---- composing ---- */

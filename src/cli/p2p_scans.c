@@ -1,6 +1,10 @@
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -63,31 +67,77 @@ static bool is_named(struct span cid)
 	return false;
 }
 
-/* In an entry of its own, as every body travels in one. */
-static struct entry *sarif_entry(struct app *a, struct span cid)
+/* SARIF that is being sent: read from its file piece by piece as the peers take it. Whether it is what its
+ * CID says is for them to check, who would have to all the same. */
+static struct file {
+	struct file *next;
+	unsigned refs;
+	int fd;
+	size_t size;
+	char cid[CID_TEXT_LEN + 1];
+	char image[384];		/* of an entry of its own, as every body travels in one */
+} *files;
+
+static bool open_file(struct file *f, const char *dir)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s/sarif/%s.sarif", dir, f->cid) >= PATH_MAX)
+		return false;
+	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (f->fd < 0 || fstat(f->fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < 1 ||
+	    (uintmax_t)st.st_size > WIRE_BODY_MAX)
+		return false;
+	f->size = (size_t)st.st_size;
+	snprintf(f->image, sizeof(f->image),
+	    "{\"cache_key\":\"%s\",\"timestamp\":%" PRId64 ".000000,\"ttl\":1,\"content_hash\":null,"
+	    "\"validation_fields\":null,\"ghoard\":{\"v\":1,\"cid\":\"%s\",\"status\":200,\"auth\":\"scan\","
+	    "\"headers\":[],\"encoding\":\"json\"},\"data\":",
+	    f->cid, clock_wall() / CLOCK_SEC, f->cid);
+	return true;
+}
+
+static void close_file(struct file *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f);
+}
+
+static bool hold_sarif(struct app *a, struct span cid, struct swarm_held *held)
 {
 	const char *dir = settings_str(a->settings, "codeql.directory");
-	struct entry_parts p = {
-		.key = cid, .auth = span_of("scan"), .status = 200, .timestamp = clock_wall(), .ttl = 1
-	};
-	struct entry *e = NULL;
-	char path[PATH_MAX];
-	struct buf text;
+	struct file *f = files;
 
-	if (dir == NULL ||
-	    snprintf(path, sizeof(path), "%s/sarif/%.*s.sarif", dir, (int)cid.n, cid.p) >= PATH_MAX)
-		return NULL;
-	buf_init(&text, WIRE_BODY_MAX);
-	if (file_read(path, WIRE_BODY_MAX, false, &text, NULL) == 0) {
-		p.body = buf_span(&text);
-		entry_build(&p, &e, NULL);
+	while (f != NULL && !span_eq(cid, f->cid))
+		f = f->next;
+	if (f == NULL) {
+		if (dir == NULL || (f = calloc(1, sizeof(*f))) == NULL)
+			return false;
+		span_copy(f->cid, sizeof(f->cid), cid);
+		if (!open_file(f, dir)) {
+			close_file(f);
+			return false;
+		}
+		f->next = files;
+		files = f;
 	}
-	buf_free(&text);
-	if (e != NULL && !span_same(e->cid, cid)) {
-		entry_unref(e);
-		e = NULL;
-	}
-	return e;
+	f->refs++;
+	*held = (struct swarm_held){ span_of(f->image), span_make(NULL, f->size), f->fd, f };
+	return true;
+}
+
+void p2p_scans_release(struct swarm_held *held)
+{
+	struct file **at = &files, *f = held->entry;
+
+	if (--f->refs > 0)
+		return;
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+	close_file(f);
 }
 
 bool p2p_scans_find(struct app *a, struct span key, struct span cid, struct swarm_held *held)
@@ -97,12 +147,12 @@ bool p2p_scans_find(struct app *a, struct span key, struct span cid, struct swar
 	struct scans *s;
 	struct scan scan;
 
-	if (cid.n > 0) {
-		e = is_named(cid) ? sarif_entry(a, cid) : NULL;
-	} else if (span_starts(key, SCAN_OP ":") && (s = open_scans(a, trusted)) != NULL) {
+	if (cid.n > 0)
+		return is_named(cid) && hold_sarif(a, cid, held);
+	if (span_starts(key, SCAN_OP ":") && (s = open_scans(a, trusted)) != NULL) {
 		e = scans_shared(s, key, &scan);
 		scans_free(s);
-		if (e != NULL)
+		if (e != NULL && !is_named(span_of(scan.cid)))
 			snprintf(named[nnamed++ % NAMED_MAX], sizeof(named[0]), "%s", scan.cid);
 	}
 	if (e != NULL)

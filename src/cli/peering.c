@@ -300,6 +300,8 @@ void peering_stop(struct peering *g, int64_t ms)
 	g->job = NULL;
 	doors_stop(&g->doors);
 	lan_stop(&g->lan);
+	if (g->share != NULL)
+		share_flush(g->share);
 	if (g->swarm != NULL)
 		swarm_stop(g->swarm, ms);
 }

@@ -50,6 +50,7 @@ static const struct {
 	[M_HIT_DISK] = { "hits_disk", "Requests answered from the disk." },
 	[M_HIT_STALE] = { "hits_stale", "Requests answered by a stale entry, as GitHub could not be asked." },
 	[M_REVALIDATED] = { "revalidated", "Own entries that GitHub confirmed with a 304." },
+	[M_PEERS_LATE] = { "peers_late", "Look-ups that peers did not answer in time." },
 	[M_CANDIDATE] = { "candidates_confirmed",
 	    "Entries of another token or peer that GitHub confirmed with a 304." },
 	[M_MISS] = { "misses", "Requests for which GitHub sent a new body." },

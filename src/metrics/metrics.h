@@ -26,6 +26,7 @@ enum metric {
 	M_HIT_MEM, M_HIT_P2P, M_HIT_DISK,	/* answered without asking GitHub, by layer */
 	M_HIT_STALE,		/* answered with a stale entry (error, limit, offline) */
 	M_REVALIDATED,		/* 304 on an own entry */
+	M_PEERS_LATE,		/* look-ups that went on as peers had not answered within the budget */
 	M_CANDIDATE,		/* 304 on a candidate of another token */
 	M_MISS,			/* asked and got a new body */
 	M_BYPASS,		/* passed through uncached */

@@ -12,6 +12,8 @@
 static const char *const serves[] = { WIRE_PROTOCOL, WIRE_ACCELERATE };
 
 #define NSERVES 2
+#define POOR 4			/* who has fewer members takes a place of others */
+#define EVICT_MS 200		/* but not more often */
 
 static void on_control(void *arg, struct stream *, enum stream_event);
 
@@ -155,8 +157,8 @@ static bool find_place(struct member *m, size_t has)
 	struct share *s = m->share;
 	const struct member *oldest = NULL;
 
-	if (has >= SHARE_POOR || session_dialled(peer_session(m->peer)) ||
-	    loop_now(s->loop) < s->evicted + SHARE_EVICT_MS)
+	if (has >= POOR || session_dialled(peer_session(m->peer)) ||
+	    loop_now(s->loop) < s->evicted + EVICT_MS)
 		return false;
 	for (const struct member *o = s->members; o != NULL; o = o->next)
 		if (o != m && member_is(o) && !peer_is_visitor(o->peer) &&
@@ -455,6 +457,7 @@ int share_new(const struct swarm_params *sp, const struct share_params *p, struc
 		message_init(&s->message);
 		s->loop = sp->loop;
 		s->gather.fire = tell_on_gather;
+		s->writing.fire = tell_on_writes;
 		s->news.fire = on_news;
 		params.serves = s->serves;
 		params.nserves = NSERVES;
@@ -486,9 +489,11 @@ void share_free(struct share *s)
 		on_down(s, s->members->peer);
 	if (s->loop != NULL) {
 		timer_clear(s->loop, &s->gather);
+		timer_clear(s->loop, &s->writing);
 		timer_clear(s->loop, &s->news);
 	}
 	tell_forget(s, NULL);
+	tell_forget_writes(s);
 	swarm_free(s->swarm);
 	holders_free(s->holders);
 	message_free(&s->message);

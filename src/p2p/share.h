@@ -48,8 +48,6 @@ struct swarm;
 #define SHARE_STALL_MS 10000		/* a stream that moves nothing is reset */
 #define SHARE_GATHER_MS 50		/* announcements wait so long for company */
 #define SHARE_NEWS_MS 1000		/* and peer_info after members came or went */
-#define SHARE_POOR 4			/* who has fewer members takes a place of others */
-#define SHARE_EVICT_MS 200		/* but not more often */
 #define SHARE_STREAMS 16		/* /github-cache streams of one peer's */
 #define SHARE_MEMORY_BODY ((size_t)64 << 10)
 #define SHARE_CANDIDATE_MAX ((uint64_t)1 << 20)
@@ -141,8 +139,10 @@ void share_confirmed(struct share *, const struct peerid *from, bool confirmed);
 
 /* A new entry of ours that peers may have: gathered and announced. Spans are copied. */
 void share_announce(struct share *, const struct message_entry *);
-/* Everybody's entries below this path from before `time` (µs) are stale. */
+/* Everybody's entries below this path from before `time` (µs) are stale. Told at once after a pause; what
+ * comes then waits for company, or until members take more. */
 void share_invalidate(struct share *, struct span prefix, int64_t time);
+void share_flush(struct share *);	/* the end is near: tell what waits, as far as one message holds it */
 /* An entry by name was put here: what source.get_named gives of it goes to the reference's peers that have
  * the form, and to those that earn it within 30 s. The form has no request. */
 void share_put_named(struct share *, struct span key);

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -151,18 +152,34 @@ static bool has_turn(const struct serving *v)
 	return before < SENDERS;
 }
 
-/* As much of the body as the stream takes; on with it at STREAM_LOWAT. */
+/* false: the file has become shorter. */
+static bool next_part(const struct serving *v, uint8_t room[static WIRE_RECORD_MAX], struct span *part)
+{
+	if (v->held.fd < 0) {
+		*part = span_sub(v->held.body, v->sent, WIRE_RECORD_MAX);
+		return true;
+	}
+	part->p = (const char *)room;
+	part->n = v->held.body.n - v->sent < WIRE_RECORD_MAX ? v->held.body.n - v->sent : WIRE_RECORD_MAX;
+	return pread(v->held.fd, room, part->n, (off_t)v->sent) == (ssize_t)part->n;
+}
+
+/* As much of the body as the stream takes; on with it at STREAM_LOWAT. One that breaks off is none to the
+ * asker. */
 static void send_body(struct serving *v)
 {
-	struct span body = v->held.body;
+	uint8_t room[WIRE_RECORD_MAX];
+	struct span part;
 	struct buf b;
 	bool last = false;
 
 	buf_init(&b, WIRE_RECORD_MAX + WIRE_OVERHEAD + 16);
 	while (!last && stream_unsent(v->stream) < AHEAD) {
-		struct span part = span_sub(body, v->sent, WIRE_RECORD_MAX);
-
-		last = v->sent + part.n == body.n;
+		if (!next_part(v, room, &part)) {
+			last = true;
+			break;
+		}
+		last = v->sent + part.n == v->held.body.n;
 		buf_clear(&b);
 		if (wire_seal(&v->member->keys, last ? WIRE_LAST : WIRE_RECORD, part, &b, NULL) != 0 ||
 		    stream_write(v->stream, buf_data(&b), buf_len(&b)) != 0)
@@ -191,6 +208,7 @@ static bool put_hit(struct serving *v, const struct message *in, struct buf *jso
 {
 	struct share *s = v->member->share;
 
+	v->held.fd = -1;
 	if (!s->p.source->find(s->p.source->arg, in->key, in->cid, &v->held))
 		return false;
 	if (v->held.body.n <= s->p.body_max && message_put_hit(json, v->held.image, v->held.body.n) == 0 &&
@@ -202,6 +220,7 @@ static bool put_hit(struct serving *v, const struct message *in, struct buf *jso
 		*full = true;
 	}
 	s->p.source->release(s->p.source->arg, &v->held);
+	v->held.fd = -1;
 	buf_clear(json);
 	return false;
 }

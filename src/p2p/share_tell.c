@@ -262,29 +262,160 @@ void tell_on_invalidate(struct member *m, const struct message *in)
 {
 	struct share *s = m->share;
 	int64_t now = clock_wall(), time = in->time < now ? in->time : now;
+	struct span list[MESSAGE_PREFIXES_MAX];
+	size_t n = 0;
 
 	if (now - in->time > SHARE_INVALIDATE_AGE_US || !may_invalidate(m))
 		return;
 	for (size_t i = 0; i < in->nprefixes; i++) {
 		if (!is_prefix(in->prefixes[i]))
 			continue;
-		s->stats.invalidated++;
+		list[n++] = in->prefixes[i];
 		holders_invalidate(s->holders, in->prefixes[i], time);
-		s->p.source->invalidate(s->p.source->arg, in->prefixes[i], time);
 	}
+	s->stats.invalidated += n;
+	if (n > 0)
+		s->p.source->invalidate(s->p.source->arg, list, n, time);
 }
 
-void share_invalidate(struct share *s, struct span prefix, int64_t time)
-{
-	struct buf b;
+/* ---- what was written here ---- */
 
-	holders_invalidate(s->holders, prefix, time);
-	if (!is_prefix(prefix))
+#define PREFIX_MAX 512		/* a longer one is told as its repository */
+#define TELLS 5			/* messages at once; 9 within 65 s, and a last one of share_flush */
+#define TELL_MS 13000
+#define WRITES_MAX 256		/* paths that wait; then the oldest is not told */
+#define LATE_US 30000000	/* of what waited long: well below the age that members take */
+
+struct wrote {
+	struct wrote *next;
+	size_t n;
+	char path[];
+};
+
+static struct span repository(struct span p)
+{
+	size_t n = 0, slashes = 0;
+
+	while (n < p.n && (p.p[n] != '/' || ++slashes < 4))
+		n++;
+	return span_sub(p, 0, n);
+}
+
+static bool covers(struct span a, struct span b)
+{
+	return b.n >= a.n && memcmp(a.p, b.p, a.n) == 0 && (b.n == a.n || b.p[a.n] == '/');
+}
+
+static void drop_write(struct share *s, struct wrote **at)
+{
+	struct wrote *w = *at;
+
+	*at = w->next;
+	s->nwrites--;
+	free(w);
+}
+
+static void add_write(struct share *s, struct span p)
+{
+	struct wrote *w, **at = &s->writes;
+
+	while ((w = *at) != NULL && !covers(span_make(w->path, w->n), p)) {
+		if (covers(p, span_make(w->path, w->n)))
+			drop_write(s, at);
+		else
+			at = &w->next;
+	}
+	if (w != NULL || p.n > PREFIX_MAX || (w = malloc(sizeof(*w) + p.n)) == NULL)
 		return;
+	w->next = NULL;
+	w->n = p.n;
+	memcpy(w->path, p.p, p.n);
+	*at = w;
+	s->nwrites++;
+}
+
+/* More than one message holds: their repositories are fewer. */
+static void widen(struct share *s)
+{
+	struct wrote *w = s->writes, *next;
+
+	s->writes = NULL;
+	s->nwrites = 0;
+	for (; w != NULL; w = next) {
+		next = w->next;
+		add_write(s, repository(span_make(w->path, w->n)));
+		free(w);
+	}
+	if (s->nwrites > WRITES_MAX)
+		drop_write(s, &s->writes);
+}
+
+/* Whoever hears more than it takes in a minute drops the rest, and what it holds stays stale: so the messages
+ * are few. */
+static void plan(struct share *s)
+{
+	int64_t now = loop_now(s->loop), due = s->writes_told + SHARE_GATHER_MS,
+		most = s->writes_free - (TELLS - 1) * TELL_MS;
+
+	if (due < most)
+		due = most;
+	timer_set(s->loop, &s->writing, due > now ? due : now);
+}
+
+static void tell_writes(struct share *s)
+{
+	struct span list[MESSAGE_PREFIXES_MAX];
+	int64_t now = loop_now(s->loop), late = clock_wall() - LATE_US;
+	struct buf b;
+	size_t n = 0;
+
+	for (const struct wrote *w = s->writes; w != NULL && n < MESSAGE_PREFIXES_MAX; w = w->next)
+		list[n++] = span_make(w->path, w->n);
 	buf_init(&b, WIRE_HEADER_MAX);
-	message_put_invalidate(&b, &prefix, 1, time);
+	message_put_invalidate(&b, list, n, s->wrote_at > late ? s->wrote_at : late);
 	for (struct member *m = s->members; m != NULL; m = m->next)
 		if (member_is(m) && m->control != NULL)
 			member_write(m, m->control, buf_span(&b));
 	buf_free(&b);
+	while (n-- > 0)
+		drop_write(s, &s->writes);
+	s->writes_told = now;
+	s->writes_free = (s->writes_free > now ? s->writes_free : now) + TELL_MS;
+}
+
+void tell_on_writes(struct timer *t)
+{
+	struct share *s = (struct share *)(void *)((char *)t - offsetof(struct share, writing));
+
+	timer_clear(s->loop, t);
+	if (s->writes != NULL)
+		tell_writes(s);
+	if (s->writes != NULL)
+		plan(s);
+}
+
+void tell_forget_writes(struct share *s)
+{
+	while (s->writes != NULL)
+		drop_write(s, &s->writes);
+}
+
+void share_flush(struct share *s)
+{
+	if (s->writes != NULL)
+		tell_writes(s);
+}
+
+void share_invalidate(struct share *s, struct span prefix, int64_t time)
+{
+	holders_invalidate(s->holders, prefix, time);
+	if (!is_prefix(prefix) || s->members == NULL)
+		return;
+	add_write(s, prefix.n > PREFIX_MAX ? repository(prefix) : prefix);
+	if (s->nwrites > MESSAGE_PREFIXES_MAX)
+		widen(s);
+	if (s->wrote_at < time)
+		s->wrote_at = time;
+	if (s->writes != NULL)
+		plan(s);
 }

@@ -60,6 +60,7 @@ struct fetching {			/* who was told to fetch what */
 };
 
 struct told;
+struct wrote;
 
 struct asked {				/* for one look-up */
 	const struct member *who[SHARING_LEGS];
@@ -84,6 +85,11 @@ struct share {
 	struct timer gather, news;	/* to tell what is told; to tell members whom we know now */
 	int64_t gather_due, news_due, evicted;	/* loop time; 0: none */
 	int64_t told_at;		/* loop time of the last ones sent */
+	struct wrote *writes;		/* paths written to, of which members are to hear */
+	size_t nwrites;
+	int64_t wrote_at;		/* µs, wall clock: the last of them */
+	struct timer writing;
+	int64_t writes_told, writes_free;	/* loop time: of the last message; of none to wait for */
 	struct fetching fetching[SHARING_FETCHES];
 	unsigned npassing;		/* requests of peers that we ask others about */
 	uint64_t flight, lent;		/* bytes of bodies on their way: to us, from us */
@@ -109,6 +115,8 @@ void tell_on_entries(struct member *, const struct message *);
 void tell_on_invalidate(struct member *, const struct message *);
 void tell_forget(struct share *, const struct member *);	/* NULL: all that waits */
 void tell_on_gather(struct timer *);
+void tell_on_writes(struct timer *);
+void tell_forget_writes(struct share *);
 
 /* ---- share_ask.c ---- */
 

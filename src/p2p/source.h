@@ -17,8 +17,9 @@ struct message_entry;
 /* An entry as it is served: spans good until `release`. */
 struct swarm_held {
 	struct span image;		/* its file up to the value of `data`: message_put_hit's */
-	struct span body;
-	void *entry;			/* the source's */
+	struct span body;		/* with `fd` without a pointer: so many bytes of that file */
+	int fd;				/* -1 when `find` is called */
+	void *entry;			/* the source's; the same for the same body */
 };
 
 struct swarm_source {
@@ -34,9 +35,9 @@ struct swarm_source {
 	int64_t (*judge)(void *arg, const struct message_entry *);
 	/* Is somebody here asking GitHub for this key now? */
 	bool (*asking)(void *arg, struct span key);
-	/* A member says that what it holds below this path (`/repos/o/r…`) from before `time` (µs, at most
-	 * now) is stale: our lives may only get shorter. */
-	void (*invalidate)(void *arg, struct span prefix, int64_t time);
+	/* A member says that what it holds below these paths (`/repos/o/r…`) from before `time` (µs, at most
+	 * now) is stale: our lives may only get shorter. Once a message. */
+	void (*invalidate)(void *arg, const struct span *prefixes, size_t n, int64_t time);
 	/* By name, for the reference's peers: an entry's JSON
 	 * {data,timestamp,ttl,content_hash,validation_fields}. get: false, none that may be shared. put:
 	 * false, refused. */

@@ -114,14 +114,27 @@ static struct span shortened(struct span prefix)
 	return n > 0 ? span_sub(prefix, 0, n) : span_of("/");
 }
 
+static bool is_visible(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
+	return s.n > 0;
+}
+
+bool epochs_prefix_ok(struct span prefix, bool wild)
+{
+	return is_visible(prefix) && prefix.p[0] == '/' && (wild || span_chr(prefix, '*') < 0);
+}
+
 /* The same (auth, prefix) again only moves its time. */
 static int put(struct epochs *e, int64_t time, struct span auth, struct span prefix, bool search)
 {
 	struct row *r;
 	uint32_t hash;
 
-	if (auth.n > AUTH_MAX)
-		return ERR_LIMIT;
+	if (auth.n > AUTH_MAX || !is_visible(auth) || !epochs_prefix_ok(prefix, true))
+		return ERR_PROTO;
 	prefix = shortened(prefix);
 	e->version++;
 	hash = hash_of(hash_of(2166136261, auth), prefix);
@@ -154,7 +167,7 @@ static void parse(struct epochs *e, struct span text)
 
 	while (span_cut(&text, '\n', &line))
 		if (span_cut(&line, '\t', &time) && span_cut(&line, '\t', &auth) &&
-		    span_u64(time, INT64_MAX, &t) && line.n > 0)
+		    span_u64(time, INT64_MAX, &t))
 			put(e, (int64_t)t, auth, line, search);
 }
 
@@ -289,6 +302,9 @@ int epochs_add(struct epochs *e, struct span auth, const struct span *prefixes, 
 
 	if (e == NULL)
 		return 0;
+	for (size_t i = 0; i < n; i++)
+		if (!epochs_prefix_ok(prefixes[i], true) || !is_visible(auth) || auth.n > AUTH_MAX)
+			return err_set(err, ERR_PROTO, "no path of GitHub's has the bytes of this one");
 	fd = e->store != NULL ? lock_take(e->store, LOCK_EPOCHS, true) : -1;
 	reload(e);
 	for (size_t i = 0; i < n && rc == 0; i++)

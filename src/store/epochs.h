@@ -3,13 +3,15 @@
  * prefix, time) makes every older entry it matches stale, at once and for all processes.
  *
  * Text, one row a line: time in µs, a tab, a token's tag or `*`, a tab, the prefix. A prefix matches whole
- * segments, `*` in it any one segment; the query does not count. At most EPOCHS_MAX rows: when
+ * segments, `*` in it any one segment; the query does not count. It begins with `/` and has the bytes '!' to
+ * '~' alone: a line that has others is none. At most EPOCHS_MAX rows: when
  * they are full the oldest quarter becomes one, for everybody and everything; rows older than EPOCHS_KEEP go
  * at each write.
  */
 #ifndef STORE_EPOCHS_H
 #define STORE_EPOCHS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/str.h"
@@ -31,8 +33,10 @@ int64_t epochs_latest(struct epochs *, struct span auth, struct span target);
 int64_t epochs_known(const struct epochs *, struct span auth, struct span target);
 /* A number that changes with every row that is added or moved. Rereads the file when it has changed. */
 uint64_t epochs_version(struct epochs *);
-/* Add rows for one `auth` ("*" for all) at `time`. They count here even if the file cannot be written
- * (ERR_IO). */
+/* May a row have this prefix? Without `wild` no `*`: who hears of it from elsewhere asks first. */
+bool epochs_prefix_ok(struct span prefix, bool wild);
+/* Add rows for one `auth` ("*" for all) at `time`, in one write. They count here even if the file cannot be
+ * written (ERR_IO). ERR_PROTO: a prefix or `auth` that no row may have, and nothing was added. */
 int epochs_add(struct epochs *, struct span auth, const struct span *prefixes, size_t n, int64_t time,
     struct err *);
 

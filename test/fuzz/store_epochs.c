@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/file.h"
 #include "store/epochs.h"
 #include "store/store.h"
@@ -30,6 +32,24 @@ static void check_seen(struct store *s, struct epochs *writer, struct span targe
 	epochs_free(reader);
 }
 
+/* Whatever was read: rows of three columns, of visible bytes. */
+static void check_file(struct store *s)
+{
+	struct span text, line, column;
+	struct buf b;
+
+	buf_init(&b, BUF_MAX_ANY);
+	assert(file_read_at(store_dirfd(s), ".epochs", (size_t)8 << 20, &b, NULL, NULL) == 0);
+	for (text = buf_span(&b); text.n > 0 && span_cut(&text, '\n', &line);)
+		for (int i = 0; i < 3; i++) {
+			assert(span_cut(&line, '\t', &column) && column.n > 0);
+			for (size_t k = 0; k < column.n; k++)
+				assert(column.p[k] > ' ' && column.p[k] <= '~');
+			assert(i < 2 || (line.n == 0 && column.p[0] == '/'));
+		}
+	buf_free(&b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct store *s;		/* in the folder where the fuzzer runs */
@@ -45,14 +65,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	e = epochs_new(s);
 	check_seen(s, e, target, oldest);
-	/* a path that a request may have holds nothing that would be another line or column */
-	if (span_starts(target, "/") && span_chr(target, '\t') < 0 && span_chr(target, '\0') < 0 &&
-	    span_chr(target, '?') < 0) {
-		assert(epochs_add(e, span_of("*"), &target, 1, now, NULL) == 0);
-		assert(epochs_latest(e, span_of("other"), target) >= now);
-	} else {
+	/* what would be another line or column is refused, and then nothing is written */
+	if (!epochs_prefix_ok(target, true)) {
+		assert(epochs_add(e, span_of("*"), &target, 1, now, NULL) == ERR_PROTO);
 		assert(epochs_add(e, span_of(tag), NULL, 0, now, NULL) == 0);
+	} else {
+		assert(epochs_add(e, span_of("*"), &target, 1, now, NULL) == 0);
+		assert(span_chr(target, '?') >= 0 || epochs_latest(e, span_of("other"), target) >= now);
 	}
+	check_file(s);
 	check_seen(s, e, target, oldest);
 	epochs_free(e);
 	return 0;

@@ -3,9 +3,11 @@
 import base64
 import concurrent.futures
 import contextlib
+import ctypes
 import json
 import os
 import re
+import sys
 import time
 
 import pytest
@@ -330,6 +332,54 @@ def test_a_flood_of_invalidations(place, fake):
         is_well(one)
         rows = one.home.cache / ".epochs"
         assert not rows.exists() or rows.stat().st_size < 1 << 20
+
+
+class Renames:
+    """How often a name in a folder was replaced. IN_MOVED_TO alone would be told once for many in a row, so
+    IN_MOVED_FROM is, too."""
+
+    def __init__(self, folder):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        assert self.fd >= 0 and libc.inotify_add_watch(self.fd, os.fsencode(folder), 0xC0) >= 0
+
+    def count(self, name):
+        data = os.read(self.fd, 1 << 20)
+        found, at = 0, 0
+        while at < len(data):
+            size = int.from_bytes(data[at + 12 : at + 16], sys.byteorder)
+            found += data[at + 16 : at + 16 + size].rstrip(b"\0").decode() == name
+            at += 16 + size
+        return found
+
+
+def test_a_message_is_one_write(place):
+    """Sixteen paths in a message: the file of what is stale is written once, not sixteen times."""
+    one = place("one")
+    prefixes = [f"/repos/o{n}/r" for n in range(16)]
+    with one.join() as member:
+        renames = Renames(one.home.cache)
+        member.control.say({"type": "invalidate", "prefixes": prefixes, "time": time.time()})
+        wait(lambda: one.sharing["invalidated"] == 16)
+    rows = (one.home.cache / ".epochs").read_text().splitlines()
+    assert [row.split("\t")[2] for row in rows] == prefixes
+    assert renames.count(".epochs") == 1
+
+
+def test_who_answers_too_late_is_counted(place, files, fake):
+    """One that announced an entry and says nothing when asked: GitHub answers, and `stats` tells of it."""
+    one = place("one")
+    file, body = files()
+    with one.join() as member:
+        member.answer = lambda stream, request: None
+        member.announce(announced(file, len(body)))
+        wait(lambda: one.sharing["heard"] == 1)
+        assert one.daemon.get(rig.ISSUES, token=OWN).cache["fwd-status"] == 200
+        assert len(member.asked) == 1 and one.sharing["late"] == 1
+    metrics = one.daemon.get("/_ghoard/metrics", token=None, unix=True).body.decode()
+    assert "\nghoard_peers_late_total 1\n" in metrics
+    assert one.home("stats", "--json").json["peers_late"] == 1
+    assert re.search(r"^peers_late +1$", one.home("stats").out.decode(), re.M)
 
 
 def test_a_coordinator_that_is_always_busy(place, fake):

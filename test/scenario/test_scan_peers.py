@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from rogue import CACHE, Rogue, group_key
 from scanning import Job, git, result, sarif
 from test_codeql_check import keys
+from test_daemon_limits import cpu
 from test_share import SECRET, about, members, until
 
 
@@ -56,6 +58,53 @@ def test_a_large_one(runners):
     one.scan(sarif(many), GHOARD_CODEQL_KEY=runners.private)
     two = runners("two", to=one.daemon)
     assert two.check(rc=0)["alerts"] == 1500
+
+
+def named(job):
+    """The key of its scan, and the SARIF's file."""
+    (entry,) = job.entries()
+    (file,) = (job.scans / "sarif").iterdir()
+    return json.loads(entry.read_text())["cache_key"], file
+
+
+def test_who_asks_again_and_again_costs_next_to_nothing(runners):
+    """SARIF is read as it is sent: neither its size nor how often it is asked for holds others up."""
+    one = runners("one")
+    many = [result(message={"text": f"{i} " + "x" * 3000}) for i in range(2300)]
+    one.scan(sarif(many), GHOARD_CODEQL_KEY=runners.private)
+    key, file = named(one)
+    text = file.read_bytes()
+    assert len(text) > 7 << 20
+    addr = until(lambda: about(one.daemon).get("addrs"))[0]
+    with Rogue.dial(addr, key=group_key(SECRET)).join() as rogue:
+        assert rogue.ask(key=key)[0]["answer"] == "hit"
+        header, body = rogue.ask(cid=file.stem)
+        assert header["answer"] == "hit" and body == text
+        used, rogue.refills = cpu(one.daemon), False
+        for _ in range(100):
+            stream = rogue.open(CACHE)
+            stream.say({"type": "cache_request", "cid": file.stem})
+            assert stream.header()["answer"] in ("hit", "busy")
+            stream.reset()
+        assert cpu(one.daemon) - used < 1
+    assert one.daemon.peak < 16 << 20
+
+
+def test_damaged_ones_are_not_taken(runners):
+    one = runners("one")
+    one.scan(GHOARD_CODEQL_KEY=runners.private)
+    _, file = named(one)
+    two = runners("two", to=one.daemon)
+    text = file.read_bytes()
+    file.write_bytes(text.replace(b"found", b"f0und"))
+    assert not two.check(rc=1)["skip"]
+    assert about(two.daemon)["sharing"]["bad_body"] == 1 and not two.entries()
+    file.write_bytes(b"")
+    assert not two.check(rc=1)["skip"]
+    file.write_bytes(text + b" " * (8 << 20))
+    assert not two.check(rc=1)["skip"]
+    file.write_bytes(text)
+    assert two.check(rc=0)["skip"]
 
 
 def test_one_without_a_signature_stays_where_it_is(runners):

@@ -115,6 +115,27 @@ def test_a_write_ends_the_others_answers(pair, fake):
     assert b"Brand new" in after.body
 
 
+def test_many_writes_end_the_others_answers(pair, fake):
+    """More than a peer takes in a minute: of the last it hears, too."""
+    a, b = pair
+    for n in range(14):
+        assert a.get(ISSUES, token=OWN, method="POST", body=b'{"title":"Number %d"}' % n).status == 201
+        time.sleep(0.1)
+        b.get(ISSUES, token=OWN)
+    assert about(b)["sharing"]["invalidated"] < 10
+    until(lambda: b"Number 13" in b.get(ISSUES, token=OWN).body, 20)
+
+
+def test_the_last_writes_are_told_at_the_end(pair, fake):
+    a, b = pair
+    for n in range(8):
+        assert a.get(ISSUES, token=OWN, method="POST", body=b'{"title":"Number %d"}' % n).status == 201
+        time.sleep(0.1)
+    before = about(b)["sharing"]["invalidated"]
+    a.stop()
+    until(lambda: about(b)["sharing"]["invalidated"] > before, 3)
+
+
 def test_it_goes_on_without_the_other(pair, fake):
     a, b = pair
     a.get(REPO, token=OWN)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -33,7 +34,10 @@ struct node {
 	char cid[CID_TEXT_LEN + 1];
 	struct buf body;
 	char image[1024];
-	unsigned finds, by_cid, invalidated;
+	unsigned finds, by_cid;
+	int fd;				/* of a file with the body; 0: it is in memory */
+	unsigned told, ntold;		/* messages of writes, and their paths */
+	char paths[256][40];
 	/* what it got */
 	unsigned answers;
 	enum share_outcome outcome;
@@ -68,6 +72,10 @@ static bool find(void *arg, struct span key, struct span cid, struct swarm_held 
 		return false;
 	held->image = span_of(n->image);
 	held->body = buf_span(&n->body);
+	if (n->fd > 0) {
+		held->body.p = NULL;
+		held->fd = n->fd;
+	}
 	return true;
 }
 
@@ -89,10 +97,14 @@ static bool asking(void *arg, struct span key)
 	return ((struct node *)arg)->asking;
 }
 
-static void invalidate(void *arg, struct span prefix, int64_t time)
+static void invalidate(void *arg, const struct span *prefixes, size_t n, int64_t time)
 {
-	(void)time;
-	((struct node *)arg)->invalidated += span_eq(prefix, "/repos/o/r");
+	struct node *to = arg;
+
+	assert_true(n > 0 && time <= clock_wall());
+	to->told++;
+	for (size_t i = 0; i < n && to->ntold < 256; i++)
+		assert_true(span_copy(to->paths[to->ntold++], sizeof(to->paths[0]), prefixes[i]));
 }
 
 static void open_node(int i, int of, const struct multiaddr *to)
@@ -236,6 +248,33 @@ static void test_bodies(void **state)
 	finish(2);
 }
 
+/* From a file, as it stands there; one that has become shorter is none. */
+static void test_from_a_file(void **state)
+{
+	static const size_t sizes[] = { 1, 16384, 70000, 7 << 20 };
+	FILE *f;
+
+	(void)state;
+	begin(2);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		fill(&nodes[0], sizes[i]);
+		f = tmpfile();
+		assert_true(f != NULL && fwrite(buf_data(&nodes[0].body), 1, buf_len(&nodes[0].body), f) ==
+		    buf_len(&nodes[0].body) && fflush(f) == 0);
+		nodes[0].fd = fileno(f);
+		assert_int_equal(ask(1, 20000), 0);
+		assert_int_equal(nodes[1].outcome, SHARE_HIT);
+		assert_true(nodes[1].same);
+		assert_int_equal(ftruncate(nodes[0].fd, (off_t)buf_len(&nodes[0].body) - 1), 0);
+		assert_int_equal(ask(1, 20000), 0);
+		assert_int_equal(nodes[1].outcome, SHARE_MISS);
+		fclose(f);
+	}
+	assert_int_equal(share_stats(nodes[1].share)->bad_body, 0);
+	assert_int_equal(members(1), 1);
+	finish(2);
+}
+
 static void test_poison(void **state)
 {
 	(void)state;
@@ -288,15 +327,68 @@ static void test_announcements(void **state)
 	assert_true(share_would_ask(nodes[1].share, &want));
 	/* at once, or over one more: each hears of it */
 	assert_true(share_stats(nodes[2].share)->heard >= 1);
-	share_invalidate(nodes[0].share, span_of("/repos/o/r"), clock_wall());
-	share_invalidate(nodes[0].share, span_of("/repos"), clock_wall());
-	run(200, NULL);
-	assert_int_equal(nodes[1].invalidated, 1);
-	for (int i = 0; i < 30; i++)
-		share_invalidate(nodes[0].share, span_of("/repos/o/r"), clock_wall());
-	run(200, NULL);
-	assert_int_equal(nodes[1].invalidated, SHARE_INVALIDATES_PER_MIN);
 	finish(3);
+}
+
+static void write_to(const char *path)
+{
+	share_invalidate(nodes[0].share, span_of(path), clock_wall());
+}
+
+static bool heard(const struct node *n, const char *path)
+{
+	for (unsigned i = 0; i < n->ntold; i++)
+		if (strncmp(path, n->paths[i], strlen(n->paths[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Of many writes all are heard of, in fewer messages than a member takes. */
+static void test_writes(void **state)
+{
+	char path[80];
+
+	(void)state;
+	begin(2);
+	write_to("/repos");
+	write_to("/repos/o/r/\x7f");
+	write_to("/repos/*/r");
+	write_to("/repos/o/r/issues");
+	run(40, NULL);
+	assert_int_equal(nodes[1].told, 1);
+	assert_int_equal(nodes[1].ntold, 1);
+	for (int i = 0; i < 150; i++) {
+		snprintf(path, sizeof(path), "/repos/o/r/%d/more", i);
+		write_to(path);
+		write_to("/repos/o/q/%/x");
+		if (i == 100)
+			write_to("/repos/o/r/1");
+	}
+	run(200, NULL);
+	assert_int_equal(nodes[1].told, 2);
+	assert_int_equal(nodes[1].ntold, 3);
+	for (int i = 0; i < 150; i++) {
+		snprintf(path, sizeof(path), "/repos/o/r/%d/more", i);
+		assert_true(heard(&nodes[1], path));
+	}
+	assert_true(heard(&nodes[1], "/repos/o/q/%/x"));
+	/* one by one: what is more waits, and leaves with who is asked to go */
+	for (int i = 0; i < 20; i++) {
+		snprintf(path, sizeof(path), "/repos/p/r%d/x", i);
+		write_to(path);
+		run(i < 10 ? 70 : 5, NULL);
+	}
+	assert_int_equal(nodes[1].told, SHARE_INVALIDATES_PER_MIN / 2);
+	assert_false(heard(&nodes[1], "/repos/p/r19/x"));
+	share_flush(nodes[0].share);
+	share_flush(nodes[0].share);
+	run(100, NULL);
+	assert_int_equal(nodes[1].told, SHARE_INVALIDATES_PER_MIN / 2 + 2);
+	for (int i = 0; i < 20; i++) {
+		snprintf(path, sizeof(path), "/repos/p/r%d/x", i);
+		assert_true(heard(&nodes[1], path));
+	}
+	finish(2);
 }
 
 /* Two hops away: who passed the announcement on fetches it for the asker, and keeps nothing. */
@@ -447,9 +539,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_from_a_file),
 		cmocka_unit_test(test_poison),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_announcements),
+		cmocka_unit_test(test_writes),
 		cmocka_unit_test(test_passed_on),
 		cmocka_unit_test(test_passing_ends),
 		cmocka_unit_test(test_by_cid),

@@ -249,9 +249,10 @@ static void test_damaged(void **state)
 	char text[1000];
 	int n = snprintf(text, sizeof(text),
 	    "garbage\n\n\t\t\n%lld\n%lld\t*\n%lld\t*\t\n-5\t*\t/a\nx\t*\t/b\n99999999999999999999\t*\t/c\n"
-	    "%lld\t%065d\t/d\n%lld\t*\t/good\n%lld\t*\t/tor",
-	    (long long)t0, (long long)t0, (long long)t0, (long long)t0, 0, (long long)t0, (long long)t0);
-	static const char *const none[] = { "/a", "/b", "/c", "/d", "/user" };
+	    "%lld\t%065d\t/d\n%lld\t*\t/good\n%lld\t*\t/e\r\n%lld\t\x01\t/f\n%lld\t*\t/tor",
+	    (long long)t0, (long long)t0, (long long)t0, (long long)t0, 0, (long long)t0, (long long)t0,
+	    (long long)t0, (long long)t0);
+	static const char *const none[] = { "/a", "/b", "/c", "/d", "/e", "/e\r", "/f", "/user" };
 
 	(void)state;
 	text[0] = '\0';		/* a NUL among it */
@@ -276,6 +277,35 @@ static void test_damaged(void **state)
 	epochs_free(e);
 }
 
+static const char *const bad_prefixes[] = { "", "x", "*", "/a\n1\t*\t/", "/a\tb", "/a\rb", "/a b", "/a\x7f",
+	"/\xc3\xa9", "/a\x01", "\n/a" };
+
+/* What would be another row, or one that matches by accident, is refused, from whomever; with it all that
+ * came along. */
+static void test_rows_that_are_none(void **state)
+{
+	struct epochs *e = epochs_new(store);
+	struct span two[2] = { span_of("/fine") }, nul = span_make("/a\0b", 4);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad_prefixes); i++) {
+		two[1] = span_of(bad_prefixes[i]);
+		assert_false(epochs_prefix_ok(two[1], true));
+		assert_int_equal(epochs_add(e, span_of("*"), two, 2, t0, NULL), ERR_PROTO);
+	}
+	assert_int_equal(epochs_add(e, span_of("*"), &nul, 1, t0, NULL), ERR_PROTO);
+	assert_int_equal(epochs_add(e, span_of("a\tb"), two, 1, t0, NULL), ERR_PROTO);
+	assert_int_equal(epochs_add(e, span_of(""), two, 1, t0, NULL), ERR_PROTO);
+	assert_int_equal(latest(e, TAG, "/fine"), 0);
+	assert_int_equal(latest(e, TAG, "/a"), 0);
+	assert_int_equal(epochs_version(e), 0);
+	assert_int_equal(access("s/.epochs", F_OK), -1);
+	assert_true(epochs_prefix_ok(span_of("/repos/*/*/x"), true));
+	assert_false(epochs_prefix_ok(span_of("/repos/*/*/x"), false));
+	assert_true(epochs_prefix_ok(span_of("/repos/o/r~!"), false));
+	epochs_free(e);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, folder_teardown)
 
 int main(void)
@@ -290,6 +320,7 @@ int main(void)
 		TEST(test_long_prefix),
 		TEST(test_nothing_is_lost),
 		TEST(test_damaged),
+		TEST(test_rows_that_are_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
