@@ -131,9 +131,11 @@ def test_settings_are_those_of_the_start(step, fake):
     setup(step)
     pid = worker(step)
     (step.ghoard.project / ".github").mkdir()
-    (step.ghoard.project / ".github" / "cache-config.yml").write_text("cache: [\n")
+    broken = step.ghoard.project / ".github" / "cache-config.yml"
+    broken.write_text("cache: [\n")
     os.kill(pid, signal.SIGKILL)
     assert get(step).status == 200
+    broken.unlink()
 
 
 # ---- resting ----
