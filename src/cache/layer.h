@@ -126,8 +126,8 @@ struct cache_layer *layer_disk_new(struct store *, struct metrics *, void (*afte
 struct layer_p2p_params {
 	bool verify;		/* others' entries are only candidates */
 	int64_t budget_ms;
-	/* May peers have it? */
-	bool (*may_share)(void *arg, const struct entry *);
+	bool (*may_share)(void *arg, const struct entry *);	/* may peers have it? */
+	bool (*may_ask)(void *arg, struct span op);	/* and be asked for what belongs to a POST's body? */
 	void *arg;
 };
 /* Behind the disk: a peer is asked only for what is fresher than all that is held here. */

@@ -54,15 +54,28 @@ static bool is_own(const struct lookup *lk, const struct entry *e)
 	return key != NULL && span_eq(e->auth, lk->req->id->tag) && entry_proof_ok(e, key);
 }
 
-/* Where members trust each other: not what is a token's own whoever asks, nor what cannot be asked again for
- * free. */
+/* "/orgs/x" of "/orgs/", and nothing behind it. */
+static bool is_one(struct span path, const char *front)
+{
+	struct span name = span_sub(path, strlen(front), path.n);
+
+	return span_starts(path, front) && name.n > 0 && span_chr(name, '/') < 0;
+}
+
+/* Where members trust each other: what is about a repository, an organisation or a user, whoever asks. Any
+ * other path (/issues, /gists, /orgs/x/repos, /search) may be answered by who asks, and is a token's own; so
+ * is what cannot be asked again for free. */
 static bool may_be_anybodys(const struct lookup *lk, const struct entry *e)
 {
-	struct span path = span_before(buf_span(&lk->req->target), '?');
+	static const char *const askers[] = { "/subscription", "/notifications", "/codespaces" };
+	struct span path = span_before(buf_span(&lk->req->target), '?'), repo = route_repo_prefix(path);
+	struct span rest = span_sub(path, repo.n, path.n);
 
-	return !(span_starts(path, "/user") && !span_starts(path, "/users/")) &&
-	    !span_starts(path, "/installation") && !span_starts(path, "/notifications") &&
-	    !span_starts(path, "/graphql") && entry_header(e, "etag").n > 0;
+	for (size_t i = 0; i < sizeof(askers) / sizeof(askers[0]); i++)
+		if (span_starts(rest, askers[i]))
+			return false;
+	return (repo.n > 0 || is_one(path, "/orgs/") || is_one(path, "/users/")) &&
+	    entry_header(e, "etag").n > 0;
 }
 
 /* Takes the reference. */
@@ -71,8 +84,8 @@ static void take(struct layer_p2p *l, struct lookup *lk, struct entry *e, const 
 	if (is_own(lk, e) || (!l->p.verify && may_be_anybodys(lk, e) && lookup_fresh(lk, e))) {
 		if (lk->own == NULL || lk->own->timestamp < e->timestamp)
 			lookup_set_own(lk, entry_ref(e), "p2p");
-	} else if (lk->own == NULL && lk->candidate == NULL && e->body.n <= SHARE_CANDIDATE_MAX &&
-	    !span_eq(e->auth, lk->req->id->tag)) {
+	} else if (lk->own == NULL && lk->candidate == NULL && !lk->req->has_body &&
+	    e->body.n <= SHARE_CANDIDATE_MAX && !span_eq(e->auth, lk->req->id->tag)) {
 		lk->candidate = entry_ref(e);
 		lk->candidate_from = *from;
 	}
@@ -106,13 +119,14 @@ static void on_answer(void *arg, const struct share_answer *a)
 
 /* ---- asking ---- */
 
-static bool is_for_peers(const struct lookup *lk)
+static bool is_for_peers(const struct layer_p2p *l, const struct lookup *lk)
 {
 	const struct request *r = lk->req;
 
 	return !lk->ask.offline && !lk->ask.only_if_cached && !lk->ask.refresh && !lk->ask.no_store &&
-	    lk->ask.max_age != 0 && !r->has_body && r->ttl > 0 && r->route->policy != ROUTE_NEVER &&
-	    r->route->policy != ROUTE_ASK;
+	    lk->ask.max_age != 0 && r->ttl > 0 && r->route->policy != ROUTE_NEVER &&
+	    r->route->policy != ROUTE_ASK &&
+	    (!r->has_body || l->p.may_ask(l->p.arg, span_of(r->route->op)));
 }
 
 static enum layer_result lookup(struct cache_layer *base, struct lookup *lk)
@@ -123,11 +137,11 @@ static enum layer_result lookup(struct cache_layer *base, struct lookup *lk)
 		.auth = r->id->is_public ? span_of("") : span_of(r->id->tag),
 		.after = lk->own != NULL ? lk->own->timestamp : 0,
 		.candidate = l->p.verify,
-		.own_only = l->p.verify && (lk->own != NULL || lk->candidate != NULL),
+		.own_only = r->has_body || (l->p.verify && (lk->own != NULL || lk->candidate != NULL)),
 		.budget_ms = l->p.budget_ms };
 	struct asking *k;
 
-	if (l->share == NULL || !is_for_peers(lk) || (k = calloc(1, sizeof(*k))) == NULL)
+	if (l->share == NULL || !is_for_peers(l, lk) || (k = calloc(1, sizeof(*k))) == NULL)
 		return LAYER_NEXT;
 	k->layer = l;
 	k->lk = lk;

@@ -272,21 +272,17 @@ static void count_stored(struct app *a)
 		a->collect = true;
 }
 
-int cache_named_keep(struct app *a, struct span key, struct span data, int64_t timestamp, int64_t ttl,
-    struct err *err)
+int cache_named_keep(struct app *a, const struct entry_parts *parts, struct err *err)
 {
-	struct entry_parts p = { .key = key,
-		.auth = span_of(ENTRY_PUBLIC),
-		.timestamp = timestamp,
-		.ttl = ttl,
-		.status = 200,
-		.body = data };
+	struct entry_parts p = *parts;
 	struct entry *e = NULL;
 	struct buf fields;
 	int rc;
 
+	p.auth = span_of(ENTRY_PUBLIC);
+	p.status = 200;
 	buf_init(&fields, PARAMS_MAX);
-	if (fields_of(span_before(key, ':'), data, &fields) == 1)
+	if (fields_of(span_before(p.key, ':'), p.body, &fields) == 1)
 		p.fields = buf_span(&fields);
 	rc = entry_build(&p, &e, err);
 	if (rc == 0)
@@ -296,6 +292,13 @@ int cache_named_keep(struct app *a, struct span key, struct span data, int64_t t
 	entry_unref(e);
 	buf_free(&fields);
 	return rc;
+}
+
+static int keep(const struct cache_sub *c, struct span key, struct span data, struct err *err)
+{
+	struct entry_parts p = { .key = key, .body = data, .timestamp = clock_wall(), .ttl = ttl_of(c) };
+
+	return cache_named_keep(c->app, &p, err);
 }
 
 int cache_named_put(const struct cache_sub *c, struct err *err)
@@ -312,7 +315,7 @@ int cache_named_put(const struct cache_sub *c, struct err *err)
 	if (rc == 0 && (!settings_bool(s, "cache.enabled") || !settings_bool(s, "cache.persistence")))
 		log_warn("nothing is kept: cache.enabled or cache.persistence is false");
 	else if (rc == 0)
-		rc = cache_named_keep(c->app, buf_span(&key), buf_span(&data), clock_wall(), ttl_of(c), err);
+		rc = keep(c, buf_span(&key), buf_span(&data), err);
 	if (rc == 0)
 		daemon_told(c->app, buf_span(&key));
 	buf_free(&key);

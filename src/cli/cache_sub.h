@@ -16,6 +16,7 @@
 
 struct app;
 struct entry;
+struct entry_parts;
 struct err;
 struct file_hold;
 struct store;
@@ -33,9 +34,10 @@ struct cache_sub {
 
 int cache_named_get(const struct cache_sub *, struct err *);
 int cache_named_put(const struct cache_sub *, struct err *);
-/* Store an entry by name; `timestamp` µs, `ttl` s. */
-int cache_named_keep(struct app *, struct span key, struct span data, int64_t timestamp, int64_t ttl,
-    struct err *);
+/* Store an entry by name: of the parts key, timestamp, ttl, body and headers count. A peer's has NAMED_FROM.
+ */
+#define NAMED_FROM "x-ghoard-from"
+int cache_named_keep(struct app *, const struct entry_parts *, struct err *);
 /* Do the reference's validation fields still fit the data they were taken from? True for entries without, and
  * for ours. `name` is the file's. */
 bool cache_named_hash_ok(const struct entry *, const char *name);

@@ -390,8 +390,11 @@ const struct command cmd_peers = { "peers", "id|ls|ping ADDR|register|discover",
 	"register: put the daemon's addresses, sealed, into the repository's Actions cache.\n"
 	"discover: list the peers that did so, from whatever branch.\n"
 	"\n"
-	"The daemon does both by itself where it has GH_TOKEN and GITHUB_REPOSITORY; to register it needs "
-	"the job's runtime token besides (see 'ghoard help cache'), one that may write.\n"
+	"The daemon does both by itself where it has a token and GITHUB_REPOSITORY, but registers only where "
+	"fewer than eight have; for that it needs the job's runtime token besides (see 'ghoard help cache'), "
+	"one that may write.\n"
 	"\n"
-	"Peers are had only where there is a group secret: CACHE_P2P_SHARED_SECRET, else the token.\n",
+	"Peers are had only where there is a group secret: CACHE_P2P_SHARED_SECRET, else a token "
+	"that outlives the job. Who holds it may have what the daemon's own token fetched; any node that "
+	"connects learns id, version and addresses.\n",
 	opts, &v, run };

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -116,6 +117,25 @@ static void look_at_identity(struct doctor *d, const struct app *a)
 	ed25519_wipe(&key);
 }
 
+static void look_at_group(struct doctor *d, const struct app *a)
+{
+	const char *secret = getenv("CACHE_P2P_SHARED_SECRET");
+	const char *share = settings_str(a->settings, "p2p.share");
+
+	if (secret == NULL || secret[0] == '\0')
+		doctor_say(d, DOCTOR_WARN, "group", "set CACHE_P2P_SHARED_SECRET, or ENABLE_P2P_CACHE=false",
+		    "the token is the group's secret: every ghoard that runs with it is a peer, and gets "
+		    "what "
+		    "was fetched here with %s",
+		    share != NULL && strcmp(share, "all") == 0 ? "any token" : "it");
+	if (!settings_bool(a->settings, "security.access_control.verify_repository_access"))
+		doctor_say(d, DOCTOR_WARN, "trust", "set verify_repository_access: true",
+		    "whoever holds the group's secret can make this machine serve any answer as GitHub's, "
+		    "and "
+		    "whoever asks it, with any token or none, gets what members' tokens may see of "
+		    "repositories");
+}
+
 void doctor_peers(struct doctor *d, const struct app *a)
 {
 	char socket[256];
@@ -124,9 +144,7 @@ void doctor_peers(struct doctor *d, const struct app *a)
 	if (peering_judge(a, &why) != PEERING_ON)
 		return;		/* the secret and the token have their own lines */
 	look_at_identity(d, a);
-	if (!settings_bool(a->settings, "security.access_control.verify_repository_access"))
-		doctor_say(d, DOCTOR_WARN, "trust", "set verify_repository_access: true",
-		    "whoever holds the group's secret can make this machine serve any answer as GitHub's");
+	look_at_group(d, a);
 	if (daemon_socket(a, socket, sizeof(socket), NULL) == 0 && daemon_is_ours(socket))
 		look_at_daemon(d, socket);
 }

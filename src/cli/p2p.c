@@ -48,17 +48,22 @@ static bool shares_all(const struct app *a)
 	return share != NULL && strcmp(share, "all") == 0;
 }
 
-static bool is_shared_operation(const struct app *a, struct span op)
+/* Its answers belong to the body of a POST. */
+static bool is_by_body(struct span op)
 {
-	return !(span_eq(op, "copilot_completion") || span_eq(op, "graphql_query")) ||
-	    p2p_named_is_listed(a, op);
+	return span_eq(op, "copilot_completion") || span_eq(op, "graphql_query");
+}
+
+static bool is_shared_operation(void *a, struct span op)
+{
+	return !is_by_body(op) || p2p_named_is_listed(a, op);
 }
 
 static bool may_share(void *arg, const struct entry *e)
 {
-	const struct app *a = arg;
+	struct app *a = arg;
 
-	return e->ours && e->url.n > 0 && is_shared_operation(a, e->op) &&
+	return e->ours && e->url.n > 0 && e->ttl > 0 && is_shared_operation(a, e->op) &&
 	    (shares_all(a) || (!own.is_public && span_eq(e->auth, own.tag)));
 }
 
@@ -140,26 +145,30 @@ static void release(void *arg, struct swarm_held *held)
 
 /* ---- what is believed ---- */
 
-/* op ‖ ":" ‖ target ‖ ":" ‖ variant, as request.c makes it. What the variant stands for only its asker knows.
- */
+/* op ‖ ":" ‖ POST or nothing ‖ target ‖ ":" ‖ variant, as request.c makes it. What the variant stands for
+ * only its asker knows. */
 static bool key_fits(struct span key, const char *op, struct span target)
 {
+	const char *method = is_by_body(span_of(op)) ? "POST" : "";
 	size_t n = strlen(op);
+	struct span rest = span_sub(key, n + 1 + strlen(method), key.n);
 
-	return key.n == n + 1 + target.n + 1 + VARIANT_LEN && span_starts(key, op) && key.p[n] == ':' &&
-	    memcmp(key.p + n + 1, target.p, target.n) == 0 && key.p[n + 1 + target.n] == ':' &&
-	    hex_is(span_sub(key, key.n - VARIANT_LEN, VARIANT_LEN), false);
+	return span_starts(key, op) && key.n > n && key.p[n] == ':' &&
+	    span_starts(span_sub(key, n + 1, key.n), method) && rest.n == target.n + 1 + VARIANT_LEN &&
+	    memcmp(rest.p, target.p, target.n) == 0 && rest.p[target.n] == ':' &&
+	    hex_is(span_sub(rest, target.n + 1, VARIANT_LEN), false);
 }
 
 static int64_t judge(void *arg, const struct message_entry *m)
 {
 	struct app *a = arg;
 	const struct route *r;
-	struct span target;
+	struct span target, op;
 
 	if (!upstream_target(&a->upstream, m->url, &target) || !route_target_ok(target))
 		return -1;
-	r = route_find(span_of("GET"), target);
+	op = span_before(m->key, ':');
+	r = is_by_body(op) ? route_by_op(op) : route_find(span_of("GET"), target);
 	if (r->policy == ROUTE_NEVER || r->policy == ROUTE_ASK ||
 	    !is_shared_operation(a, span_of(r->op)) || !key_fits(m->key, r->op, target) ||
 	    epochs_latest(a->epochs, span_of("*"), target) >= m->timestamp)
@@ -191,6 +200,7 @@ struct cache_layer *p2p_layer(struct app *a)
 					  "security.access_control.verify_repository_access"),
 		.budget_ms = SHARE_BUDGET_MS,
 		.may_share = may_announce,
+		.may_ask = is_shared_operation,
 		.arg = a };
 
 	return layer_p2p_new(&p);

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -26,6 +27,15 @@ bool p2p_named_is_listed(const struct app *a, struct span op)
 		if (span_eq(op, items[i]))
 			return true;
 	return false;
+}
+
+static bool is_on(const struct app *a, const char *which)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "ipfs_accelerate_integration.%s", which);
+	return settings_bool(a->settings, "ipfs_accelerate_integration.enabled") &&
+	    settings_bool(a->settings, key);
 }
 
 static size_t add_ids(const struct app *a, const char *key, struct peerid *out, size_t n)
@@ -75,7 +85,8 @@ bool p2p_named_get(void *arg, struct span key, struct buf *json)
 	unsigned corrupt = 0;
 	bool ok;
 
-	if (a->store == NULL || !p2p_named_is_listed(a, span_before(key, ':')) ||
+	if (!is_on(a, "share_with_accelerate") || a->store == NULL ||
+	    !p2p_named_is_listed(a, span_before(key, ':')) ||
 	    store_get_named(a->store, key, &e, &corrupt) != 1)
 		return false;
 	/* What is no JSON has a form that the reference does not know. */
@@ -117,14 +128,30 @@ static struct entry *read_entry(struct span key, struct span json)
 	return NULL;
 }
 
-static bool is_newer(const struct app *a, const struct entry *e)
+/* What was put here stands for as long as it lives, what peers sent until they send something newer. */
+static bool may_replace(const struct app *a, const struct entry *e)
 {
 	struct entry *old = NULL;
 	unsigned corrupt = 0;
-	bool newer = store_get_named(a->store, e->key, &old, &corrupt) != 1 || old->timestamp < e->timestamp;
+	bool may = store_get_named(a->store, e->key, &old, &corrupt) != 1 ||
+	    (old->timestamp < e->timestamp &&
+		(entry_header(old, NAMED_FROM).n > 0 || entry_expires(old) <= clock_wall()));
 
 	entry_unref(old);
-	return newer;
+	return may;
+}
+
+static bool keep(struct app *a, const struct entry *e, int64_t now, int64_t ttl)
+{
+	struct entry_header from = { span_of(NAMED_FROM), span_of("peer") };
+	struct entry_parts p = { .key = e->key,
+		.body = e->data,
+		.headers = &from,
+		.nheaders = 1,
+		.timestamp = e->timestamp < now ? e->timestamp : now,
+		.ttl = e->ttl < ttl ? e->ttl : ttl };
+
+	return cache_named_keep(a, &p, NULL) == 0;
 }
 
 bool p2p_named_put(void *arg, struct span key, struct span json)
@@ -135,7 +162,8 @@ bool p2p_named_put(void *arg, struct span key, struct span json)
 	const struct route *r;
 	bool ok = false;
 
-	if (a->store == NULL || !settings_bool(a->settings, "cache.enabled") ||
+	if (!is_on(a, "accept_from_accelerate") || a->store == NULL ||
+	    !settings_bool(a->settings, "cache.enabled") ||
 	    !settings_bool(a->settings, "cache.persistence") || (e = read_entry(key, json)) == NULL)
 		return false;
 	if (!p2p_named_is_listed(a, e->op)) {		/* no proof is on it: only what the owner named */
@@ -145,9 +173,7 @@ bool p2p_named_put(void *arg, struct span key, struct span json)
 	r = route_by_op(e->op);
 	ttl = app_ttl(a, r != NULL ? r : route_by_op(span_of("other")));
 	if (e->timestamp <= now + LEGACY_SKEW_S * CLOCK_SEC && entry_expires(e) > now && ttl > 0)
-		ok = !is_newer(a, e) ||
-		    cache_named_keep(a, key, e->data, e->timestamp < now ? e->timestamp : now,
-			e->ttl < ttl ? e->ttl : ttl, NULL) == 0;
+		ok = !may_replace(a, e) || keep(a, e, now, ttl);
 	if (ok)
 		log_debug("a peer sent %.*s", (int)key.n, key.p);
 	entry_unref(e);

@@ -256,6 +256,15 @@ def notifications(call):
     return answer
 
 
+@route("GET", "/issues")
+@route("GET", "/gists")
+@route("GET", "/orgs/{login}/issues")
+@route("GET", "/repos/{repo}/subscription")
+def of_who_asks(call, login=None):
+    writer(call)
+    return page_of(call, [{"for": call.user}])
+
+
 @route("GET", "/search/issues")
 def search_issues(call):
     words = call.query.get("q", "").split()

@@ -24,6 +24,8 @@ network:
   network_id: {network}
   listen:
     addresses: ["{address}"]
+  connections:
+    keepalive_interval: {keepalive}
 discovery:
 {discovery}  methods:
     mdns: false
@@ -74,12 +76,14 @@ class Member:
     """A daemon with P2P on: `peer` is its id, `addr` its full multiaddr, `daemon` answers HTTP."""
 
     def __init__(self, folder, fake, address="127.0.0.1", secret=SECRET, bootstrap=(), port=None, **more):
-        """more: config, discovery (text), env, binary, url, args of serve; `inside`, a command for it."""
+        """more: config, discovery (text), keepalive (s), env, binary, url, args of serve; `inside`, a
+        command for it."""
         self.folder, self.secret = folder, secret
         folder.mkdir()
         self.ghoard = rig.Ghoard(folder, fake, url=more.get("url"))
         (self.ghoard.project / ".github").mkdir()
         texts = {"more": more.get("config", ""), "discovery": more.get("discovery", "")}
+        texts["keepalive"] = more.get("keepalive", 60)
         config = CONFIG.format(network=NETWORK, address=address, **texts)
         (self.ghoard.project / ".github" / "p2p-config.yml").write_text(config)
         self.env = {

@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import time
 
@@ -62,6 +63,7 @@ class Net:
             outside, inside = f"{self.tag}{link}{n}", f"{link}0"
             self.ip("link", "add", outside, "type", "veth", "peer", "name", inside, "netns", space)
             self.ip("link", "set", outside, "master", self.tag + link, "up")
+            self.ip("-n", space, "link", "set", inside, "address", f"02:00:00:00:{subnet:02}:{n:02}")
             self.ip("-n", space, "addr", "add", f"{self.net}.{subnet}.{n}/24", "dev", inside)
             self.ip("-n", space, "link", "set", inside, "up")
 
@@ -77,6 +79,22 @@ class Net:
 
     def join(self, name):
         self.cut(name, "up")
+
+    def silence(self, name):
+        """Every packet to and from it is dropped: no link goes down, no address is unknown."""
+        n = NAMES.index(name) + 2
+        for k, other in enumerate(NAMES, 2):
+            for of in {2, 3, 4} - {k} if k == n else {n}:
+                known = ("dev", "p0", "lladdr", f"02:00:00:00:02:{of:02}", "nud", "permanent")
+                self.ip("-n", f"{self.tag}-{other}", "neigh", "replace", f"{self.net}.2.{of}", *known)
+        self.drop("add", name)
+
+    def drop(self, how, name):
+        """How: add, or del to end it."""
+        outside = [f"{self.tag}p{NAMES.index(name) + 2}"]
+        for where, dev in ([], outside), (["-n", f"{self.tag}-{name}"], ["p0"]):
+            argv = ["tc", *where, "qdisc", how, "dev", *dev, "root", "blackhole"]
+            subprocess.run(argv, check=True, capture_output=True, text=True, timeout=10)
 
     def __exit__(self, *_):
         self.done.close()
@@ -110,8 +128,9 @@ def test_the_rig(net, node):
 
 
 @pytest.fixture
-def three(net, node, fake, tmp_path):
-    """Daemons in `one` and `two`, a go member in `three`, all connected; and the net."""
+def three(net, node, fake, tmp_path, request):
+    """Daemons in `one` and `two`, a go member in `three`, all connected; and the net. Its parameter is after
+    how many seconds of silence the daemons ping."""
     if fleet.no_peers():
         pytest.skip(fleet.no_peers())
     try:
@@ -129,6 +148,7 @@ def three(net, node, fake, tmp_path):
                     fake,
                     address=net.address(name),
                     bootstrap=bootstrap,
+                    keepalive=getattr(request, "param", 60),
                     inside=net.inside(name),
                     url="https://api.github.com",
                     args=("--resolve", f"api.github.com:443:{net.outside}"),
@@ -149,6 +169,14 @@ def waits(member, path, **more):
     return answer, time.monotonic() - begin
 
 
+def about(member):
+    return json.loads(member.run("peers", "ls", "--json", rc=0).out)
+
+
+def lists(member, other):
+    return other.peer in [p["id"] for p in about(member)["peers"]]
+
+
 def hears(member, other, path):
     """an announcement of what the other fetches
 
@@ -156,7 +184,7 @@ def hears(member, other, path):
     """
 
     def count():
-        return json.loads(member.run("peers", "ls", "--json", rc=0).out)["sharing"]["heard"]
+        return about(member)["sharing"]["heard"]
 
     before = count()
     assert other.get(path).status == 200
@@ -197,6 +225,41 @@ def test_one_is_cut_off_and_returns(three, fake):
     fake.forget()
     answer, _ = waits(two, f"{REPO}/releases")
     assert answer.cache.get("detail") == "p2p" and fake.count() == 0
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("three", [2], indirect=True)
+def test_packets_are_dropped(three, fake):
+    """Nothing says that `two` is gone: requests fall through in time, keep-alive finds out, it returns."""
+    if not shutil.which("tc"):
+        pytest.skip("tc, which drops the packets, is not installed")
+    net, one, two, go = three
+    paths = [f"{ISSUES}?per_page={n}" for n in range(40, 46)]
+    heard = about(one)["sharing"]["heard"]
+    for path in paths:
+        assert two.get(path).status == 200
+    fleet.eventually(lambda: about(one)["sharing"]["heard"] >= heard + len(paths))
+    late = about(one)["sharing"]["late"]
+    net.silence("two")
+    begin = time.monotonic()
+    for path in paths:
+        answer, took = waits(one, path)
+        assert answer.cache.get("fwd") == "uri-miss" and took < 0.5, took
+    assert lists(one, two) and lists(two, one), "nobody was told"
+    assert about(one)["sharing"]["late"] > late, "`two` was waited for"
+    for path in (f"{REPO}/issues/9", paths[0]):
+        assert waits(two, path)[1] < 0.5
+    # a ping after 2 s of silence, 10 s for its answer
+    fleet.eventually(lambda: not lists(one, two) and not lists(two, one), seconds=25)
+    assert 9 < time.monotonic() - begin < 20
+    net.drop("del", "two")
+    fleet.eventually(lambda: lists(one, two) and lists(two, one), seconds=90)
+    pages = itertools.count(50)
+    fleet.eventually(lambda: hears(two, one, f"{ISSUES}?per_page={next(pages)}"), seconds=30)
+    assert one.get(f"{REPO}/releases").status == 200
+    time.sleep(0.3)
+    fake.forget()
+    assert waits(two, f"{REPO}/releases")[0].cache.get("detail") == "p2p" and fake.count() == 0
 
 
 def test_the_go_node_is_cut_off(three, made_entry, fake):

@@ -61,6 +61,41 @@ def test_ten_thousand_half_open_handshakes(place):
     is_well(one)
 
 
+def is_cut_at_once(sock):
+    sock.settimeout(1)
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_all_descriptors_of_peers_are_taken(place):
+    """64 members, 8 plain peers and 24 half-open handshakes are 96: the next is refused, clients and members
+    are answered, and who comes when one has gone is let in."""
+    one = place("one", config="  connections:\n    max_peers: 64\n")
+    with contextlib.ExitStack() as ends:
+        plain = [ends.enter_context(one.dial()) for _ in range(8)]
+        wait(lambda: [p["kind"] for p in one.peers()] == ["plain"] * 8)
+        members = [ends.enter_context(one.join()) for _ in range(64)]
+        half = [ends.enter_context(connect(addr_of(one))) for _ in range(23)]
+        last = ends.enter_context(connect(addr_of(one)))
+        assert not is_cut_at_once(last)
+        for _ in range(8):
+            with connect(addr_of(one)) as refused:
+                assert is_cut_at_once(refused), "the 97th is held"
+        assert len(one.peers()) == 72 and one.fds() < 96 + 16
+        is_well(one)
+        assert members[0].ask(key="nobody has it")[0]["answer"] in ("miss", "busy")
+        for sock in (last, *half):
+            sock.close()
+        members.pop().close()
+        plain.pop().close()
+        wait(one.try_join)
+    is_well(one)
+
+
 def test_half_open_ones_are_ended(place):
     """Who has connected and says nothing is closed at the end of the handshake's time."""
     one = place("one", config="  connections:\n    timeout: 2\n")

@@ -208,6 +208,7 @@ def test_proposals_without_end(place):
 
 def fill(one, fake):
     """One entry of 4 MB, which members may have: its key."""
+    one.memory += len(BIG)  # 9.3 MiB are measured
     fake.alter(rig.ISSUES, body=BIG)
     assert one.daemon.get(rig.ISSUES, token=OWN).body == BIG
     (found,) = [e for _, e in one.home.entries() if "issues" in e["cache_key"]]
@@ -219,6 +220,7 @@ def test_slow_readers(place, fake):
     bounded, and after 10 s they are given up."""
     one = place("one")
     key = fill(one, fake)
+    one.memory = 18 << 20  # 14.7 MiB are measured
     with contextlib.ExitStack() as stack:
         rogues = [stack.enter_context(one.join()) for _ in range(12)]
         for rogue in rogues:
@@ -262,6 +264,7 @@ def test_goaway_within_a_transfer(place, fake):
 def test_an_answer_that_breaks_off(place, fake, how):
     """The peer that announced it sends a part of the body and ends: GitHub is asked, in time."""
     one = place("one")
+    one.memory += len(BIG)
     fake.alter(rig.ISSUES, body=BIG)
     donor = place("donor")
     donor.daemon.get(rig.ISSUES, token=OWN)

@@ -34,7 +34,9 @@ def ids(member):
 def test_two_find_each_other_and_share(lan, fake):
     one, two = lan("one", GH_TOKEN=TOKEN), lan("two", GH_TOKEN=TOKEN)
     eventually(lambda: ids(one) == [two.lines[0]] and ids(two) == [one.lines[0]])
-    assert one.report()["mdns"]["state"] == "on" and one.report()["mdns"]["found"] > 0
+    said = [each.report()["mdns"] for each in (one, two)]
+    # who is dialled first may not have heard of the other yet
+    assert {m["state"] for m in said} == {"on"} and sum(m["found"] for m in said) > 0
     first = one.daemon.get(REPO, token=TOKEN)
     assert first.cache["fwd"] == "uri-miss"
     fake.forget()

@@ -14,6 +14,10 @@ from test_share import OWN, SECRET, about, members, pair, peers, until
 
 __all__ = ["pair", "peers"]
 
+# what differs by whose token asks, and what does not
+WHO_ASKS = ["/issues", "/gists", "/orgs/octocat/issues", "/user/repos", "/search/issues?q=a"]
+WHO_ASKS.append(f"{REPO}/subscription")
+ANYBODYS = ["/users/octocat", "/orgs/octocat"]
 TRUST = "security:\n  access_control:\n    verify_repository_access: false\n"
 
 
@@ -55,10 +59,10 @@ def test_a_peer_that_stalls(pair, fake):
 def etc(tmp_path):
     """etc(text): a script that runs the binary where /etc/ghoard holds these settings."""
 
-    def make(text):
+    def make(text, name="p2p-config.yml"):
         folder, script = tmp_path / "etc", tmp_path / "with-etc"
         (folder / "ghoard").mkdir(parents=True)
-        (folder / "ghoard/p2p-config.yml").write_text(text)
+        (folder / "ghoard" / name).write_text(text)
         for name in ("passwd", "group", "hosts", "nsswitch.conf", "resolv.conf"):
             if os.path.exists(f"/etc/{name}"):
                 shutil.copy(f"/etc/{name}", folder)
@@ -81,12 +85,46 @@ def test_members_trust_each_other(peers, etc, fake, monkeypatch):
     until(lambda: members(a) and members(b))
     first = a.get(ISSUES, token=OWN)
     assert a.get("/user", token=OWN).status == 200
-    until(lambda: about(b)["sharing"]["heard"] >= 1)
+    shared = [a.get(path, token=OWN).body for path in ANYBODYS]
+    mine = [a.get(path, token=OWN) for path in WHO_ASKS]
+    assert {m.status for m in mine} == {200}
+    told = len(ANYBODYS) + len(WHO_ASKS) + 2
+    until(lambda: about(b)["sharing"]["heard"] >= told)
     fake.forget()
-    answer = b.get(ISSUES, token="bob-token")
-    assert answer.status == 200 and answer.body == first.body
-    assert answer.cache["detail"] == "p2p" and fake.count() == 0, "nobody was asked whether bob may"
-    mine = b.get("/user", token="bob-token")
-    assert mine.cache["fwd"] == "uri-miss" and fake.count() == 1, "who one is only GitHub says"
+    for token in ("bob-token", "nobody-knows-it", None):
+        answer = b.get(ISSUES, token=token)
+        assert answer.status == 200 and answer.body == first.body
+        assert answer.cache["detail"] == "p2p" and fake.count() == 0, "nobody was asked whether they may"
+    assert [b.get(path, token="bob-token").body for path in ANYBODYS] == shared and fake.count() == 0
+    assert b.get("/user", token="bob-token").cache["fwd"] == "uri-miss", "who one is only GitHub says"
+    for path, told in zip(WHO_ASKS, mine, strict=True):
+        his = b.get(path, token="bob-token")
+        assert his.cache["fwd"] == "uri-miss" and (his.body != told.body or "/search" in path), path
+        assert b.get(path, token=OWN).body == told.body
+    assert fake.count() == 1 + len(WHO_ASKS), "what alice's proof is on is hers here, too"
     said = doctor(b)
     assert "whoever holds the group's secret can make this machine serve any answer as GitHub's" in said, said
+    assert "with any token or none" in said
+
+
+def test_what_is_asked_anew_each_time_is_not_told(pair, fake):
+    """Its life is over at once: peers could do nothing with it, and its path is nobody's business."""
+    a, b = pair
+    assert a.get("/notifications", token=OWN).status == 200
+    assert a.get(REPO, token=OWN).status == 200
+    until(lambda: about(b)["sharing"]["heard"] == 1)
+    assert about(a)["sharing"]["announced"] == 1 and about(b)["sharing"]["dropped"] == 0
+
+
+@pytest.mark.parametrize("share", ["own", "all"])
+def test_the_token_as_the_secret(ghoard, etc, monkeypatch, share):
+    """Who is in the group, and what they get: the doctor says it where no secret is set."""
+    if share == "all":
+        monkeypatch.setattr(rig, "BINARY", etc("p2p:\n  share: all\n", "cache-config.yml"))
+    env = {"ENABLE_P2P_CACHE": "true"}
+    said = ghoard("doctor", "--offline", env=env, token="ghp_" + "x1" * 18, rc=0).out.decode()
+    whose = "any token" if share == "all" else "it"
+    assert f"runs with it is a peer, and gets what was fetched here with {whose};" in said, said
+    assert "x1x1" not in said
+    for token, more in (("ghs_" + "x" * 36, {}), ("ghp_x", {"CACHE_P2P_SHARED_SECRET": SECRET})):
+        assert "is a peer" not in ghoard("doctor", "--offline", env=env | more, token=token).out.decode()
