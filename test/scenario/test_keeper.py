@@ -41,9 +41,10 @@ def ended(pid):
 
 def until(true, seconds=10):
     end = time.monotonic() + seconds
-    while not true():
+    while not (found := true()):
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.01)
+    return found
 
 
 # ---- replaced ----
@@ -211,9 +212,9 @@ def test_sigterm_while_a_daemon_is_started_anew(step):
     pid = worker(step)
     keeper, socket = parent(pid), step.exports["GHOARD_SOCKET"]
     os.kill(pid, signal.SIGKILL)
-    until(lambda: children(keeper) and children(keeper) != [pid])
-    os.kill(*children(keeper), signal.SIGKILL)
-    until(lambda: not children(keeper))
+    second = until(lambda: [child for child in children(keeper) if child != pid])
+    os.kill(*second, signal.SIGKILL)
+    until(lambda: ended(*second))
     os.kill(keeper, signal.SIGTERM)
     until(lambda: ended(keeper))
     assert not os.path.exists(socket)
