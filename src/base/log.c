@@ -27,6 +27,11 @@ void log_setup(enum log_level level, bool json, void (*annotate)(enum log_level,
 	cfg.annotate = annotate;
 }
 
+void log_set_level(enum log_level level)
+{
+	cfg.level = level;
+}
+
 bool log_level_parse(const char *s, enum log_level *level)
 {
 	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)

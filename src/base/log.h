@@ -16,6 +16,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* Called once, early; before that: text at LOG_WARN. `annotate`, when not NULL, is given errors and warnings
  * in place of the text line (inside GitHub Actions they become workflow commands). */
 void log_setup(enum log_level, bool json, void (*annotate)(enum log_level, const char *msg));
+void log_set_level(enum log_level);
 bool log_level_parse(const char *, enum log_level *);
 bool log_enabled(enum log_level);
 

@@ -29,6 +29,17 @@ static void warn(const char *sentence)
 	log_warn("%s", sentence);
 }
 
+/* A setting that somebody made; the flag beats it. */
+static void set_log_level(const struct app *a)
+{
+	enum log_level level;
+
+	if (a->globals->log_level == NULL &&
+	    strcmp(settings_origin(a->settings, "logging.level"), "default") != 0 &&
+	    log_level_parse(settings_str(a->settings, "logging.level"), &level))
+		log_set_level(level);
+}
+
 int app_open(struct app *a, const struct globals *g, struct err *err)
 {
 	struct settings_params p = { .config_dir = g->config_dir != NULL ? g->config_dir : ".github",
@@ -38,6 +49,8 @@ int app_open(struct app *a, const struct globals *g, struct err *err)
 	memset(a, 0, sizeof(*a));
 	a->globals = g;
 	rc = settings_load(&p, &a->settings, err);
+	if (rc == 0)
+		set_log_level(a);
 	if (rc == 0 && g->cache_dir != NULL)
 		rc = settings_override(a->settings, "cache.directory", g->cache_dir, "--cache-dir", err);
 	if (rc == 0 && g->socket != NULL)

@@ -276,6 +276,17 @@ static void sample(struct daemon *d)
 	recent_tick(d->recent, &c, loop_now(d->app.loop));
 }
 
+static void log_counters(const struct daemon *d)
+{
+	const struct metrics *m = d->app.metrics;
+
+	if (settings_bool(d->app.settings, "monitoring.log_stats"))
+		log_info("since the store was made: %" PRIu64 " requests, %" PRIu64 " calls saved, %" PRIu64
+			 " requests to GitHub, %" PRIu64 " of them billed",
+		    metrics_get(m, M_REQUESTS), metrics_get(m, M_CALLS_SAVED), metrics_get(m, M_UPSTREAM),
+		    metrics_get(m, M_UPSTREAM_BILLABLE));
+}
+
 /* ---- collection, a slice a pass ---- */
 
 static void on_sweep(struct job *job)
@@ -543,6 +554,7 @@ static int run_loop(struct daemon *d, struct err *err)
 	rc = loop_run(d->app.loop, &d->done, err);
 	timer_clear(d->app.loop, &d->tick);
 	signal_release();
+	log_counters(d);
 	return rc;
 }
 

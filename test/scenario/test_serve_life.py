@@ -281,3 +281,26 @@ def test_an_idle_client_does_not_hold_an_idle_exit(make_daemon):
 def test_commands_use_the_daemon_s_socket_by_environment(ghoard, daemon):
     assert ghoard("status", env={"GHOARD_SOCKET": daemon.socket}, rc=0)
     assert split(daemon.raw(b"GET /_ghoard/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+
+
+def config(ghoard, level="", more=""):
+    folder = ghoard.project / ".github"
+    folder.mkdir(exist_ok=True)
+    folder.joinpath("p2p-config.yml").write_text(f"logging:\n  level: {level}\n" if level else "")
+    folder.joinpath("cache-config.yml").write_text(more)
+
+
+def said(make_daemon, *args):
+    daemon = make_daemon(*args)
+    daemon.stop()
+    return daemon.log.read_text()
+
+
+def test_the_level_of_the_log(ghoard, make_daemon):
+    """A setting, which the flag beats; and the counters at the end, at that level."""
+    assert "requests" not in said(make_daemon)
+    config(ghoard, "info")
+    assert "0 requests, 0 calls saved" in said(make_daemon)
+    assert "requests" not in said(make_daemon, "--log-level", "warn")
+    config(ghoard, "info", "monitoring:\n  log_stats: false\n")
+    assert "requests" not in said(make_daemon)
