@@ -474,7 +474,6 @@ static void raise_limit(void)
  * settings of the start: a checkout may have brought others since. */
 static int keep(struct daemon *d, const struct globals *g, struct err *err)
 {
-	struct settings *settings;
 	int rc = app_open(&d->app, g, err);
 
 	if (rc == 0)
@@ -483,11 +482,7 @@ static int keep(struct daemon *d, const struct globals *g, struct err *err)
 		rc = daemon_socket(&d->app, d->socket, sizeof(d->socket), err);
 	if (rc == 0)
 		rc = serve_sockets(&d->at, d->socket, v.listen, v.listen_any, err);
-	settings = d->app.settings;
-	d->app.settings = NULL;
-	app_close(&d->app);
-	d->app.settings = settings;
-	d->app.globals = g;
+	app_reopen(&d->app);
 	runtime_hold();
 	return rc == 0 ? keeper_fork(d->socket, d->at.fds, err) : rc;
 }
