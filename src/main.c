@@ -23,5 +23,6 @@ int main(int argc, char **argv)
 	umask(077);
 	signal(SIGPIPE,
 	    SIG_IGN); /* a reader that left is an error of write(2), not the end of a half-written entry */
+	signal(SIGCHLD, SIG_DFL);	/* where our caller ignored it, nobody could wait for a child */
 	return cli_run(argc, argv);
 }

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,13 +12,16 @@
 #include "actions/envfile.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/rand.h"
 #include "base/str.h"
 #include "cli/action.h"
 #include "cli/cli.h"
 
-#define SOCKET_ROOM 16		/* of "/ghoard.sock" and its lock */
+#define SOCKET_NAME "/ghoard.sock"
+#define ELSEWHERE "/tmp"	/* where RUNNER_TEMP is long */
 
 const char *action_env(const char *name)
 {
@@ -253,18 +257,59 @@ void action_last_line(const char *log, char *out, size_t size)
 
 /* ---- the job's folder ---- */
 
+/* mkdtemp's names come from the clock. */
+static int make_folder(char *path, const char *in, struct err *err)
+{
+	uint8_t number[6];
+	char text[2 * sizeof(number) + 1];
+
+	if (rand_bytes(number, sizeof(number), err) != 0)
+		return err->cls;
+	hex_encode(text, number, sizeof(number));
+	if (snprintf(path, ACTION_PATH_MAX, "%s/ghoard-%s", in, text) >= ACTION_PATH_MAX)
+		errno = ENAMETOOLONG;
+	else if (mkdir(path, 0700) == 0)
+		return 0;
+	path[0] = '\0';
+	return err_sys(err, ERR_IO, "making a folder in %s", in);
+}
+
 int action_folder(char path[static ACTION_PATH_MAX], struct err *err)
 {
-	static const size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - SOCKET_ROOM - 6;
 	const char *temp = action_env("RUNNER_TEMP");
 
-	if (temp == NULL)
-		return err_set(err, ERR_USAGE,
-		    "RUNNER_TEMP is not set; this is for a step of GitHub Actions");
-	if (strlen(temp) + sizeof("/ghoard-XXXXXX") > most)
-		temp = "/tmp";
-	snprintf(path, ACTION_PATH_MAX, "%s/ghoard-XXXXXX", temp);
-	return mkdtemp(path) != NULL ? 0 : err_sys(err, ERR_IO, "making a folder in %s", temp);
+	return temp != NULL
+	    ? make_folder(path, temp, err)
+	    : err_set(err, ERR_USAGE, "RUNNER_TEMP is not set; this is for a step of GitHub Actions");
+}
+
+int action_socket(const char *folder, char path[static ACTION_PATH_MAX], struct err *err)
+{
+	static const size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof(SOCKET_NAME);
+	int rc = 0;
+
+	if (strlen(folder) > most)
+		rc = make_folder(path, ELSEWHERE, err);
+	else
+		snprintf(path, ACTION_PATH_MAX, "%s", folder);
+	if (rc == 0)
+		strcat(path, SOCKET_NAME);
+	return rc;
+}
+
+void action_socket_remove(const char *folder, const char *path)
+{
+	char own[ACTION_PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	bool near;
+
+	snprintf(own, sizeof(own), "%.*s", slash != NULL ? (int)(slash - path) : 0, path);
+	near = strcmp(own, folder) == 0;
+	if (!near && !span_starts(span_of(own), ELSEWHERE "/ghoard-"))
+		return;			/* a step has named another daemon */
+	unlink(path);
+	if (!near)
+		rmdir(own);
 }
 
 /* ---- what lasts from job to job ---- */

@@ -182,13 +182,15 @@ static void show_log(const char *folder)
 
 static void end_daemon(const char *folder)
 {
-	const char *before = action_env("GHOARD_GH_BEFORE");
+	const char *before = action_env("GHOARD_GH_BEFORE"), *socket = action_env("GHOARD_SOCKET");
 	struct action_call c;
 
 	action_begin(&c, "stop", NULL);
 	c.log = "/dev/null";
 	action_run(&c);
 	action_end(&c);
+	if (socket != NULL)
+		action_socket_remove(folder, socket);
 	show_log(folder);
 	action_gh_remove(folder);
 	rmdir(folder);

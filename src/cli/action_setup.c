@@ -15,13 +15,12 @@
 #include "cli/peering.h"
 #include "config/layers.h"
 
-/* Longer than a hosted job may run: a build must not outlast it. `report`, or the runner's own clean-up at
- * the job's end, comes sooner. */
+/* What it holds in memory goes then; the next request starts another one. */
 #define IDLE_DEFAULT "6h"
 #define STATUS_MAX ((size_t)2 << 20)
 
 struct setup {
-	char folder[ACTION_PATH_MAX], socket[ACTION_PATH_MAX + 32], log[ACTION_PATH_MAX + 32], url[128];
+	char folder[ACTION_PATH_MAX], socket[ACTION_PATH_MAX], log[ACTION_PATH_MAX + 32], url[128];
 	char cache_dir[ACTION_PATH_MAX];
 	bool peers;
 	const char *why;		/* there are none */
@@ -82,6 +81,8 @@ static int start(struct setup *s, struct err *err)
 static void remove_folder(const struct setup *s)
 {
 	action_gh_remove(s->folder);
+	if (s->socket[0] != '\0')
+		action_socket_remove(s->folder, s->socket);
 	unlink(s->log);
 	rmdir(s->folder);
 }
@@ -92,9 +93,11 @@ static int open_job(struct setup *s, struct err *err)
 
 	if (rc != 0)
 		return rc;
-	snprintf(s->socket, sizeof(s->socket), "%s/ghoard.sock", s->folder);
 	snprintf(s->log, sizeof(s->log), "%s/ghoard.log", s->folder);
-	rc = action_gh_config(s->folder, s->socket, err);
+	setenv("GHOARD_JOB", s->folder, 1);	/* the daemon's keeper watches it */
+	rc = action_socket(s->folder, s->socket, err);
+	if (rc == 0)
+		rc = action_gh_config(s->folder, s->socket, err);
 	if (rc == 0)
 		rc = start(s, err);
 	if (rc != 0)

@@ -286,6 +286,15 @@ void app_close(struct app *a)
 	memset(a, 0, sizeof(*a));
 }
 
+void app_reopen(struct app *a)
+{
+	struct app fresh = { .globals = a->globals, .settings = a->settings };
+
+	a->settings = NULL;
+	app_close(a);
+	*a = fresh;
+}
+
 int64_t app_ttl(const struct app *a, const struct route *r)
 {
 	char key[64];

@@ -55,6 +55,8 @@ void app_note_collection(struct app *, const struct gc *);
 struct metrics *app_cred_metrics(const struct app *);
 /* Collect if enough was stored, then close everything. NULL-safe members throughout. */
 void app_close(struct app *);
+/* The same, but it is as after app_open, with the settings that it had. */
+void app_reopen(struct app *);
 
 /* All counters: those of the cache and those of the folder of scans; metrics_free it. NULL: no memory. */
 struct metrics *app_all_metrics(const struct app *);

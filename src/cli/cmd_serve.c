@@ -76,7 +76,8 @@ static const struct opt opts[] = {
 	{ "respawn", 0, OPT_FLAG, NULL, AT(respawn),
 	    "with --background: start it anew, on the same sockets, when it dies; end when its socket's "
 	    "file is gone" },
-	{ "idle-exit", 0, OPT_SECONDS, "SEC", AT(idle_exit), "end after this long without a request" },
+	{ "idle-exit", 0, OPT_SECONDS, "SEC", AT(idle_exit),
+	    "end after this long without a request; with --respawn the next one starts it anew" },
 	{ .name = NULL }
 };
 
@@ -219,17 +220,24 @@ static void put(void *arg, struct span key)
 		share_put_named(d->peering.share, key);
 }
 
+static void wind_up(struct daemon *d)
+{
+	d->stopping = loop_now(d->app.loop) + GRACE_MS;
+	server_stop(d->server);
+	peering_stop(&d->peering, GOODBYE_MS);
+}
+
 static void stop(void *arg)
 {
 	struct daemon *d = arg;
 
+	if (!d->at.managed)
+		keeper_remove();
 	if (d->stopping != 0) {		/* asked twice: at once */
 		d->done = true;
 		return;
 	}
-	d->stopping = loop_now(d->app.loop) + GRACE_MS;
-	server_stop(d->server);
-	peering_stop(&d->peering, GOODBYE_MS);
+	wind_up(d);
 }
 
 static bool control(void *arg, struct exchange *x, struct span path)
@@ -307,6 +315,17 @@ static void collect_if_due(struct daemon *d)
 		job_queue(d->app.loop, &d->sweep);
 }
 
+/* With a keeper nobody notices. Who is connected might be about to ask; he is sent away after IDLE_MS. */
+static void idle(struct daemon *d)
+{
+	if (!keeper_is_there()) {
+		stop(d);
+	} else if (server_clients(d->server) == 0) {
+		keeper_rest();
+		wind_up(d);
+	}
+}
+
 /* Once a second: is it over, is nobody there? */
 static void on_tick(struct timer *t)
 {
@@ -321,9 +340,9 @@ static void on_tick(struct timer *t)
 		d->busy = now;
 	}
 	if (v.idle_exit != OPT_UNSET && d->stopping == 0 && now - d->busy >= v.idle_exit * 1000)
-		stop(d);
+		idle(d);
 	/* a runner empties the job's folder at the job's end: nobody will find us again */
-	if (v.respawn && d->stopping == 0 && access(d->socket, F_OK) != 0)
+	if (d->stopping == 0 && keeper_is_over())
 		stop(d);
 	if (d->stopping != 0 &&
 	    ((server_clients(d->server) == 0 && peering_is_over(&d->peering)) || now >= d->stopping))
@@ -377,7 +396,7 @@ static int open_server(struct daemon *d, struct err *err)
 
 	if (rc == 0 && d->at.fds[0] < 0)
 		rc = serve_sockets(&d->at, d->socket, v.listen, v.listen_any, err);
-	const char *sockets[] = { d->at.managed ? "" : d->socket, NULL };
+	const char *sockets[] = { d->at.managed || keeper_is_there() ? "" : d->socket, NULL };
 	for (int i = 0; rc == 0 && i < 2; i++)
 		if (d->at.fds[i] >= 0) {
 			rc = server_listen_fd(d->server, d->at.fds[i], sockets[i], err);
@@ -451,7 +470,8 @@ static void raise_limit(void)
 		    (unsigned long long)r.rlim_cur, MAX_CLIENTS);
 }
 
-/* The sockets belong to a process that does nothing else; the daemon is its child. */
+/* The sockets belong to a process that does nothing else; the daemon is its child. All its children have the
+ * settings of the start: a checkout may have brought others since. */
 static int keep(struct daemon *d, const struct globals *g, struct err *err)
 {
 	int rc = app_open(&d->app, g, err);
@@ -462,14 +482,14 @@ static int keep(struct daemon *d, const struct globals *g, struct err *err)
 		rc = daemon_socket(&d->app, d->socket, sizeof(d->socket), err);
 	if (rc == 0)
 		rc = serve_sockets(&d->at, d->socket, v.listen, v.listen_any, err);
-	app_close(&d->app);
+	app_reopen(&d->app);
 	runtime_hold();
-	return rc == 0 ? keeper_fork(d->socket, err) : rc;
+	return rc == 0 ? keeper_fork(d->socket, d->at.fds, err) : rc;
 }
 
 static int open_daemon(struct daemon *d, const struct globals *g, struct err *err)
 {
-	int rc = app_open(&d->app, g, err);
+	int rc = d->app.settings != NULL ? 0 : app_open(&d->app, g, err);
 
 	raise_limit();
 	if (rc == 0 && v.upstream != NULL)
@@ -544,6 +564,7 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 		rc = err_set(err, ERR_USAGE, "serve takes no operands, not '%s'", args->arg[0]);
 	if (rc == 0)
 		rc = parse_p2p_port(&d, err);
+	keeper_hide();
 	if (rc == 0 && v.background)
 		rc = keeper_detach(err);
 	if (rc == 0 && v.background && v.respawn)

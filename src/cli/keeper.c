@@ -1,7 +1,11 @@
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -10,22 +14,31 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/safe.h"
+#include "base/str.h"
+#include "base/wipe.h"
 #include "cli/cli.h"
 #include "cli/keeper.h"
 
 #define PAUSE_MS 100		/* behind a short life; behind a longer one there is none */
+#define LOOK_MS 1000		/* between looks whether the socket's file is still there */
 
-/* Wait for the child's end, and hand on what is to end us. */
-static int watch(pid_t child, const sigset_t *set)
+void keeper_hide(void)
 {
-	int status, sig;
+	static const char persist[] = "GHOARD_PERSIST_SECRET=", tracked[] = "RUNNER_TRACKING_ID=";
 
-	for (;;) {
-		sig = sigwaitinfo(set, NULL);
-		if (sig == SIGTERM || sig == SIGINT)
-			kill(child, sig);
-		if (waitpid(child, &status, WNOHANG) == child)
-			return status;
+	safe_harden();
+	for (char **e = environ; *e != NULL; e++) {
+		bool needed = strncmp(*e, persist, sizeof(persist) - 1) != 0;
+		char *copy = str_dup(needed ? *e : persist);
+
+		/* by the second a runner knows what a job has left behind */
+		if (copy == NULL || strncmp(*e, tracked, sizeof(tracked) - 1) == 0) {
+			free(copy);
+			continue;
+		}
+		wipe(*e, strlen(*e));
+		*e = copy;
 	}
 }
 
@@ -71,57 +84,192 @@ void keeper_let_go(void)
 	close(null);
 }
 
-static volatile sig_atomic_t *served;	/* shared with the children; NULL: there is no keeper */
+/* ---- the keeper ---- */
+
+enum state { S_NEW, S_SERVES, S_RESTS };
+
+static struct {
+	const char *path;		/* NULL: there is no keeper */
+	dev_t dev;			/* of the socket's file: another one there is not ours */
+	ino_t ino;
+	volatile sig_atomic_t *state;	/* of the children, shared with them */
+	int signals;
+	bool ending;			/* it was told to */
+} kept;
+
+static bool is_there(void)
+{
+	struct stat st;
+
+	return lstat(kept.path, &st) == 0 && st.st_ino == kept.ino && st.st_dev == kept.dev;
+}
+
+bool keeper_is_over(void)
+{
+	const char *job = getenv("GHOARD_JOB");
+
+	if (kept.path == NULL)
+		return false;
+	return !is_there() || (job != NULL && job[0] != '\0' && access(job, F_OK) != 0);
+}
+
+void keeper_remove(void)
+{
+	if (kept.path == NULL)
+		return;
+	*kept.state = S_SERVES;
+	if (is_there())
+		unlink(kept.path);
+}
+
+bool keeper_is_there(void)
+{
+	return kept.path != NULL;
+}
 
 void keeper_served(void)
 {
-	if (served != NULL)
-		*served = 1;
+	if (kept.path != NULL)
+		*kept.state = S_SERVES;
 }
 
-static void end(const char *path, int status)
+void keeper_rest(void)
 {
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		unlink(path);
-	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : XC_MACHINE);
+	*kept.state = S_RESTS;
 }
 
-int keeper_fork(const char *path, struct err *err)
+/* Whatever came for us since the last look is for the child, too. */
+static void take_signals(pid_t child)
 {
-	sigset_t set, before;
-	int64_t born;
-	pid_t child;
-	int status;		/* of the last that died */
+	struct signalfd_siginfo got;
 
-	served = mmap(NULL, sizeof(*served), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (served == MAP_FAILED) {
-		served = NULL;
-		return err_set(err, ERR_INTERNAL, "no memory for the daemon's keeper");
+	while (read(kept.signals, &got, sizeof(got)) == sizeof(got))
+		if (got.ssi_signo != SIGCHLD) {
+			kept.ending = true;
+			if (child > 0)
+				kill(child, (int)got.ssi_signo);
+		}
+}
+
+/* Wait for the child's end and give its status. */
+static int watch(pid_t child)
+{
+	struct pollfd p = { .fd = kept.signals, .events = POLLIN };
+	int status;
+
+	for (;;) {
+		poll(&p, 1, -1);
+		take_signals(child);
+		if (waitpid(child, &status, WNOHANG) == child)
+			return status;
 	}
+}
+
+/* Wait for a client; false: for none any more. */
+static bool is_asked(const int fds[2])
+{
+	struct pollfd p[] = { { kept.signals, POLLIN, 0 }, { fds[0], POLLIN, 0 }, { fds[1], POLLIN, 0 } };
+
+	do {
+		poll(p, 3, LOOK_MS);
+		take_signals(0);
+		kept.ending = kept.ending || keeper_is_over();
+	} while (!kept.ending && p[1].revents == 0 && p[2].revents == 0);
+	return !kept.ending;
+}
+
+static void end(int code)
+{
+	if (code != XC_OK)
+		keeper_remove();
+	_exit(code);
+}
+
+/* The child's end is its own decision, or ours: is there to be another? Ends the process if not. */
+static void judge(int status, unsigned deaths, const int fds[2])
+{
+	if (WIFEXITED(status)) {
+		if (WEXITSTATUS(status) != XC_OK || *kept.state != S_RESTS)
+			end(WEXITSTATUS(status));
+		if (kept.ending || !is_asked(fds)) {
+			keeper_remove();
+			end(XC_OK);
+		}
+		return;
+	}
+	if (kept.ending || deaths > KEEPER_TRIES || *kept.state == S_NEW || keeper_is_over())
+		end(XC_MACHINE);
+	log_warn("the daemon was ended by signal %d; it is started anew", WTERMSIG(status));
+}
+
+static void pause_briefly(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = PAUSE_MS * 1000000L }, NULL);
+}
+
+static int begin(const char *path, struct err *err)
+{
+	struct stat st;
+	sigset_t set;
+	void *p = mmap(NULL, sizeof(*kept.state), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, &before);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	kept.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (p == MAP_FAILED || kept.signals < 0 || lstat(path, &st) != 0)
+		return err_sys(err, ERR_IO, "starting the daemon's keeper");
+	kept.state = p;
+	kept.path = path;
+	kept.dev = st.st_dev;
+	kept.ino = st.st_ino;
+	return 0;
+}
+
+/* SIGTERM and SIGINT stay blocked until it can hear them: see loop/signal.h. */
+static void become_child(void)
+{
+	sigset_t set;
+
+	close(kept.signals);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int keeper_fork(const char *path, const int fds[2], struct err *err)
+{
+	int64_t born;
+	pid_t child;
+
+	if (begin(path, err) != 0)
+		return err->cls;
 	for (unsigned deaths = 0;;) {
+		if (deaths > 0)
+			*kept.state = S_SERVES;
 		child = fork();
-		if (child < 0 && deaths > 0 && deaths++ <= KEEPER_TRIES) {
-			nanosleep(&(struct timespec){ .tv_nsec = PAUSE_MS * 1000000L }, NULL);
-			continue;
+		if (child == 0) {
+			become_child();
+			return 0;
 		}
-		if (child <= 0) {
-			sigprocmask(SIG_SETMASK, &before, NULL);
-			return child == 0 ? 0 : err_sys(err, ERR_IO, "starting the daemon's process");
+		if (child < 0 && (deaths == 0 || deaths++ > KEEPER_TRIES)) {
+			err_sys(err, ERR_IO, "starting the daemon's process");
+			keeper_remove();
+			return err->cls;
+		}
+		if (child < 0) {
+			pause_briefly();
+			continue;
 		}
 		if (deaths == 0)
 			keeper_let_go();
 		born = clock_mono();
-		status = watch(child, &set);
-		deaths = clock_mono() - born < KEEPER_SHORT_MS ? deaths + 1 : 1;
-		if (WIFEXITED(status) || deaths > KEEPER_TRIES || !*served)
-			end(path, status);
-		log_warn("the daemon was ended by signal %d; it is started anew", WTERMSIG(status));
+		int status = watch(child);
+		deaths = WIFSIGNALED(status) && clock_mono() - born < KEEPER_SHORT_MS ? deaths + 1 : 1;
+		judge(status, deaths, fds);
 		if (deaths > 1)
-			nanosleep(&(struct timespec){ .tv_nsec = PAUSE_MS * 1000000L }, NULL);
+			pause_briefly();
 	}
 }

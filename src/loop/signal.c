@@ -58,6 +58,7 @@ static void set_handlers(void (*fn)(int))
 
 int signal_catch(struct loop *loop, void (*on_signal)(void *arg, int sig), void *arg, struct err *err)
 {
+	sigset_t set;
 	int fds[2];
 
 	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0)
@@ -73,6 +74,10 @@ int signal_catch(struct loop *loop, void (*on_signal)(void *arg, int sig), void 
 		return err->cls;
 	}
 	set_handlers(handler);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	return 0;
 }
 

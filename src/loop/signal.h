@@ -8,7 +8,8 @@
 struct err;
 struct loop;
 
-/* `on_signal` is called in the loop's own time, until signal_release. */
+/* `on_signal` is called in the loop's own time, until signal_release; also for what came before, if both
+ * signals were blocked. They are not any more. */
 int signal_catch(struct loop *, void (*on_signal)(void *arg, int sig), void *arg, struct err *);
 void signal_release(void);
 

@@ -86,7 +86,6 @@ def test_setup_and_report(runner, fake, hosted):
                 "for v in ENABLE_P2P_CACHE GITHUB_CACHE_SIZE CACHE_DEFAULT_TTL P2P_LISTEN_PORT \\",
                 '  ENABLE_PEER_DISCOVERY CACHE_DIR; do eval "echo $v=\\$$v"; done',
                 'case $GHOARD_SOCKET in "$RUNNER_TEMP"/*) ;; *) exit 1 ;; esac',
-                'echo "token=${ACTIONS_RUNTIME_TOKEN_SEEN:-none}"',
             ),
             run(
                 "calls",
@@ -127,6 +126,9 @@ def test_setup_and_report(runner, fake, hosted):
     # but for the program, which a step can call until the runner empties its folder
     assert "ghoard-" not in log.said("after").replace("ghoard-bin.", ""), "the job's folder stays"
     assert not log.warnings()
+    (file,) = {line["arg"] for line in log.commands("set-output") if line.get("name") == "file"}
+    assert file.startswith(f"{runner.home}/") and not os.path.exists(file)
+    assert hosted["ACTIONS_RUNTIME_TOKEN"] not in log.text, "an export, an output or a line has the token"
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ def proxy(fake, github):
 
 
 def test_gh_through_the_socket(runner, fake, proxy):
-    """gh finds the daemon by its own configuration, also right after the daemon was killed."""
+    """gh finds the daemon by its own configuration, also after the daemon was killed or ended idle."""
     (runner.home / ".config" / "gh").mkdir(parents=True)
     own = runner.home / ".config" / "gh" / "config.yml"
     own.write_text("git_protocol: ssh\nhttp_unix_socket: /nowhere\naliases:\n    v: repo view\n")
@@ -146,7 +148,7 @@ def test_gh_through_the_socket(runner, fake, proxy):
     runner.write(
         ".github/workflows/w.yml",
         workflow(
-            SETUP,
+            use("setup-github-cache", TOKEN, "idle-exit: 1s", head="id: cache\n"),
             run("kept", "gh config get git_protocol", "gh alias list"),
             run(
                 "calls",
@@ -156,6 +158,8 @@ def test_gh_through_the_socket(runner, fake, proxy):
                 "done",
             )
             + "\nenv:\n  GH_TOKEN: ${{ secrets.GITHUB_TOKEN }}",
+            run("rested", "sleep 3", "gh api repos/octocat/hello-world --jq .full_name")
+            + "\nenv:\n  GH_TOKEN: ${{ secrets.GITHUB_TOKEN }}",
             REPORT,
         ),
     )
@@ -163,6 +167,7 @@ def test_gh_through_the_socket(runner, fake, proxy):
     log = runner(env={"HTTPS_PROXY": proxy.url, "https_proxy": proxy.url})
     assert "ssh" in log.said("kept") and "repo view" in log.said("kept")
     assert log.said("calls").split().count("octocat/hello-world") == 6, log
+    assert log.said("rested").split() == ["octocat/hello-world"], log
     assert asked(fake) == 1
     assert log.text.count("ended by signal 9") >= 5, "nobody was killed"
     assert own.read_text() == before
@@ -321,15 +326,19 @@ def test_codeql_processing_fails(scans, fake):
 
 
 def test_codeql_fork(scans, fake):
-    """What a branch of this repository has stored does not answer a fork's pull request with its token."""
+    """Its token may not upload, so it scans; and what it has stored answers no branch of this repository."""
     scans.commit()
-    scans()
     head = {"repo": {"full_name": "stranger/hello-world", "fork": True}, "ref": "patch", "sha": "0" * 40}
-    base = {"repo": {"full_name": "octocat/hello-world"}, "ref": "main"}
+    base = {"repo": {"full_name": "octocat/hello-world"}, "ref": "main", "sha": "1" * 40}
     payload = {"pull_request": {"number": 7, "head": head, "base": base}, "number": 7}
     fake.model.add_token("fork-token", "alice", read_only=True)
-    log = scans("pull_request", payload=payload, secrets={"GITHUB_TOKEN": "fork-token"})
-    assert verdict(log)["scanned"] and verdict(log)["skip"] == "false", log
+    fork = {"event": "pull_request", "payload": payload, "secrets": {"GITHUB_TOKEN": "fork-token"}}
+    one = verdict(scans(**fork))
+    assert one["scanned"] and one["reason"] == "miss-none" and one["stored"] == "true", one
+    two = verdict(scans(**fork))
+    assert two["scanned"] and two["skip"] == "false" and two["reason"] == "upload-failed", two
+    branch = verdict(scans())
+    assert branch["scanned"] and branch["reason"].startswith("miss-"), branch
     assert not uploads(fake)
 
 
@@ -356,16 +365,20 @@ def test_example_matrix(runner, fake, proxy, served):
     text = example("labels").replace(">repo.json", f">repo.json{look}")
     runner.write(".github/workflows/w.yml", text)
     runner.commit()
-    log = runner(
-        secrets={"GHOARD_P2P_SECRET": "s" * 40},
-        env={"HTTPS_PROXY": proxy.url, "https_proxy": proxy.url, **served},
-    )
-    assert [s for s, _ in log.steps()].count("calls") == 3, log
-    assert {result for _, result in log.steps()} == {"success"} and log.said("calls").count("both") == 3, log
-    if served:
-        assert asked(fake) == 3 and len(log.warnings()) == 6, log
-    else:
-        assert asked(fake) <= 3 and not log.warnings(), "three jobs made the calls of one, or asked at once"
+    env = {"HTTPS_PROXY": proxy.url, "https_proxy": proxy.url, **served}
+    for turn in range(2):
+        log = runner(secrets={"GHOARD_P2P_SECRET": "s" * 40}, env=env)
+        assert log.steps().count(("calls", "success")) == 3 and log.said("calls").count("both") == 3, log
+        assert {result for _, result in log.steps()} == {"success"}
+        calls = [r.path for r in fake.find(billable=True) if r.path.endswith((REPO, f"{REPO}/issues"))]
+        fake.forget()
+        if served:
+            assert calls.count(REPO) == 3 and len(log.warnings()) == 6, log
+            continue
+        assert log.said().count("GitHub API cache: success, http://127.0.0.1:") == 3, log
+        # the jobs of the first run may ask at the same moment
+        assert 2 <= len(calls) <= 6 if turn == 0 else not calls, calls
+        assert not log.warnings()
 
 
 def test_example_codeql(runner, fake, served):

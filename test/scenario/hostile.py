@@ -8,6 +8,7 @@ import time
 
 import pytest
 import rig
+from daemon import look
 from rogue import Identity, Over, Rogue, group_key
 
 SECRET = "an-invented-group-secret-of-the-tests-0001"
@@ -51,7 +52,7 @@ class Place:
         return self.report["peers"]
 
     def fds(self):
-        return len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
+        return len(os.listdir(look(self.daemon.pid, "fd")))
 
     def dial(self, **more):
         return Rogue.dial(addr_of(self), key=self.key, **more)

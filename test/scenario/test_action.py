@@ -1,13 +1,10 @@
-"""`ghoard action`: what the composite actions call, in a job's environment; and the daemon that is kept."""
+"""`ghoard action`: what the composite actions call, in a job's environment."""
 
-import contextlib
 import json
 import os
 import pathlib
 import re
-import signal
 import stat
-import threading
 import time
 
 import pytest
@@ -55,10 +52,7 @@ def test_report_ends_it(step, fake):
     assert "api_calls_saved | 1" in (step.folder / "summary").read_text()
     assert step.exports["GH_CONFIG_DIR"] == str(step.folder / "gh-of-the-user")
     assert step.exports["GHOARD_SOCKET"] == step.exports["GHOARD_API_URL"] == ""
-    until = time.monotonic() + 5
-    while os.path.exists(socket) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not os.path.exists(socket)
+    assert not os.path.exists(socket) and not os.path.exists(folder)
 
 
 def test_nothing_in_the_daemon_s_log_is_a_command(step, fake):
@@ -108,47 +102,19 @@ def test_gh_configuration_of_another_shape(step):
     assert text == f"http_unix_socket: '{step.exports['GHOARD_SOCKET']}'\n"
 
 
-def test_killed_while_clients_ask(step, fake):
-    """Nobody is refused: a client waits in the socket's queue, or loses the answer it was getting."""
-    setup(step)
-    get(step)
-    refused, answered, over = [], [], threading.Event()
-
-    def ask():
-        while not over.is_set():
-            try:
-                answered.append(get(step).status)
-            except (ConnectionRefusedError, FileNotFoundError) as why:
-                refused.append(why)
-            except OSError:
-                pass  # its answer was under way
-            except Exception as why:  # http.client: the line was cut
-                assert "closed" in str(why) or "Incomplete" in repr(why) or "Status" in repr(why), why
-
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    killed = set()
-    for _ in range(4):
-        killed.add(worker(step))
-        os.kill(worker(step), signal.SIGKILL)
-        time.sleep(0.3)
-    over.set()
-    for thread in threads:
-        thread.join(20)
-    assert len(killed) == 4 and len(answered) > 20
-    assert not refused, f"{len(refused)} refused, {len(answered)} answered"
-    assert set(answered) == {200}
-    log = pathlib.Path(step.exports["GHOARD_JOB"]) / "ghoard.log"
-    assert log.read_text().count("ended by signal 9") == 4
-
-
 def test_a_long_temp_folder(step):
     """A socket's path has 107 bytes."""
     step.temp = step.folder / ("x" * 120)
     step.temp.mkdir()
     setup(step)
-    assert step.exports["GHOARD_JOB"].startswith("/tmp/ghoard-") and get(step).status == 200
+    folder, socket = step.exports["GHOARD_JOB"], pathlib.Path(step.exports["GHOARD_SOCKET"])
+    assert pathlib.Path(folder).parent == step.temp, "the runner does not find it at the job's end"
+    assert socket.parent.parent == pathlib.Path("/tmp") and get(step).status == 200
+    assert re.fullmatch("ghoard-[0-9a-f]{12}", socket.parent.name), "a name of the clock's"
+    for place in (folder, socket.parent):
+        assert stat.S_IMODE(os.stat(place).st_mode) == 0o700
+    step("report")
+    assert not os.path.exists(folder) and not socket.parent.exists()
 
 
 @pytest.mark.parametrize("wrong", ["RUNNER_TEMP", "CACHE_DEFAULT_TTL"])
@@ -157,27 +123,6 @@ def test_disabled(step, wrong):
     assert step.outputs["cache-status"] == "disabled" and step.outputs["peer-count"] == "0"
     assert run.err.count("::warning") == 1 and wrong in run.err, run
     assert "GHOARD_SOCKET" not in step.exports
-
-
-def test_idle_exit(step):
-    setup(step, GHOARD_IDLE_EXIT="1")
-    until = time.monotonic() + 10
-    while os.path.exists(step.exports["GHOARD_SOCKET"]):
-        assert time.monotonic() < until
-        time.sleep(0.1)
-
-
-def test_the_job_s_folder_is_emptied(step):
-    """As runners do at a job's end, where nobody ran `report`."""
-    setup(step)
-    pid = worker(step)
-    os.unlink(step.exports["GHOARD_SOCKET"])
-    until = time.monotonic() + 10
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        while "Z" not in pathlib.Path(f"/proc/{pid}/stat").read_text():
-            assert time.monotonic() < until, "the daemon stays"
-            time.sleep(0.1)
-    step.exports.clear()
 
 
 def test_two_jobs_at_once(step, make_ghoard, fake):
@@ -199,25 +144,6 @@ def test_the_token_file_is_gone(step):
         file.chmod(0o600)
         step(name, ENABLE_P2P_CACHE="false", GHOARD_RUNTIME_FILE=file, ENABLE_CODEQL_CACHE="false")
         assert not file.exists(), name
-
-
-def test_a_new_daemon_has_the_token_still(step, fake):
-    """The file was read once, by the process that keeps the sockets."""
-    file = step.folder / "runtime"
-    file.write_text(json.dumps({"results_url": f"{fake.http}/", "runtime_token": fake.caches.token()}))
-    file.chmod(0o600)
-    setup(step, ENABLE_P2P_CACHE="true", CACHE_P2P_SHARED_SECRET="s" * 40, GHOARD_RUNTIME_FILE=file)
-    assert step.outputs["cache-status"] == "success" and not file.exists()
-
-    def wait_for(n):
-        until = time.monotonic() + 15
-        while len(fake.caches.keys()) < n:
-            assert time.monotonic() < until, f"{fake.caches.keys()}, not {n} registered"
-            time.sleep(0.05)
-
-    wait_for(1)
-    os.kill(worker(step), signal.SIGKILL)
-    wait_for(2)
 
 
 # ---- what is kept between setup and save ----

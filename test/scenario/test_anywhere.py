@@ -8,6 +8,7 @@ import time
 
 import pytest
 from bare import Bare, forget_launcher, launcher, needs_bare, unknown
+from daemon import look
 from rig import BINARY, ISSUES
 from scanning import Job
 from test_peers import eventually, free_port
@@ -284,7 +285,7 @@ def test_closed_streams_are_nobody_s(ghoard, fake):
         end = time.monotonic() + 15
         while ghoard("--socket", socket, "status").rc != 0:
             assert process.poll() is None and time.monotonic() < end
-        assert [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in range(3)] == ["/"] * 3
+        assert [os.readlink(look(process.pid, "fd") / str(fd)) for fd in range(3)] == ["/"] * 3
         assert len(ghoard("--socket", socket, "api", ISSUES, rc=0).json) == 7
     finally:
         process.terminate()

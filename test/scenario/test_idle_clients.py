@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from daemon import split
+from daemon import look, split
 from rig import ISSUES
 
 MIB = 1 << 20
@@ -18,7 +18,7 @@ def resident(pid):
 
 
 def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return len(os.listdir(look(pid, "fd")))
 
 
 REQUEST = f"GET {ISSUES} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()

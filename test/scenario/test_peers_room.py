@@ -11,6 +11,7 @@ import time
 
 import pytest
 import rig
+from daemon import look
 from test_peer_names import Placed, place  # noqa: F401
 from test_peers import eventually
 
@@ -92,7 +93,7 @@ def test_what_is_refused_before_noise(place, room):  # noqa: F811
         return int(inside(one, sys.executable, HOLDING, "--connect", source, "10.9.0.1", 9000, count))
 
     assert stay("10.9.0.2", 12) == 8
-    files = pathlib.Path(f"/proc/{one.daemon.pid}/fd")
+    files = look(one.daemon.pid, "fd")
     before = len(list(files.iterdir()))
     # loopback has no limit of its own
     assert int(inside(one, sys.executable, HOLDING, "--connect", "127.0.0.1", "127.0.0.1", 9000, 60)) == 32

@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from daemon import split
+from daemon import look, split
 from rig import BINARY, ISSUES
 
 
@@ -35,7 +35,7 @@ def test_listen_none_leaves_the_socket_alone(make_daemon):
     daemon = make_daemon(listen="none")
     assert daemon.line == f"listening on {daemon.socket}\n" and daemon.port is None
     tables = "".join(pathlib.Path(f"/proc/{daemon.pid}/net/{t}").read_text() for t in ("tcp", "tcp6"))
-    held = [os.readlink(f) for f in pathlib.Path(f"/proc/{daemon.pid}/fd").iterdir() if f.is_symlink()]
+    held = [os.readlink(f) for f in look(daemon.pid, "fd").iterdir() if f.is_symlink()]
     held = {h.removeprefix("socket:[").removesuffix("]") for h in held if h.startswith("socket:")}
     listening = {line.split()[9] for line in tables.splitlines() if " 0A " in line}
     assert not held & listening

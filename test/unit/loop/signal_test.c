@@ -135,6 +135,26 @@ static void gives_the_signals_back(void **state)
 	assert_int_equal(f->told, 0);
 }
 
+/* As a keeper's child has them until it can hear. */
+static void tells_of_what_came_while_blocked(void **state)
+{
+	struct fixture *f = *state;
+	sigset_t set;
+
+	signal_release();
+	run(f);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	raise(SIGTERM);
+	assert_int_equal(signal_catch(f->loop, on_signal, f, NULL), 0);
+	run(f);
+	assert_int_equal(f->told, 1);
+	raise(SIGTERM);
+	run(f);
+	assert_int_equal(f->told, 2);
+}
+
 static void catches_again(void **state)
 {
 	struct fixture *f = *state;
@@ -156,6 +176,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(wakes_the_loop, setup, teardown),
 		cmocka_unit_test_setup_teardown(survives_a_flood, setup, teardown),
 		cmocka_unit_test_setup_teardown(gives_the_signals_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(tells_of_what_came_while_blocked, setup, teardown),
 		cmocka_unit_test_setup_teardown(catches_again, setup, teardown),
 	};
 
