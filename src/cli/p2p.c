@@ -189,7 +189,7 @@ static void invalidate(void *arg, const struct span *prefixes, size_t n, int64_t
 		if (!epochs_prefix_ok(prefixes[i], false))
 			return;
 	/* A row that cannot be written counts in memory all the same. */
-	epochs_add(a->epochs, span_of("*"), prefixes, n, time, NULL);
+	epochs_add(a->epochs, span_of(EPOCHS_SAID), prefixes, n, time, NULL);
 }
 
 /* ---- composing ---- */

@@ -15,8 +15,18 @@ struct book_entry *book_find(struct book *b, const struct multiaddr *m)
 	return NULL;
 }
 
+static int rank(const struct book_entry *e)
+{
+	return e->proven && e->via > SWARM_MDNS ? SWARM_MDNS : (int)e->via;
+}
+
+static bool is_worse(const struct book_entry *e, const struct book_entry *than)
+{
+	return rank(e) != rank(than) ? rank(e) > rank(than) : e->fails > than->fails;
+}
+
 /* A place for one more: the last, or that of the worst that nobody uses. */
-static struct book_entry *place(struct book *b)
+static struct book_entry *place(struct book *b, enum swarm_via via)
 {
 	struct book_entry *worst = NULL;
 
@@ -28,7 +38,8 @@ static struct book_entry *place(struct book *b)
 	for (size_t i = 0; i < b->n; i++) {
 		struct book_entry *e = &b->entries[i];
 
-		if (!e->busy && e->via != SWARM_BOOTSTRAP && (worst == NULL || e->fails > worst->fails))
+		if (!e->busy && e->via != SWARM_BOOTSTRAP && rank(e) >= (int)via &&
+		    (worst == NULL || is_worse(e, worst)))
 			worst = e;
 	}
 	return worst;
@@ -45,7 +56,7 @@ void book_learn(struct book *b, const struct multiaddr *m, enum swarm_via via)
 			e->addr.peer = m->peer;
 		return;
 	}
-	e = place(b);
+	e = place(b, via);
 	if (e != NULL)
 		*e = (struct book_entry){ .addr = *m, .via = via };
 }
@@ -97,6 +108,7 @@ void book_done(struct book_entry *e, bool good, int64_t now)
 {
 	e->busy = false;
 	e->fails = good ? 1 : e->fails + 1;
+	e->proven |= good;
 	e->next = now + pause_after(e->fails);
 	if (e->via != SWARM_BOOTSTRAP && e->fails >= SWARM_FAILS_MAX) {
 		/* Entries are pointed at, so none may move: the place is free. */

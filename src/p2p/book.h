@@ -2,8 +2,9 @@
  * The addresses a swarm knows: how each came, when it may be dialled next, which peers are left alone. Pure:
  * the caller tells the time.
  *
- * Bootstrap addresses stay for ever; others go after SWARM_FAILS_MAX failures in a row, or, where the book is
- * full, the one that failed most makes room.
+ * Bootstrap addresses stay for ever; others go after SWARM_FAILS_MAX failures in a row. Where the book is
+ * full the one of the worst source that failed most makes room, if the new one's is no worse: what peers name
+ * pushes out no address that was good, nor one of mDNS or the registry.
  */
 #ifndef P2P_BOOK_H
 #define P2P_BOOK_H
@@ -21,6 +22,7 @@ struct book_entry {
 	struct multiaddr addr;		/* with the peer's id as soon as it is known */
 	enum swarm_via via;
 	bool busy;			/* being dialled, or connected by it */
+	bool proven;			/* a peer was connected by it, and stayed */
 	unsigned fails;
 	int64_t next;			/* not to be dialled before */
 };

@@ -88,6 +88,8 @@ void flock_drop(struct peer *);		/* out of the list, and its memory */
 bool flock_begin(struct peer *, int fd, const struct peerid *expect);
 /* It never came up: tell and drop. */
 void flock_failed(struct peer *, const struct err *);
+/* How many count against max_peers. */
+unsigned flock_taken(const struct swarm *);
 
 /* Once a second: who is idle goes; our addresses are looked at. */
 void flock_tend(struct swarm *);

@@ -23,7 +23,7 @@ struct registry {
 	enum doing doing;
 	bool join;			/* register after the listing, if doors are few */
 	bool stopping;
-	struct buf key, last;		/* being made; the last own entry, empty: none */
+	struct buf key, last;		/* being made, or that was; the last own entry, empty: none */
 	struct timer beat, relist, stop;
 	int64_t pause;			/* before the next listing: doubles */
 	void (*done)(void *arg, const struct err *);	/* a command's */
@@ -151,6 +151,8 @@ static void on_create(void *arg, const struct err *err)
 	if (err->cls != ERR_DENIED)	/* who may not, need not try again */
 		set_beat(r);
 	if (err->cls != 0) {
+		if (err->cls == ERR_DENIED)
+			buf_clear(&r->key);
 		settle(r, err);
 		return;
 	}
@@ -190,17 +192,26 @@ static void begin_create(struct registry *r)
 
 /* ---- taking back ---- */
 
+/* The one made after it; none, if that was it. */
+static void next_last(struct registry *r)
+{
+	if (span_same(buf_span(&r->last), buf_span(&r->key)))
+		buf_clear(&r->key);
+	buf_clear(&r->last);
+	buf_addspan(&r->last, buf_span(&r->key));
+}
+
 static void on_remove(void *arg, const struct err *err)
 {
 	struct registry *r = arg;
 
 	if (err->cls == 0)
 		r->stats.removed++;
-	buf_clear(&r->last);
-	if (!r->stopping)
-		buf_addspan(&r->last, buf_span(&r->key));
+	next_last(r);
 	settle(r, err);
-	if (r->stopping)
+	if (r->stopping && buf_len(&r->last) > 0)
+		begin_remove(r);
+	else if (r->stopping)
 		on_stopped(r);
 }
 
@@ -297,8 +308,8 @@ void registry_stop(struct registry *r, void (*done)(void *arg), void *arg)
 	timer_clear(r->p.loop, &r->relist);
 	if (!idle && r->doing != D_REMOVING)
 		r->p.io.cancel(r->p.io.arg);
-	/* What was being made may stand there too. */
-	if (r->doing == D_CREATING && buf_len(&r->last) == 0)
+	/* What was being made may stand there too; on_remove comes to it. */
+	if (buf_len(&r->last) == 0)
 		buf_addspan(&r->last, buf_span(&r->key));
 	timer_set(r->p.loop, &r->stop, loop_now(r->p.loop) + (buf_len(&r->last) > 0 ? STOP_MS : 0));
 	if (r->doing != D_REMOVING && buf_len(&r->last) > 0)

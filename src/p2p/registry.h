@@ -107,7 +107,7 @@ int registry_new(const struct registry_params *, struct registry **, struct err 
 void registry_start(struct registry *);
 /* Fewer peers than wanted (swarm's on_short): list again, after a pause that doubles. */
 void registry_nudge(struct registry *);
-/* Take the last own entry back; `done` when that is over or after 2 s. */
+/* Take the last own entry back, and one that was being made; `done` when that is over or after 2 s. */
 void registry_stop(struct registry *, void (*done)(void *arg), void *arg);
 void registry_free(struct registry *);
 const struct registry_stats *registry_stats(const struct registry *);

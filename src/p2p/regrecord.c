@@ -189,7 +189,8 @@ bool registry_open(const struct registry_scope *sc, struct span key, struct regi
 		n = b64url_decode(sealed, sizeof(sealed), span_sub(key, front.n, key.n));
 	if (n > 0 && open_sealed(sc, front, sealed, (size_t)n) &&
 	    read_record(sealed + 1 + AEAD_NONCE_LEN, (size_t)n - SEAL_OVER, r)) {
-		/* Whose it is stands in the clear part too: a member cannot speak for another. */
+		/* Nothing is signed: whoever has the group key can make a record of any id. It costs a dial
+		 * that ends in Noise, which only the holder of that id's key passes. */
 		buf_clear(&clear);
 		put_clear(sc, &r->id, &clear);
 		ok = span_same(buf_span(&clear), front);

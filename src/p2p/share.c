@@ -38,22 +38,22 @@ bool member_may_read(struct member *m)
 {
 	int64_t now = loop_now(m->share->loop), wait = 1;
 
-	fill(&m->messages, now);
-	fill(&m->bytes, now);
-	if (m->messages.left > 0 && m->bytes.left > 0)
+	fill(&m->past->messages, now);
+	fill(&m->past->bytes, now);
+	if (m->past->messages.left > 0 && m->past->bytes.left > 0)
 		return true;
-	if (m->messages.left <= 0)
-		wait = (1 - m->messages.left) * 1000 / m->messages.rate + 1;
-	if (m->bytes.left <= 0 && (1 - m->bytes.left) * 1000 / m->bytes.rate + 1 > wait)
-		wait = (1 - m->bytes.left) * 1000 / m->bytes.rate + 1;
+	if (m->past->messages.left <= 0)
+		wait = (1 - m->past->messages.left) * 1000 / m->past->messages.rate + 1;
+	if (m->past->bytes.left <= 0 && (1 - m->past->bytes.left) * 1000 / m->past->bytes.rate + 1 > wait)
+		wait = (1 - m->past->bytes.left) * 1000 / m->past->bytes.rate + 1;
 	timer_set(m->share->loop, &m->refill, now + wait);
 	return false;
 }
 
 void member_took(struct member *m, int64_t messages, int64_t bytes)
 {
-	m->messages.left -= messages;
-	m->bytes.left -= bytes;
+	m->past->messages.left -= messages;
+	m->past->bytes.left -= bytes;
 }
 
 static void on_refill(struct timer *t)
@@ -150,26 +150,44 @@ static void tell_news(struct share *s)
 	timer_set(s->loop, &s->news, s->news_due);
 }
 
-/* All places are taken. The first who came would keep them for ever, and late ones find nobody: so a place
- * of the oldest that dialled us, which had the time to find others, goes to one that has next to nobody. */
+/* Until when it is kept; 0: it has done nothing lately. */
+static int64_t worth(const struct member *m)
+{
+	return m->past->useful_until > loop_now(m->share->loop) ? m->past->useful_until : 0;
+}
+
+static bool is_worse(const struct member *m, const struct member *than)
+{
+	return worth(m) != worth(than)
+	    ? worth(m) < worth(than)
+	    : session_since(peer_session(m->peer)) < session_since(peer_session(than->peer));
+}
+
+/* All places are taken. The first who came would keep them for ever, and late ones find nobody: so a place of
+ * the oldest that dialled us, which had the time to find others, goes to one that has next to nobody. It says
+ * so itself, so a flood of such ones gets the places of those that did nothing lately; of others only while
+ * they have more than three quarters, which shut out everybody else. */
 static bool find_place(struct member *m, size_t has)
 {
 	struct share *s = m->share;
-	const struct member *oldest = NULL;
+	const struct member *worst = NULL;
+	size_t n = 0, useful = 0;
 
 	if (has >= POOR || session_dialled(peer_session(m->peer)) ||
 	    loop_now(s->loop) < s->evicted + EVICT_MS)
 		return false;
-	for (const struct member *o = s->members; o != NULL; o = o->next)
-		if (o != m && member_is(o) && !peer_is_visitor(o->peer) &&
-		    !session_dialled(peer_session(o->peer)) &&
-		    (oldest == NULL ||
-			session_since(peer_session(o->peer)) < session_since(peer_session(oldest->peer))))
-			oldest = o;
-	if (oldest == NULL)
+	for (const struct member *o = s->members; o != NULL; o = o->next) {
+		if (o == m || !member_is(o) || peer_is_visitor(o->peer))
+			continue;
+		n++;
+		useful += worth(o) > 0;
+		if (!session_dialled(peer_session(o->peer)) && (worst == NULL || is_worse(o, worst)))
+			worst = o;
+	}
+	if (worst == NULL || (worth(worst) > 0 && useful * 4 <= n * 3))
 		return false;
 	s->evicted = loop_now(s->loop);
-	session_close(peer_session(oldest->peer), 0);
+	session_close(peer_session(worst->peer), 0);
 	peer_stays(m->peer);
 	return true;
 }
@@ -313,6 +331,8 @@ static void on_control(void *arg, struct stream *st, enum stream_event ev)
 	case STREAM_RESET:
 	case STREAM_EOF:
 		lose_control(m);
+		if (m->informed)	/* it would hear of nothing any more: it may come again */
+			session_close(peer_session(m->peer), 0);
 		break;
 	case STREAM_OPEN:
 	case STREAM_LOWAT:
@@ -340,8 +360,10 @@ static void init_buckets(struct member *m)
 	int64_t now = loop_now(m->share->loop);
 	int64_t bytes = p->bytes_per_s < INT64_MAX / 1000000 ? (int64_t)p->bytes_per_s : INT64_MAX / 1000000;
 
-	m->messages = (struct bucket){ p->messages_per_s, p->messages_per_s, now };
-	m->bytes = (struct bucket){ bytes, bytes, now };
+	if (m->past->messages.rate > 0)
+		return;
+	m->past->messages = (struct bucket){ p->messages_per_s, p->messages_per_s, now };
+	m->past->bytes = (struct bucket){ bytes, bytes, now };
 }
 
 static void on_up(void *arg, struct peer *peer)
@@ -350,9 +372,11 @@ static void on_up(void *arg, struct peer *peer)
 	struct member *m = calloc(1, sizeof(*m));
 	bool dialled = session_dialled(peer_session(peer));
 
-	peer_set(peer, m);
-	if (m == NULL)
+	if (m == NULL || (m->past = standing_enter(s->standings, peer_id(peer))) == NULL) {
+		free(m);
 		return;
+	}
+	peer_set(peer, m);
 	m->share = s;
 	m->peer = peer;
 	m->info.fire = on_silent;
@@ -391,6 +415,7 @@ static void on_down(void *arg, struct peer *peer)
 	lose_control(m);
 	wire_reader_free(&m->reader);
 	wire_keys_wipe(&m->keys);
+	standing_leave(m->past, loop_now(s->loop));
 	free(m);
 }
 

@@ -9,8 +9,8 @@
  *
  * Requests: a look-up asks only when the index says that a peer holds something newer, or, for a key nobody
  * announced, its coordinator. One peer is asked, a second SHARE_HEDGE_MS later, the answer that comes first
- * counts; at the budget's end the caller goes on. A body is checked against its CID here; whose it is and
- * whether it may be served is the caller's to judge.
+ * counts; at the budget's end the caller goes on. At most SHARE_STREAMS are open to a peer. A body is checked
+ * against its CID here; whose it is and whether it may be served is the caller's to judge.
  *
  * The reference's form: a stream that begins with a Fernet token (p2p/legacy.h) is taken while `reference`
  * holds, from peers that are and were no members. Who sent a token that verifies, or is among

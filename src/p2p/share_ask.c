@@ -15,6 +15,8 @@
 
 #define PASSED_SHUN_MS 60000	/* nothing that it only passes on: others' junk, or a liar's that says so */
 
+#define FULL_MS 4		/* until one that has too many streams is asked */
+
 static const char *const protocols[] = { WIRE_PROTOCOL };
 
 /* One peer being asked. */
@@ -64,6 +66,7 @@ static void free_leg(struct leg *g)
 		at = &(*at)->next;
 	*at = g->next;
 	g->member->legs_gone++;
+	g->member->nlegs--;
 	for (size_t i = 0; i < c->nlegs; i++)
 		if (c->legs[i] == g)
 			c->legs[i] = c->legs[--c->nlegs];
@@ -132,6 +135,7 @@ static int ask(struct share_call *c, struct member *m, unsigned hops)
 	wire_reader_init(&g->reader, &m->keys, WIRE_HEADER_MAX);
 	g->next = m->legs;
 	m->legs = g;
+	m->nlegs++;
 	c->legs[c->nlegs++] = g;
 	buf_init(&json, WIRE_REQUEST_MAX);
 	message_put_request(&json, c->want.key, c->want.cid, hops);
@@ -158,15 +162,23 @@ static void set_timer(struct share_call *c)
 	timer_set(c->share->loop, &c->timer, due);
 }
 
-/* Ask one more, if there is one: true. */
+/* Ask one more, if there is one: true. A peer that has as many streams as it takes would reset one more: if
+ * there is none but such ones, a little later again. */
 static bool ask_next(struct share_call *c)
 {
 	struct share *s = c->share;
 	struct member *m;
+	size_t before = c->asked.n;
+	bool full = false;
 	unsigned hops;
 
 	while (c->asked.n < SHARING_LEGS && c->nlegs < SHARING_LEGS &&
 	    (m = choose_member(s, &c->want, &c->asked, &hops)) != NULL) {
+		if (m->nlegs >= SHARE_STREAMS) {
+			c->asked.who[c->asked.n++] = m;
+			full = true;
+			continue;
+		}
 		if (ask(c, m, hops) != 0)
 			continue;
 		c->coordinator = hops != CHOOSE_UNTOLD || c->want.unannounced ? NULL : m;
@@ -175,7 +187,12 @@ static bool ask_next(struct share_call *c)
 		return true;
 	}
 	c->hedge = 0;
-	return false;
+	if (!full || c->nlegs > 0)
+		return false;
+	c->asked.n = before;
+	c->hedge = loop_now(s->loop) + FULL_MS;
+	set_timer(c);
+	return true;
 }
 
 static void go_on(struct share_call *c)
@@ -205,6 +222,10 @@ static void on_timer(struct timer *t)
 		go_on(c);
 	} else {
 		c->hedge = 0;
+		if (c->nlegs == 0) {	/* all it could ask had too many streams */
+			go_on(c);
+			return;
+		}
 		ask_next(c);
 		set_timer(c);
 	}
@@ -229,6 +250,15 @@ void ask_heard(struct share *s, struct span key)
 }
 
 /* ---- what comes back ---- */
+
+static void note_useful(const struct leg *g, int64_t ms)
+{
+	struct standing *p = g->member->past;
+	int64_t until = loop_now(g->call->share->loop) + ms;
+
+	if (p->useful_until < until)
+		p->useful_until = until;
+}
 
 static void give_up(struct leg *g)
 {
@@ -346,6 +376,7 @@ static void on_whole(struct leg *g)
 		on_miss(g);
 		return;
 	}
+	note_useful(g, STANDING_SERVED_MS);
 	a.from = &from;
 	a.body = buf_span(&g->body);
 	if (g->fd >= 0) {
@@ -404,6 +435,7 @@ static bool read_some(struct leg *g)
 	case WIRE_MORE:
 		return true;
 	case WIRE_GOT_HEADER:
+		note_useful(g, STANDING_ASKED_MS);
 		return on_header(g, p);
 	case WIRE_GOT_BODY:
 		return on_piece(g, p);
@@ -535,17 +567,18 @@ int share_start(struct share *s, const struct share_want *w, share_done *done, v
 
 void share_confirmed(struct share *s, const struct peerid *from, bool passed, bool confirmed)
 {
-	struct peer *p = swarm_peer(s->swarm, from);
-	struct member *m = p != NULL ? peer_get(p) : NULL;
+	struct standing *p = standing_find(s->standings, from);
 	char text[PEERID_TEXT_MAX];
 
-	if (m == NULL)
+	if (p == NULL)
 		return;
-	m->unconfirmed[passed] = confirmed ? 0 : m->unconfirmed[passed] + 1;
-	if (m->unconfirmed[passed] < SHARE_DISTRUST)
+	p->unconfirmed[passed] = confirmed ? 0 : p->unconfirmed[passed] + 1;
+	if (!confirmed && !passed)
+		p->useful_until = 0;
+	if (p->unconfirmed[passed] < SHARE_DISTRUST)
 		return;
-	m->unconfirmed[passed] = 0;
-	m->candidates_until[passed] = loop_now(s->loop) + (passed ? PASSED_SHUN_MS : SHARE_CANDIDATE_SHUN_MS);
+	p->unconfirmed[passed] = 0;
+	p->candidates_until[passed] = loop_now(s->loop) + (passed ? PASSED_SHUN_MS : SHARE_CANDIDATE_SHUN_MS);
 	peerid_text(from, text);
 	log_info("peer %s is asked for no more that it %s: GitHub confirmed none of three", text,
 	    passed ? "passes on" : "offers");

@@ -19,7 +19,7 @@ static bool was_asked(const struct asked *c, const struct member *m)
 
 bool choose_shuns(const struct member *m, bool passed)
 {
-	return m->candidates_until[passed] > loop_now(m->share->loop);
+	return m->past->candidates_until[passed] > loop_now(m->share->loop);
 }
 
 static bool may_ask(const struct share_want *w, const struct member *m, bool passed)
@@ -65,7 +65,7 @@ static struct member *coordinator(struct share *s, const struct share_want *w)
 	size_t n = 1;
 
 	for (struct member *m = s->members; m != NULL && n <= MEMBERS_MAX; m = m->next) {
-		if (!may_ask(w, m, false) || m->busy_until > loop_now(s->loop))
+		if (!may_ask(w, m, false) || m->past->busy_until > loop_now(s->loop))
 			continue;
 		ids[n] = peer_id(m->peer);
 		members[n++] = m;
@@ -122,19 +122,20 @@ bool choose_note_busy(struct share *s, struct member *m, struct span key)
 {
 	uint8_t digest[SHA256_LEN];
 	int64_t now = loop_now(s->loop);
+	struct standing *p = m->past;
 
-	if (m->owed_until > now)	/* one at a time is watched */
+	if (p->owed_until > now)	/* one at a time is watched */
 		return false;
-	if (m->owed_until != 0)
-		m->busy++;
+	if (p->owed_until != 0)
+		p->busy++;
 	key_digest(digest, key);
-	memcpy(m->owed, digest, sizeof(m->owed));
-	m->owed_until = now + OWED_MS;
-	if (m->busy < SHARE_DISTRUST)
+	memcpy(p->owed, digest, sizeof(p->owed));
+	p->owed_until = now + OWED_MS;
+	if (p->busy < SHARE_DISTRUST)
 		return false;
-	m->busy = 0;
-	m->owed_until = 0;
-	m->busy_until = now + SHARE_BUSY_SHUN_MS;
+	p->busy = 0;
+	p->owed_until = 0;
+	p->busy_until = now + SHARE_BUSY_SHUN_MS;
 	return true;
 }
 
@@ -145,14 +146,16 @@ void choose_forgive(struct share *s, struct span key)
 	bool done = false;
 
 	for (struct member *m = s->members; m != NULL; m = m->next) {
-		if (m->owed_until == 0)
+		struct standing *p = m->past;
+
+		if (p->owed_until == 0)
 			continue;
 		if (!done)
 			key_digest(digest, key);
 		done = true;
-		if (memcmp(m->owed, digest, sizeof(m->owed)) == 0) {
-			m->owed_until = 0;
-			m->busy = 0;
+		if (memcmp(p->owed, digest, sizeof(p->owed)) == 0) {
+			p->owed_until = 0;
+			p->busy = 0;
 		}
 	}
 }

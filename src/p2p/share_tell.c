@@ -237,12 +237,13 @@ void tell_on_entries(struct member *m, const struct message *in)
 static bool may_invalidate(struct member *m)
 {
 	int64_t now = loop_now(m->share->loop);
+	struct standing *p = m->past;
 
-	if (now - m->minute >= 60000) {
-		m->minute = now;
-		m->invalidates = 0;
+	if (now - p->minute >= 60000) {
+		p->minute = now;
+		p->invalidates = 0;
 	}
-	return m->invalidates++ < SHARE_INVALIDATES_PER_MIN;
+	return p->invalidates++ < SHARE_INVALIDATES_PER_MIN;
 }
 
 /* "/repos/{o}/{r}" or below, of one repository, in bytes that a path has. */

@@ -16,6 +16,7 @@
 #include "p2p/session.h"
 #include "p2p/share.h"
 #include "p2p/share_named.h"
+#include "p2p/standing.h"
 #include "p2p/swarm.h"
 #include "p2p/wire.h"
 
@@ -23,10 +24,6 @@
 #define SHARING_SERVES 4			/* protocols of others served beside ours */
 #define SHARING_LEGS 3			/* peers asked for one look-up */
 #define SHARING_ROOM (WIRE_HEADER_MAX + 1024)	/* one sealed header */
-
-struct bucket {				/* full at one second's worth */
-	int64_t left, rate, at;
-};
 
 struct member {				/* what is kept for a peer */
 	struct member *next;
@@ -38,20 +35,16 @@ struct member {				/* what is kept for a peer */
 	bool informed;			/* its peer_info has opened: a member */
 	bool reference;			/* has earned the reference's form, or is named for it */
 	struct timer info, refill;
-	struct bucket messages, bytes;
+	struct standing *past;		/* of its id: outlives the connection */
 	size_t nserving;
 	struct serving *servings;
+	size_t nlegs;
 	struct leg *legs;
 	size_t nnaming;
 	struct naming *namings;
 	struct peerid knows[MESSAGE_PEERS_MAX];
 	size_t nknows;
-	unsigned busy, unconfirmed[2], invalidates;	/* [1]: of what it only passed on */
 	unsigned legs_gone;		/* a number that changes when one of `legs` is freed */
-	uint8_t owed[16];		/* a key it said somebody fetches: an announcement is to follow */
-	int64_t owed_until;		/* loop time; 0: none */
-	int64_t minute;			/* when the count of invalidates began */
-	int64_t busy_until, candidates_until[2];
 	int64_t gave;			/* loop time when it last had what nobody announced; 0: never */
 };
 
@@ -92,6 +85,7 @@ struct share {
 	struct timer writing;
 	int64_t writes_told, writes_free;	/* loop time: of the last message; of none to wait for */
 	struct fetching fetching[SHARING_FETCHES];
+	struct standing standings[STANDINGS_MAX];
 	unsigned npassing;		/* requests of peers that we ask others about */
 	uint64_t flight, lent;		/* bytes of bodies on their way: to us, from us */
 	struct share_named named;

@@ -102,10 +102,19 @@ static bool beats(const struct swarm *sw, const struct peer *p, const struct pee
 	return ours == olds || ours == smaller;
 }
 
+unsigned flock_taken(const struct swarm *sw)
+{
+	unsigned n = 0;
+
+	for (const struct peer *q = sw->peers; q != NULL; q = q->next)
+		n += q->up && !q->leaving && q->kind != PEER_PLAIN && q->kind != PEER_REFERENCE;
+	return n;
+}
+
 static bool make_room(struct swarm *sw, struct peer *p)
 {
 	struct peer *old = swarm_peer(sw, &p->id);
-	size_t n = 0;
+	unsigned n = flock_taken(sw);
 
 	if (old != NULL) {
 		sw->stats.duplicates++;
@@ -117,8 +126,6 @@ static bool make_room(struct swarm *sw, struct peer *p)
 		session_close(old->session, REPLACED_MS);
 		return true;
 	}
-	for (const struct peer *q = sw->peers; q != NULL; q = q->next)
-		n += q->up && !q->leaving && q->kind != PEER_PLAIN && q->kind != PEER_REFERENCE;
 	if (n < sw->p.max_peers || p->asked)
 		return true;
 	sw->stats.refused_full++;

@@ -9,10 +9,10 @@
  * has the smaller id stays; of two of one dialer, the newer), oneself.
  *
  * Dialling: known addresses by source, the best first, at most SWARM_DIALS at once, SWARM_DIALS_PER_MIN a
- * minute and `outbound_max` connected by choice; bootstrap addresses come back for ever, others until they
- * failed SWARM_FAILS_MAX times; full-jitter back-off from SWARM_BACKOFF_MIN to SWARM_BACKOFF_MAX. Addresses
- * that others named pass multiaddr_refusal first. Of a name every address of its family is tried in turn,
- * each under its own deadlines, until one is a peer.
+ * minute and `outbound_max` connected by choice, none while there is no place; bootstrap addresses come back
+ * for ever, others until they failed SWARM_FAILS_MAX times; full-jitter back-off from SWARM_BACKOFF_MIN to
+ * SWARM_BACKOFF_MAX. Addresses that others named pass multiaddr_refusal first. Of a name every address of
+ * its family is tried in turn, each under its own deadlines, until one is a peer.
  *
  * Ownership: the swarm owns sessions and peers; a struct peer lives from on_up to the end of on_down.
  */

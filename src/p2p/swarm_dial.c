@@ -190,13 +190,13 @@ static void look(struct swarm *sw)
 {
 	int64_t now = loop_now(sw->loop);
 	struct book_entry *e = NULL;
-	unsigned connected, n = underway(sw, &connected);
+	unsigned connected, n = underway(sw, &connected), taken = flock_taken(sw);
 
 	if (now - sw->minute >= MINUTE_MS) {
 		sw->minute = now;
 		sw->minute_dials = 0;
 	}
-	while (n < SWARM_DIALS && connected + n < sw->p.outbound_max &&
+	while (n < SWARM_DIALS && connected + n < sw->p.outbound_max && taken < sw->p.max_peers &&
 	    sw->minute_dials < SWARM_DIALS_PER_MIN && sw->npeers < SWARM_FDS_MAX) {
 		e = book_next(&sw->book, now, skip, sw);
 		if (e == NULL)

@@ -27,6 +27,7 @@ struct epochs {
 	struct store *store;		/* NULL: memory only */
 	struct row *rows;
 	size_t n, cap;
+	size_t said;			/* of them by peers */
 	uint64_t version;
 	ino_t ino;			/* of the file last read: each write is a new file */
 	struct timespec mtime;
@@ -36,7 +37,12 @@ static void clear(struct epochs *e)
 {
 	for (size_t i = 0; i < e->n; i++)
 		free(e->rows[i].prefix);
-	e->n = 0;
+	e->n = e->said = 0;
+}
+
+static bool is_said(const struct row *r)
+{
+	return strcmp(r->auth, EPOCHS_SAID) == 0;
 }
 
 static uint32_t hash_of(uint32_t h, struct span s)
@@ -66,8 +72,10 @@ static void make_room(struct epochs *e)
 		times[i] = e->rows[i].time;
 	qsort(times, e->n, sizeof(times[0]), by_time);
 	limit = times[e->n / 4];
+	e->said = 0;
 	for (size_t i = 0; i < e->n; i++) {
 		if (e->rows[i].time > limit) {
+			e->said += is_said(&e->rows[i]);
 			e->rows[n++] = e->rows[i];
 			continue;
 		}
@@ -101,6 +109,17 @@ static struct row *room(struct epochs *e)
 	return &e->rows[e->n];
 }
 
+/* A peer's next takes its place; NULL: there is room. */
+static struct row *oldest_said(struct epochs *e)
+{
+	struct row *oldest = NULL;
+
+	for (size_t i = 0; e->said >= EPOCHS_SAID_MAX && i < e->n; i++)
+		if (is_said(&e->rows[i]) && (oldest == NULL || e->rows[i].time < oldest->time))
+			oldest = &e->rows[i];
+	return oldest;
+}
+
 /* Whole segments: a shorter prefix matches more, which costs a question; none at all would serve what is
  * stale. */
 static struct span shortened(struct span prefix)
@@ -130,8 +149,9 @@ bool epochs_prefix_ok(struct span prefix, bool wild)
 /* The same (auth, prefix) again only moves its time. */
 static int put(struct epochs *e, int64_t time, struct span auth, struct span prefix, bool search)
 {
-	struct row *r;
+	struct row *r, *last = NULL;
 	uint32_t hash;
+	char *copy;
 
 	if (auth.n > AUTH_MAX || !is_visible(auth) || !epochs_prefix_ok(prefix, true))
 		return ERR_PROTO;
@@ -146,13 +166,21 @@ static int put(struct epochs *e, int64_t time, struct span auth, struct span pre
 			r->time = time;
 		return 0;
 	}
-	r = room(e);
-	if (r == NULL || (r->prefix = span_dup(prefix)) == NULL)
+	if (span_eq(auth, EPOCHS_SAID))
+		last = oldest_said(e);
+	r = last != NULL ? last : room(e);
+	if (r == NULL || (copy = span_dup(prefix)) == NULL)
 		return ERR_INTERNAL;
+	if (last != NULL)
+		free(last->prefix);
+	r->prefix = copy;
 	r->time = time;
 	r->hash = hash;
 	span_copy(r->auth, sizeof(r->auth), auth);
-	e->n++;
+	if (last == NULL) {
+		e->n++;
+		e->said += is_said(r);
+	}
 	return 0;
 }
 
@@ -252,7 +280,8 @@ int64_t epochs_known(const struct epochs *e, struct span auth, struct span targe
 	for (size_t i = 0; i < e->n; i++) {
 		const struct row *r = &e->rows[i];
 
-		if (r->time > latest && (strcmp(r->auth, "*") == 0 || span_eq(auth, r->auth)) &&
+		if (r->time > latest &&
+		    (strcmp(r->auth, "*") == 0 || is_said(r) || span_eq(auth, r->auth)) &&
 		    prefix_matches(span_of(r->prefix), path))
 			latest = r->time;
 	}

@@ -6,7 +6,8 @@
  * segments, `*` in it any one segment; the query does not count. It begins with `/` and has the bytes '!' to
  * '~' alone: a line that has others is none. At most EPOCHS_MAX rows: when
  * they are full the oldest quarter becomes one, for everybody and everything; rows older than EPOCHS_KEEP go
- * at each write.
+ * at each write. What peers said stands as EPOCHS_SAID in place of `*`: of those at most EPOCHS_SAID_MAX, the
+ * oldest goes for the next, so that peers cannot fill the list.
  */
 #ifndef STORE_EPOCHS_H
 #define STORE_EPOCHS_H
@@ -21,6 +22,8 @@ struct err;
 struct store;
 
 #define EPOCHS_MAX 4096
+#define EPOCHS_SAID "+"
+#define EPOCHS_SAID_MAX 1024
 #define EPOCHS_KEEP_S 604800		/* s: the longest TTL a setting allows */
 
 /* Both NULL-safe: without a store, rows live in memory. NULL: no memory. */
@@ -35,8 +38,9 @@ int64_t epochs_known(const struct epochs *, struct span auth, struct span target
 uint64_t epochs_version(struct epochs *);
 /* May a row have this prefix? Without `wild` no `*`: who hears of it from elsewhere asks first. */
 bool epochs_prefix_ok(struct span prefix, bool wild);
-/* Add rows for one `auth` ("*" for all) at `time`, in one write. They count here even if the file cannot be
- * written (ERR_IO). ERR_PROTO: a prefix or `auth` that no row may have, and nothing was added. */
+/* Add rows for one `auth` ("*" for all, EPOCHS_SAID: by a peer) at `time`, in one write. They count here even
+ * if the file cannot be written (ERR_IO). ERR_PROTO: a prefix or `auth` that no row may have, and nothing was
+ * added. */
 int epochs_add(struct epochs *, struct span auth, const struct span *prefixes, size_t n, int64_t time,
     struct err *);
 

@@ -131,6 +131,40 @@ static void test_full(void **state)
 	assert_int_equal(b->entries[77].addr.port, 9);
 }
 
+/* What peers name pushes out nothing that is better: a flood of it only itself. */
+static void test_sources(void **state)
+{
+	struct book *b = *state;
+	struct multiaddr good[4] = { at(1, 1, 1), at(2, 2, 2), at(3, 3, 3), at(4, 4, 4) }, m = at(9, 1, 0);
+
+	book_learn(b, &good[0], SWARM_BOOTSTRAP);
+	book_learn(b, &good[1], SWARM_MDNS);
+	book_learn(b, &good[2], SWARM_REGISTRY);
+	book_learn(b, &good[3], SWARM_EXCHANGE);
+	book_done(book_find(b, &good[3]), true, 1000);
+	for (int i = 1; i < 4; i++)
+		book_find(b, &good[i])->fails = SWARM_FAILS_MAX - 1;
+	for (uint16_t port = 1; port <= 2 * SWARM_KNOWN_MAX; port++) {
+		m.port = port;
+		book_learn(b, &m, SWARM_EXCHANGE);
+		assert_true(port > SWARM_KNOWN_MAX || book_find(b, &m) != NULL);
+	}
+	for (int i = 0; i < 4; i++)
+		assert_non_null(book_find(b, &good[i]));
+	/* a better one finds a place, until all are as good */
+	for (uint16_t port = 1; port <= 2 * SWARM_KNOWN_MAX; port++) {
+		m.ip[3] = 8;
+		m.port = port;
+		book_learn(b, &m, SWARM_MDNS);
+	}
+	for (size_t i = 0; i < b->n; i++)
+		assert_true(b->entries[i].via <= SWARM_MDNS || b->entries[i].proven);
+	m.ip[3] = 7;
+	book_learn(b, &m, SWARM_EXCHANGE);
+	assert_null(book_find(b, &m));
+	assert_non_null(book_find(b, &good[0]));
+}
+
 static void test_shunned(void **state)
 {
 	struct book *b = *state;
@@ -159,7 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
-		T(order), T(learning_the_id), T(pauses_grow), T(given_up), T(full), T(shunned),
+		T(order), T(learning_the_id), T(pauses_grow), T(given_up), T(full), T(sources), T(shunned),
 	};
 
 	return cmocka_run_group_tests_name("p2p/book", tests, NULL, NULL);

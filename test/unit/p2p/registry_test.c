@@ -20,6 +20,7 @@ static struct {
 	unsigned lists, creates, removes, cancels;
 	int fails;			/* the class of every answer */
 	enum { NOTHING, LIST, CREATE, REMOVE } doing;
+	int held;			/* of the second renewal this step waits, and the loop ends */
 	struct job job;
 	void (*listed)(void *, const struct span *, const uint64_t *, size_t, const struct err *);
 	void (*done)(void *, const struct err *);
@@ -64,6 +65,13 @@ static int list(void *arg, struct span front,
 	return 0;
 }
 
+static void answer(void)
+{
+	over = service.creates == 2 && (int)service.doing == service.held;
+	if (!over)
+		job_queue(loop, &service.job);
+}
+
 static int create(void *arg, struct span k, void (*done)(void *p, const struct err *), void *p)
 {
 	(void)arg;
@@ -73,7 +81,7 @@ static int create(void *arg, struct span k, void (*done)(void *p, const struct e
 	service.doing = CREATE;
 	service.done = done;
 	service.p = p;
-	job_queue(loop, &service.job);
+	answer();
 	return 0;
 }
 
@@ -92,7 +100,7 @@ static int take_back(void *arg, uint64_t id, struct span k, void (*done)(void *p
 	service.doing = REMOVE;
 	service.done = done;
 	service.p = p;
-	job_queue(loop, &service.job);
+	answer();
 	return 0;
 }
 
@@ -143,6 +151,7 @@ static void run(int64_t ms)
 	over = false;
 	timer_set(loop, &t, clock_mono() + ms);
 	assert_int_equal(loop_run(loop, &over, NULL), 0);
+	timer_clear(loop, &t);
 }
 
 static struct registry *make(uint8_t who, bool may_write, int64_t beat_ms)
@@ -274,6 +283,53 @@ static void test_commands_and_failures(void **state)
 	assert_int_equal(service.n, 0);
 }
 
+/* The daemon stops within a renewal, at each of its steps: neither record is left behind. */
+static void test_stopped_within_a_renewal(void **state)
+{
+	(void)state;
+	for (int step = CREATE; step <= REMOVE; step++) {
+		reg = make(200, true, 50);
+		stopped = service.creates = 0;
+		service.held = step;
+		registry_start(reg);
+		run(5000);
+		assert_int_equal(service.creates, 2);
+		assert_int_equal(service.doing, step);
+		assert_int_equal(service.n, step == CREATE ? 2 : 1);
+		service.held = NOTHING;
+		registry_stop(reg, on_stopped, NULL);
+		if (service.doing == REMOVE && !service.job.queued)
+			job_queue(loop, &service.job);
+		run(50);
+		assert_int_equal(stopped, 1);
+		assert_int_equal(service.n, 0);
+		registry_free(reg);
+	}
+	reg = NULL;
+}
+
+/* One that failed may stand there all the same; who may not make any has none to take back. */
+static void test_a_failed_one_is_taken_back(void **state)
+{
+	static const int fails[] = { ERR_TIMEOUT, ERR_DENIED };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		reg = make(200, true, 100000);
+		service.fails = fails[i];
+		stopped = service.removes = 0;
+		assert_int_equal(registry_register_now(reg, on_told, NULL), 0);
+		run(20);
+		service.fails = 0;
+		registry_stop(reg, on_stopped, NULL);
+		run(50);
+		assert_int_equal(stopped, 1);
+		assert_int_equal(service.removes, i == 0);
+		registry_free(reg);
+	}
+	reg = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +337,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_doors_enough, begin, finish),
 		cmocka_unit_test_setup_teardown(test_may_not_write, begin, finish),
 		cmocka_unit_test_setup_teardown(test_commands_and_failures, begin, finish),
+		cmocka_unit_test_setup_teardown(test_stopped_within_a_renewal, begin, finish),
+		cmocka_unit_test_setup_teardown(test_a_failed_one_is_taken_back, begin, finish),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

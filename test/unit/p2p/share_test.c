@@ -599,6 +599,34 @@ static void test_passing_ends(void **state)
 	}
 }
 
+/* As many streams as a peer takes, which would reset more: the others wait, and miss nothing. */
+static void test_streams_at_once(void **state)
+{
+	struct share_want want = { .key = span_of(KEY), .unannounced = true, .budget_ms = 5000 };
+	struct share_call *c;
+	const struct session *to;
+
+	(void)state;
+	begin(2);
+	fill(&nodes[0], 30000);
+	to = peer_session(swarm_next(share_swarm(nodes[1].share), NULL));
+	for (int i = 0; i < 60; i++)
+		assert_int_equal(share_start(nodes[1].share, &want, on_done, &nodes[1], &c, NULL), 0);
+	assert_in_range(session_streams(to), SHARE_STREAMS, SHARE_STREAMS + 2);
+	for (int i = 0; i < 2000 && nodes[1].answers < 60; i++)
+		run(5, NULL);
+	assert_int_equal(share_stats(nodes[1].share)->hits, 60);
+	/* what is left of them ends in time */
+	nodes[0].holds = false;
+	nodes[0].asking = true;
+	want.budget_ms = 60;
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(share_start(nodes[1].share, &want, on_done, &nodes[1], &c, NULL), 0);
+	run(1000, NULL);
+	assert_int_equal(nodes[1].answers, 100);
+	finish(2);
+}
+
 static int ask_cid(int i, const char *cid)
 {
 	struct share_want want = { .cid = span_of(cid), .budget_ms = 1000 };
@@ -760,6 +788,7 @@ int main(void)
 		cmocka_unit_test(test_no_room_to_pass),
 		cmocka_unit_test(test_passing_ends),
 		cmocka_unit_test(test_by_cid),
+		cmocka_unit_test(test_streams_at_once),
 		cmocka_unit_test(test_anybody),
 		cmocka_unit_test(test_distrust),
 		cmocka_unit_test(test_another_group),

@@ -174,6 +174,38 @@ static void test_limit(void **state)
 	epochs_free(e);
 }
 
+/* What peers said pushes out its like alone, the oldest first, in the file too. */
+static void test_said(void **state)
+{
+	enum { BATCH = 64, BATCHES = EPOCHS_MAX / BATCH + 4 };
+	static char names[BATCHES][BATCH][16];
+	struct epochs *e = epochs_new(store);
+	struct span p[BATCH];
+
+	(void)state;
+	add(e, "*", "/ours", t0 - 5000);
+	add(e, TAG, "/ours/too", t0 - 5000);
+	for (int i = 0; i < BATCHES; i++) {
+		for (int k = 0; k < BATCH; k++)
+			p[k] = span_make(names[i][k],
+			    (size_t)snprintf(names[i][k], sizeof(names[i][k]), "/%d", i * BATCH + k));
+		assert_int_equal(epochs_add(e, span_of(EPOCHS_SAID), p, BATCH, t0 - 1000 + i, NULL), 0);
+	}
+	add(e, EPOCHS_SAID, names[BATCHES - 1][0], t0);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(latest(e, TAG, "/elsewhere"), 0);
+		assert_int_equal(latest(e, TAG2, "/ours"), t0 - 5000);
+		assert_int_equal(latest(e, TAG, "/ours/too"), t0 - 5000);
+		assert_int_equal(latest(e, TAG, names[BATCHES - 1][0]), t0);
+		for (int i = 0; i < BATCHES; i++)
+			assert_int_equal(latest(e, TAG, names[i][5]),
+			    i < BATCHES - EPOCHS_SAID_MAX / BATCH ? 0 : t0 - 1000 + i);
+		epochs_free(e);
+		e = epochs_new(store);
+	}
+	epochs_free(e);
+}
+
 /* A path may be long; what is written below it must count all the same. */
 static void test_long_prefix(void **state)
 {
@@ -317,6 +349,7 @@ int main(void)
 		TEST(test_file),
 		TEST(test_old_rows_go),
 		TEST(test_limit),
+		TEST(test_said),
 		TEST(test_long_prefix),
 		TEST(test_nothing_is_lost),
 		TEST(test_damaged),
