@@ -97,6 +97,10 @@ bool cache_is_asking(const struct cache *, struct span key);
 /* What a write makes stale, for every token: the item, the lists above it, its alias (FORMATS §2). Also for a
  * method unknown to us. */
 void cache_note_write(struct cache *, struct span target);
+/* A repository has two names, and which number belongs to which is not known here: what is below `prefix` of
+ * every one's under the other name ("/repos/o/r/issues" gives the issues of all of /repositories). It may
+ * borrow from `out`. Empty: not of a repository. */
+struct span cache_alias(struct span prefix, char *out, size_t size);
 
 /* GitHub's limits as last told, by the tag of a token ("public": without one) and resource, one a call; *at
  * from 0. false: no more. */

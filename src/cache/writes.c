@@ -40,6 +40,17 @@ static struct span collection(struct span path, struct span repo)
 	return end < 0 ? path : span_sub(path, 0, repo.n + 1 + (size_t)end);
 }
 
+struct span cache_alias(struct span prefix, char *out, size_t size)
+{
+	struct span repo = route_repo_prefix(prefix), tail = span_sub(prefix, repo.n, prefix.n);
+	const char *front = span_starts(repo, "/repos/") ? "/repositories/*" : "/repos/*/*";
+
+	/* a shorter one reaches further */
+	if (repo.n == 0 || snprintf(out, size, "%s%.*s", front, (int)tail.n, tail.p) >= (int)size)
+		return span_of(repo.n == 0 ? "" : front);
+	return span_of(out);
+}
+
 static size_t repo_prefixes(struct span path, struct span repo, struct span out[8], char alias[512],
     char lists[3][300])
 {
@@ -49,11 +60,7 @@ static size_t repo_prefixes(struct span path, struct span repo, struct span out[
 	size_t n = 0;
 
 	out[n++] = item;
-	/* A repository has two names, and which number belongs to which is not known here: every one's
-	 * collection of that name is asked again under the other. */
-	snprintf(alias, 512, "%s%.*s", span_starts(repo, "/repos/") ? "/repositories/*" : "/repos/*/*",
-	    (int)tail.n, tail.p);
-	out[n++] = span_of(alias);
+	out[n++] = cache_alias(item, alias, 512);
 	if (tail.n > 0 || !span_starts(repo, "/repos/") || slash < 0)
 		return n;
 	snprintf(lists[0], 300, "/users/%.*s/repos", (int)slash, owner.p);

@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/wipe.h"
+#include "cache/cache.h"
 #include "cache/layer.h"
 #include "cache/mem.h"
 #include "cli/app.h"
@@ -16,12 +17,14 @@
 #include "cli/p2p_scans.h"
 #include "config/layers.h"
 #include "github/route.h"
+#include "p2p/message.h"
 #include "p2p/share.h"
 #include "p2p/shelf.h"
 #include "store/entry.h"
 #include "store/epochs.h"
 #include "store/store.h"
 
+#define ALIAS_SIZE 256
 #define VARIANT_LEN 16		/* hex characters at a key's end (FORMATS §2) */
 
 /* Of the environment's token: the daemon answers for others, but what it shares is this one's. */
@@ -184,12 +187,19 @@ static bool asking(void *arg, struct span key)
 static void invalidate(void *arg, const struct span *prefixes, size_t n, int64_t time)
 {
 	struct app *a = arg;
+	struct span all[2 * MESSAGE_PREFIXES_MAX];
+	char alias[MESSAGE_PREFIXES_MAX][ALIAS_SIZE];
+	size_t total = 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && i < MESSAGE_PREFIXES_MAX; i++) {
 		if (!epochs_prefix_ok(prefixes[i], false))
 			return;
+		all[total++] = prefixes[i];
+		all[total] = cache_alias(prefixes[i], alias[i], ALIAS_SIZE);
+		total += all[total].n > 0;
+	}
 	/* A row that cannot be written counts in memory all the same. */
-	epochs_add(a->epochs, span_of(EPOCHS_SAID), prefixes, n, time, NULL);
+	epochs_add(a->epochs, span_of(EPOCHS_SAID), all, total, time, NULL);
 }
 
 /* ---- composing ---- */

@@ -115,6 +115,16 @@ def test_a_write_ends_the_others_answers(pair, fake):
     assert b"Brand new" in after.body
 
 
+def test_a_write_ends_the_others_answers_by_number(pair, fake):
+    """GitHub links the pages of a list by the repository's number."""
+    a, b = pair
+    numbered = ISSUES.replace(REPO, f"/repositories/{fake.model.repo('octocat/hello-world').id}")
+    b.get(numbered, token=OWN)
+    assert b.get(numbered, token=OWN).cache["hit"]
+    assert a.get(ISSUES, token=OWN, method="POST", body=b'{"title":"Brand new"}').status == 201
+    until(lambda: b"Brand new" in b.get(numbered, token=OWN).body)
+
+
 def test_many_writes_end_the_others_answers(pair, fake):
     """More than a peer takes in a minute: of the last it hears, too."""
     a, b = pair
