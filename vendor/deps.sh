@@ -78,6 +78,14 @@ fail() {
 	exit 1
 }
 
+# busybox's own tar, patch, xz know too few options for what is done here
+applet() {
+	case $(readlink -f "$(command -v "$1")") in
+	*/busybox) ;;
+	*) return 1 ;;
+	esac
+}
+
 there() {
 	case $1 in
 	/*)
@@ -86,8 +94,9 @@ there() {
 			[ -e "$path" ] && return 0
 		done
 		return 1 ;;
-	*) command -v "$1" >/dev/null 2>&1 ;;
+	*) command -v "$1" >/dev/null 2>&1 || return 1 ;;
 	esac
+	[ "$manager" != apk ] || [ "$1" = busybox ] || ! applet "$1"
 }
 
 [ $# -gt 0 ] || fail 'name a task; the head of this file lists them'
@@ -156,5 +165,5 @@ apt)
 	run apt-get -qq -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 \
 		install -y --no-install-recommends $packages ;;
 apk)
-	run apk add --quiet $packages ;;
+	run apk add --quiet --update-cache $packages ;;
 esac
