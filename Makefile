@@ -115,7 +115,7 @@ endif
 # ---- build ----
 
 .PHONY: all deps help clean install man unit scenario lint wrap test fuzz bench bench-engines demo interop \
-	reproducible dist dist-all cross container check-static vendor-bump exact
+	reproducible dist dist-all release-sums release-check cross container check-static vendor-bump exact
 
 all: $(O)/ghoard ## the program: build/ghoard (default); ARCH=aarch64: build/aarch64/ghoard
 
@@ -138,7 +138,7 @@ $(O)/ghoard: $(O)/ghoard.debug
 	$(Q)! readelf -lW $@.new | grep -q INTERP || { echo "$@ asks for a dynamic" \
 		"loader: the link did not use rcrt1.o" >&2; exit 1; }
 	$(Q)! readelf -rW $@.new | grep -E '^[0-9a-f]{8}' | grep -v _RELATIVE || { echo "$@ asks a loader" \
-		"for these addresses, which nobody writes: see vendor/local.map" >&2; exit 1; }
+		" for these addresses, which nobody writes: see vendor/local.map" >&2; exit 1; }
 	$(Q)mv $@.new $@
 
 $(O)/ghoard.debug: $(SRC:%.c=$(O)/obj/%.o) $(LIBS:%=$(O)/lib/%.a)
@@ -343,12 +343,18 @@ man: build/ghoard ## renew the generated parts of the man pages
 	$(Q)sh test/man.sh build/ghoard src/man
 
 ARCHES := x86_64 aarch64 armv7 riscv64
-dist: all exact build/ghoard | build/deps/dist ## dist/: program, sources, sums, SBOM; also ARCH=
+dist: all exact build/ghoard | build/deps/dist build/deps/python ## dist/: program, sources, SBOM; also ARCH=
 	$(Q)sh vendor/dist.sh $(VERSION) $(ARCH) $(O)/ghoard build/ghoard
 
 dist-all: ## dist/ for x86_64, aarch64, armv7 and riscv64
 	$(Q)rm -rf dist
 	+$(Q)for arch in $(ARCHES); do $(MAKE) ARCH=$$arch dist || exit 1; done
+
+release-sums: ## actions/SHA256SUMS, as release.yml will build it: by docker buildx, in the container
+	$(Q)sh vendor/release.sh $(VERSION)
+
+release-check: ## what release.yml does: the same once more, in the image that actions/SHA256SUMS names
+	$(Q)sh vendor/release.sh $(VERSION) check
 
 install: build/ghoard ## to PREFIX=/usr/local, under DESTDIR=
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the Dockerfile twice, as it stands but on a Debian base made here, compares the images and runs the
-# result: by buildah, which needs neither a daemon nor a registry, but root.
+# result; then a release of this machine's, by release.sh: by buildah, which needs neither a daemon nor a
+# registry, but root.
 #
 #   container.sh
 #
@@ -21,11 +22,10 @@ fail() {
 mkdir -p "$top"
 
 # All options on every command: another driver would see another store.
+buildah="buildah --root $top/store --runroot $top/run --storage-driver ${STORAGE_DRIVER:-vfs}"
 b() {
-	command=$1
-	shift
-	buildah --root "$top/store" --runroot "$top/run" --storage-driver "${STORAGE_DRIVER:-vfs}" \
-		"$command" "$@"
+	# shellcheck disable=SC2086 # a command and its options
+	$buildah "$@"
 }
 
 # "deb ADDRESS SUITE main" of the archive, its updates and its security
@@ -105,3 +105,27 @@ said 'ok    CA bundle: 1[0-9][0-9] certificates' inside --offline doctor
 # as a container engine starts it
 said 'ghoard ' b run --isolation chroot "$c" -- /ghoard version
 echo "container: $(wc -c <"$root/ghoard") bytes run as $user"
+
+# a tree with a day for the release; its actions/SHA256SUMS is not the one here
+release() {
+	rm -rf "$top/tree"
+	mkdir "$top/tree"
+	tar -cf - --exclude=./build --exclude=./dist --exclude=./.git . | tar -xf - -C "$top/tree"
+	sed -i "s/^## $version (unreleased)/## $version (2026-01-31)/" "$top/tree/CHANGES.md"
+	(cd "$top/tree" && BASE="$pinned" PLATFORMS="linux/$(dpkg --print-architecture)" \
+		ENGINE="$buildah build --isolation chroot --pull-never --build-arg SOURCES=$base" \
+		sh vendor/release.sh "$version") >"$top/release.log" 2>&1 || {
+		tail -n 30 "$top/release.log" >&2
+		fail "no release came out of it; the whole log is $top/release.log"
+	}
+}
+
+version=$(sed -n 's/^VERSION *:= *//p' Makefile)
+pinned=${base%:*}@$(b inspect --type image --format '{{.FromImageDigest}}' "$base")
+release
+dist=$(echo "$top/tree/dist/ghoard-$version"-linux-*.tar.gz)
+tar -C "$top" -xOzf "$dist" "$(basename "${dist%.tar.gz}")/ghoard" | cmp - "$root/ghoard" ||
+	fail "the release's program is not the image's"
+(cd "$top/tree/dist" && sha256sum --quiet -c SHA256SUMS)
+grep "^# $version is built in $pinned" "$top/tree/actions/SHA256SUMS"
+echo "container: its tarball has $(wc -c <"$dist") bytes"

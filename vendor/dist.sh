@@ -7,7 +7,6 @@
 #
 # NATIVE is a ghoard that runs here; the completions are what it prints.  Files
 # of other machines that are there already stay, so that one folder gets all.
-# RELEASE=1 also writes their sums into actions/SHA256SUMS.
 set -eu
 
 version=$1
@@ -19,7 +18,7 @@ program=ghoard-$version-linux-$arch
 sources=ghoard-$version-sources
 
 # The day of the release, so that the date says something and stays the same; a
-# commit's would change with the commit that writes actions/SHA256SUMS.
+# commit's would change with the commit that brings actions/SHA256SUMS.
 day=$(sed -n "s/^## $version (\([0-9-]*\))\$/\1/p" CHANGES.md)
 epoch=${SOURCE_DATE_EPOCH:-$(date -u -d "${day:-1980-01-01}" +%s)}
 
@@ -45,6 +44,12 @@ install -m 644 vendor/pins "$tmp/$sources/pins"
 sed '/^#/d' vendor/pins | while read -r _ _ file _; do
 	install -m 644 "build/vendor/tarballs/$file" "$tmp/$sources/$file"
 done
+musl=$(sh vendor/versions.sh musl)
+{
+	echo "ghoard $version is linked with $(sh vendor/versions.sh)."
+	[ -z "$musl" ] || echo "That musl is Alpine Linux's own package, which came with the compiler; the" \
+		"tarball of musl in this folder is for those who build elsewhere."
+} >"$tmp/$sources/LINKED"
 
 pack() {
 	tar -C "$tmp" --sort=name --format=ustar --numeric-owner --owner=0 --group=0 \
@@ -58,14 +63,5 @@ pack() {
 }
 pack "$program"
 pack "$sources"
-python3 vendor/sbom.py "$version" "$arch" "$epoch" "$binary" >"dist/$program.spdx.json"
-echo "$(sha256sum <"$binary" | cut -d ' ' -f 1)  $program/ghoard" >"dist/.$program.sum"
+MUSL=$musl python3 vendor/sbom.py "$version" "$arch" "$epoch" "$binary" >"dist/$program.spdx.json"
 (cd dist && sha256sum -- *.tar.gz *.spdx.json >SHA256SUMS && cat SHA256SUMS)
-if [ -n "${RELEASE:-}" ]; then
-	{
-		sed -n "/^#/p; /^#/! { / ghoard-$version-/! p; }" actions/SHA256SUMS
-		cat dist/.ghoard-"$version"-linux-*.sum
-		sed -n '/-linux-.*\.tar\.gz$/p' dist/SHA256SUMS
-	} >"$tmp/sums"
-	cp "$tmp/sums" actions/SHA256SUMS
-fi

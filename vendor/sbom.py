@@ -3,7 +3,8 @@ what is linked in, from which file, under which licence.
 
     sbom.py VERSION ARCH DATE BINARY
 
-MUSL in the environment says the version of a musl that came with the compiler, BUILDER which image built it.
+In the environment MUSL says the version of the musl that came with Alpine's compiler, BUILDER which image
+built it.
 """
 
 import hashlib
@@ -59,6 +60,14 @@ def library(name):
     }
     if name == "musl" and os.environ.get("MUSL"):
         package["versionInfo"] = os.environ["MUSL"]
+        package["supplier"] = "Organization: Alpine Linux"
+        package["externalRefs"] = [
+            {
+                "referenceCategory": "PACKAGE-MANAGER",
+                "referenceType": "purl",
+                "referenceLocator": f"pkg:apk/alpine/musl@{os.environ['MUSL']}?arch={sys.argv[2]}",
+            }
+        ]
         del package["packageFileName"], package["checksums"]
     if len(mine) > 1:
         package["sourceInfo"] = "patched with " + ", ".join(

@@ -11,6 +11,7 @@ import tarfile
 
 import pytest
 import rig
+from test_deps import LACKING, applets
 
 VERSION = re.search(r"^VERSION *:= *(\S+)", (rig.ROOT / "Makefile").read_text(), re.M)[1]
 # of this machine: the tests' binary runs here
@@ -37,11 +38,12 @@ def sha(path):
 
 
 def tree(folder):
-    """A checkout with what dist.sh reads, so that actions/SHA256SUMS of this one stays as it is."""
+    """A checkout with what dist.sh and release.sh read, on the day of a release."""
     for name in ("vendor", "actions", "src/man"):
         shutil.copytree(rig.ROOT / name, folder / name)
-    for name in ("LICENSE", "CHANGES.md"):
-        shutil.copy(rig.ROOT / name, folder)
+    shutil.copy(rig.ROOT / "LICENSE", folder)
+    changes = (rig.ROOT / "CHANGES.md").read_text()
+    (folder / "CHANGES.md").write_text(changes.replace(f"{VERSION} (unreleased)", f"{VERSION} (2026-01-31)"))
     (folder / "build").mkdir()
     (folder / "build" / "vendor").symlink_to(rig.ROOT / "build" / "vendor")
     return folder
@@ -58,7 +60,7 @@ def release(tmp_path_factory):
     exact = subprocess.run(["sh", "vendor/fetch.sh", "--exact"], cwd=rig.ROOT, capture_output=True, text=True)
     if exact.returncode:
         pytest.skip(exact.stderr.strip())
-    return dist(tree(tmp_path_factory.mktemp("release") / "tree"), RELEASE="1")
+    return dist(tree(tmp_path_factory.mktemp("release") / "tree"))
 
 
 def test_tarball(release):
@@ -81,6 +83,7 @@ def test_sources(release):
     with tarfile.open(release / "dist" / f"{SOURCES}.tar.gz") as tar:
         held = {m.name: hashlib.sha256(tar.extractfile(m).read()).hexdigest() for m in tar if m.isfile()}
     assert held.pop(f"{SOURCES}/pins") == sha(rig.ROOT / "vendor" / "pins")
+    assert held.pop(f"{SOURCES}/LINKED")
     assert held == {f"{SOURCES}/{file}": digest for _, _, file, digest in PINS}
     env = {**os.environ, "BUILD": "unpacked"}
     command = ["sh", "vendor/fetch.sh", f"dist/{SOURCES}.tar.gz"]
@@ -93,20 +96,53 @@ def test_sums(release):
     assert sorted(files) == [f"{NAME}.spdx.json", f"{NAME}.tar.gz", f"{SOURCES}.tar.gz"]
     listed = [row.split("  ") for row in (release / "dist" / "SHA256SUMS").read_text().splitlines()]
     assert {name: digest for digest, name in listed} == files and len(listed) == len(files)
-    rows = (release / "actions" / "SHA256SUMS").read_text().splitlines()
-    assert [row for row in rows if not row.startswith("#") and f"-{VERSION}-linux-{ARCH}" in row] == [
-        f"{sha(rig.BINARY)}  {NAME}/ghoard",
-        f"{files[NAME + '.tar.gz']}  {NAME}.tar.gz",
-    ]
-    assert rows[0] == (rig.ROOT / "actions" / "SHA256SUMS").read_text().splitlines()[0]
 
 
 def test_the_same_again(release, tmp_path):
-    """And without RELEASE the list of what the actions may run is left alone."""
     again = dist(tree(tmp_path / "tree"), TZ="Pacific/Auckland", LANG="de_DE.UTF-8")
     for name in (f"{NAME}.tar.gz", f"{SOURCES}.tar.gz", f"{NAME}.spdx.json", "SHA256SUMS"):
         assert sha(again / "dist" / name) == sha(release / "dist" / name), name
-    assert sha(again / "actions" / "SHA256SUMS") == sha(rig.ROOT / "actions" / "SHA256SUMS")
+
+
+# As apk keeps it; the second package must not be taken for the first.
+APK = """P:musl-dev
+V:9.9.9-r9
+
+P:musl
+V:1.2.5-r10
+A:x86_64
+
+P:zlib
+V:1.3.1-r2
+"""
+
+
+def alpine(tmp_path):
+    """The same by busybox and what deps.sh installs on Alpine, whose compiler has brought a musl."""
+    place = applets(tmp_path / "bin")
+    # Debian's busybox is built without install; Alpine's has it
+    for name in (*LACKING, "install", "python3", "zopfli"):
+        (place / name).unlink(missing_ok=True)
+        (place / name).symlink_to(f"/usr/bin/{name}")
+    (tmp_path / "installed").write_text(APK)
+    return dist(tree(tmp_path / "tree"), PATH=str(place), APK_DB=str(tmp_path / "installed"))
+
+
+def test_on_alpine(release, tmp_path):
+    here = alpine(tmp_path)
+    assert sha(here / "dist" / f"{NAME}.tar.gz") == sha(release / "dist" / f"{NAME}.tar.gz")
+    bills = [json.loads((folder / "dist" / f"{NAME}.spdx.json").read_text()) for folder in (here, release)]
+    ours, pinned = ([p for p in bill["packages"] if p["name"] == "musl"] for bill in bills)
+    assert ours[0]["versionInfo"] == "1.2.5-r10" and not {"checksums", "packageFileName"} & set(ours[0])
+    (purl,) = (ref["referenceLocator"] for ref in ours[0]["externalRefs"])
+    assert purl == f"pkg:apk/alpine/musl@1.2.5-r10?arch={ARCH}"
+    assert {"checksums", "packageFileName"} <= set(pinned[0])
+    rest = [[p for p in bill["packages"] if p["name"] != "musl"] for bill in bills]
+    assert rest[0] == rest[1]
+    for folder, musl, more in ((here, "1.2.5-r10", True), (release, pinned[0]["versionInfo"], False)):
+        with tarfile.open(folder / "dist" / f"{SOURCES}.tar.gz") as tar:
+            linked = tar.extractfile(f"{SOURCES}/LINKED").read().decode()
+        assert f"musl {musl}." in linked and ("Alpine" in linked) == more, linked
 
 
 def test_bill_of_materials(release, client, program):
@@ -152,6 +188,9 @@ def test_install_sh_takes_it(release, tmp_path):
         "INSTALL_VERSION": VERSION,
         "INSTALL_REPO": "o/r",
     }
+    listed = {f"{NAME}/ghoard": rig.BINARY, f"{NAME}.tar.gz": release / "dist" / f"{NAME}.tar.gz"}
+    rows = [f"{sha(path)}  {name}\n" for name, path in listed.items()]
+    (release / "actions" / "SHA256SUMS").write_text("".join(rows))
     command = ["sh", str(release / "actions" / "install.sh")]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
