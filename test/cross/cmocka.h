@@ -1,5 +1,5 @@
 /*
- * As much of cmocka as the unit tests of src/base and src/crypto use, for machines whose cmocka the
+ * As much of cmocka as the unit tests of `make cross` use, for machines whose cmocka the
  * distribution does not install beside this one's: same names, same closing lines. A failed assertion ends
  * its test. Every value is compared as uintmax_t, as cmocka does.
  */
