@@ -25,21 +25,37 @@ static bool is_worse(const struct book_entry *e, const struct book_entry *than)
 	return rank(e) != rank(than) ? rank(e) > rank(than) : e->fails > than->fails;
 }
 
+/* Whoever is on the LAN may say anything: what it said and was not found true keeps to a quarter. */
+static bool is_hearsay(const struct book_entry *e)
+{
+	return e->via == SWARM_MDNS && !e->proven && e->addr.host != MULTIADDR_NONE;
+}
+
+static bool lan_is_full(const struct book *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		n += is_hearsay(&b->entries[i]);
+	return n >= SWARM_KNOWN_MAX / 4;
+}
+
 /* A place for one more: the last, or that of the worst that nobody uses. */
 static struct book_entry *place(struct book *b, enum swarm_via via)
 {
+	bool instead = via == SWARM_MDNS && lan_is_full(b);
 	struct book_entry *worst = NULL;
 
-	for (size_t i = 0; i < b->n; i++)
+	for (size_t i = 0; !instead && i < b->n; i++)
 		if (b->entries[i].addr.host == MULTIADDR_NONE)
 			return &b->entries[i];
-	if (b->n < SWARM_KNOWN_MAX)
+	if (!instead && b->n < SWARM_KNOWN_MAX)
 		return &b->entries[b->n++];
 	for (size_t i = 0; i < b->n; i++) {
 		struct book_entry *e = &b->entries[i];
 
 		if (!e->busy && e->via != SWARM_BOOTSTRAP && rank(e) >= (int)via &&
-		    (worst == NULL || is_worse(e, worst)))
+		    (!instead || is_hearsay(e)) && (worst == NULL || is_worse(e, worst)))
 			worst = e;
 	}
 	return worst;

@@ -13,6 +13,8 @@
 #include "crypto/cid.h"
 #include "p2p/sharing.h"
 
+#define LATE_MAX 8		/* questions left open in a row, */
+#define LATE_SHUN_MS 60000	/* after which it is not asked for so long */
 #define PASSED_SHUN_MS 60000	/* nothing that it only passes on: others' junk, or a liar's that says so */
 
 #define FULL_MS 4		/* until one that has too many streams is asked */
@@ -99,6 +101,16 @@ void share_cancel(struct share_call *c)
 	free(c);
 }
 
+static void note_late(const struct leg *g)
+{
+	struct standing *p = g->member->past;
+
+	if (++p->late < LATE_MAX)
+		return;
+	p->late = 0;
+	p->late_until = loop_now(g->call->share->loop) + LATE_SHUN_MS;
+}
+
 static void end(struct share_call *c, enum share_outcome outcome)
 {
 	struct share_answer a = { .outcome = outcome };
@@ -111,6 +123,8 @@ static void end(struct share_call *c, enum share_outcome outcome)
 		s->stats.denied += outcome == SHARE_MISS && c->denied;
 		s->stats.cleared += outcome == SHARE_MISS && !c->denied && !c->again;
 	}
+	for (size_t i = 0; outcome == SHARE_LATE && i < c->nlegs; i++)
+		note_late(c->legs[i]);
 	share_cancel(c);
 	done(arg, &a);
 }
@@ -432,6 +446,7 @@ static bool read_some(struct leg *g)
 	case WIRE_MORE:
 		return true;
 	case WIRE_GOT_HEADER:
+		g->member->past->late = 0;
 		note_useful(g->call->share, g->member->past, STANDING_ASKED_MS);
 		return on_header(g, p);
 	case WIRE_GOT_BODY:

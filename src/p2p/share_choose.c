@@ -27,6 +27,12 @@ static bool may_ask(const struct share_want *w, const struct member *m, bool pas
 	return member_is(m) && !(w->candidate && choose_shuns(m, passed));
 }
 
+/* It left so many questions open that it is not asked for a while. */
+static bool is_silent(const struct share *s, const struct member *m)
+{
+	return m->past->late_until > loop_now(s->loop);
+}
+
 /* The next who announced it; NULL. On behalf of another only who is nearer than it took us for. */
 static struct member *next_holder(struct share *s, const struct share_want *w, const struct asked *c,
     unsigned *hops)
@@ -48,7 +54,7 @@ static struct member *next_holder(struct share *s, const struct share_want *w, c
 			continue;
 		if (!own && (w->own_only || (w->candidate && found[i].size > SHARE_CANDIDATE_MAX)))
 			continue;
-		if (found[i].size <= s->p.body_max && !was_asked(c, m) &&
+		if (found[i].size <= s->p.body_max && !was_asked(c, m) && !is_silent(s, m) &&
 		    (own ? member_is(m) : may_ask(w, m, found[i].hops > 0)))
 			return m;
 	}
@@ -65,7 +71,7 @@ static struct member *coordinator(struct share *s, const struct share_want *w)
 	size_t n = 1;
 
 	for (struct member *m = s->members; m != NULL && n <= MEMBERS_MAX; m = m->next) {
-		if (!may_ask(w, m, false) || m->past->busy_until > loop_now(s->loop))
+		if (!may_ask(w, m, false) || is_silent(s, m) || m->past->busy_until > loop_now(s->loop))
 			continue;
 		ids[n] = peer_id(m->peer);
 		members[n++] = m;

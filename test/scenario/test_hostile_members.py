@@ -418,6 +418,16 @@ def test_who_answers_too_late_is_counted(place, files, fake):
     assert re.search(r"^peers_late +1$", one.home("stats").out.decode(), re.M)
 
 
+def test_who_never_answers_is_passed_over(place, fake):
+    """The budget of no more than eight look-ups in a row goes to it."""
+    one = place("one")
+    with one.join() as member:
+        member.answer = lambda stream, request: None
+        for path in PATHS[:40]:
+            assert one.daemon.get(path, token=OWN).status == 200
+        assert len(member.asked) == 8 and one.sharing["late"] == 8
+
+
 def test_a_coordinator_that_is_always_busy(place, fake):
     """Each look-up is as soon as without it, nearly; after a few it is passed over."""
     one = place("one")

@@ -45,9 +45,10 @@ def test_a_peer_that_stalls(pair, fake):
             assert took < 0.5, f"{path} took {took:.3f} s: the budget for peers is 50 ms"
         assert fake.count() == len(paths)
         sharing = about(b)["sharing"]
-        assert sharing["late"] == sharing["asked"] == len(paths)
+        late = 8  # after so many in a row it is passed over
+        assert sharing["late"] == sharing["asked"] == late
         said = doctor(b)
-        assert f"{len(paths)} of {len(paths)} look-ups got no answer from peers in time" in said, said
+        assert f"{late} of {late} look-ups got no answer from peers in time" in said, said
     finally:
         os.kill(a.pid, signal.SIGCONT)
     assert a.get(REPO, token=OWN).status == 200

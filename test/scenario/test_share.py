@@ -125,6 +125,16 @@ def test_a_write_ends_the_others_answers_by_number(pair, fake):
     until(lambda: b"Brand new" in b.get(numbered, token=OWN).body)
 
 
+def test_a_write_below_an_odd_path_is_told_as_its_repository(pair, fake):
+    a, b = pair
+    b.get(ISSUES, token=OWN)
+    assert b.get(ISSUES, token=OWN).cache["hit"]
+    odd = f"{REPO}/statuses/heads%2Fmain"
+    assert a.get(odd, token=OWN, method="POST", body=b'{"state":"success"}').status == 201
+    until(lambda: about(b)["sharing"]["invalidated"] == 1)
+    assert b.get(ISSUES, token=OWN).cache["fwd-status"] == 304
+
+
 def test_many_writes_end_the_others_answers(pair, fake):
     """More than a peer takes in a minute: of the last it hears, too."""
     a, b = pair

@@ -151,15 +151,26 @@ static void test_sources(void **state)
 	}
 	for (int i = 0; i < 4; i++)
 		assert_non_null(book_find(b, &good[i]));
-	/* a better one finds a place, until all are as good */
+	/* the LAN finds a place, of a quarter */
 	for (uint16_t port = 1; port <= 2 * SWARM_KNOWN_MAX; port++) {
 		m.ip[3] = 8;
 		m.port = port;
 		book_learn(b, &m, SWARM_MDNS);
 	}
+	size_t lan = 0;
 	for (size_t i = 0; i < b->n; i++)
-		assert_true(b->entries[i].via <= SWARM_MDNS || b->entries[i].proven);
-	m.ip[3] = 7;
+		lan += b->entries[i].via == SWARM_MDNS;
+	assert_int_equal(lan, SWARM_KNOWN_MAX / 4);
+	assert_non_null(book_find(b, &m));
+	/* a better one finds a place, until all are as good */
+	for (uint16_t port = 1; port <= 2 * SWARM_KNOWN_MAX; port++) {
+		m.ip[3] = 7;
+		m.port = port;
+		book_learn(b, &m, SWARM_REGISTRY);
+	}
+	for (size_t i = 0; i < b->n; i++)
+		assert_true(b->entries[i].via <= SWARM_REGISTRY || b->entries[i].proven);
+	m.ip[3] = 6;
 	book_learn(b, &m, SWARM_EXCHANGE);
 	assert_null(book_find(b, &m));
 	assert_non_null(book_find(b, &good[0]));

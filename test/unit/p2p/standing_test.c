@@ -48,11 +48,29 @@ static void test_it_is_bounded(void **state)
 	assert_null(enter(50));
 }
 
+/* Who never was a member cannot make a member's row go, however often it comes. */
+static void test_outsiders_go_first(void **state)
+{
+	(void)state;
+	memset(list, 0, sizeof(list));
+	for (int i = 0; i < STANDINGS_MAX; i++) {
+		struct standing *s = enter(i);
+
+		s->member = i != 7 && i != 9;
+		standing_leave(s, 1000 - i);
+	}
+	for (int i = 0; i < 300; i++)
+		standing_leave(enter(2000 + i), 2000 + i);
+	for (int i = 0; i < STANDINGS_MAX; i++)
+		assert_int_equal(list[i].member, i != 7 && i != 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_it_is_kept),
 		cmocka_unit_test(test_it_is_bounded),
+		cmocka_unit_test(test_outsiders_go_first),
 	};
 
 	return cmocka_run_group_tests_name("p2p/standing", tests, NULL, NULL);
