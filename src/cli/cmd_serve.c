@@ -45,6 +45,7 @@
 #define IDLE_MS 75000
 #define STALL_MS 60000
 #define GRACE_MS 30000		/* for running answers, after a stop */
+#define TWICE_MS 500		/* a signal to the whole group comes directly and from the keeper */
 #define GOODBYE_MS 1000		/* for what peers are in the middle of */
 #define TICK_MS 1000
 #define TTLS_MAX 64
@@ -231,11 +232,10 @@ static void stop(void *arg)
 
 	if (!d->at.managed)
 		keeper_remove();
-	if (d->stopping != 0) {		/* asked twice: at once */
-		d->done = true;
-		return;
-	}
-	wind_up(d);
+	if (d->stopping == 0)
+		wind_up(d);
+	else if (loop_now(d->app.loop) >= d->stopping - GRACE_MS + TWICE_MS)
+		d->done = true;		/* asked twice: at once */
 }
 
 static bool control(void *arg, struct exchange *x, struct span path)
