@@ -92,6 +92,7 @@ static struct {
 	const char *path;		/* NULL: there is no keeper */
 	dev_t dev;			/* of the socket's file: another one there is not ours */
 	ino_t ino;
+	pid_t pid;			/* the keeper's */
 	volatile sig_atomic_t *state;	/* of the children, shared with them */
 	int signals;
 	bool ending;			/* it was told to */
@@ -124,7 +125,7 @@ void keeper_remove(void)
 
 bool keeper_is_there(void)
 {
-	return kept.path != NULL;
+	return kept.path != NULL && getppid() == kept.pid;
 }
 
 void keeper_served(void)
@@ -223,6 +224,7 @@ static int begin(const char *path, struct err *err)
 		return err_sys(err, ERR_IO, "starting the daemon's keeper");
 	kept.state = p;
 	kept.path = path;
+	kept.pid = getpid();
 	kept.dev = st.st_dev;
 	kept.ino = st.st_ino;
 	return 0;
