@@ -17,6 +17,7 @@
 #include "base/safe.h"
 #include "base/str.h"
 #include "base/wipe.h"
+#include "cli/action.h"
 #include "cli/cli.h"
 #include "cli/keeper.h"
 
@@ -119,8 +120,10 @@ void keeper_remove(void)
 	if (kept.path == NULL)
 		return;
 	*kept.state = S_SERVES;
-	if (is_there())
-		unlink(kept.path);
+	if (!is_there())
+		return;
+	unlink(kept.path);
+	action_socket_remove("", kept.path);
 }
 
 bool keeper_is_there(void)
@@ -220,8 +223,11 @@ static int begin(const char *path, struct err *err)
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	kept.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (p == MAP_FAILED || kept.signals < 0 || lstat(path, &st) != 0)
-		return err_sys(err, ERR_IO, "starting the daemon's keeper");
+	if (p == MAP_FAILED || kept.signals < 0 || lstat(path, &st) != 0) {
+		err_sys(err, ERR_IO, "starting the daemon's keeper");
+		unlink(path);
+		return err->cls;
+	}
 	kept.state = p;
 	kept.path = path;
 	kept.pid = getpid();
