@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,6 +45,7 @@
 #define IDLE_MS 75000
 #define STALL_MS 60000
 #define GRACE_MS 30000		/* for running answers, after a stop */
+#define TWICE_MS 500		/* a signal to the whole group comes directly and from the keeper */
 #define GOODBYE_MS 1000		/* for what peers are in the middle of */
 #define TICK_MS 1000
 #define TTLS_MAX 64
@@ -233,11 +232,10 @@ static void stop(void *arg)
 
 	if (!d->at.managed)
 		keeper_remove();
-	if (d->stopping != 0) {		/* asked twice: at once */
-		d->done = true;
-		return;
-	}
-	wind_up(d);
+	if (d->stopping == 0)
+		wind_up(d);
+	else if (loop_now(d->app.loop) >= d->stopping - GRACE_MS + TWICE_MS)
+		d->done = true;		/* asked twice: at once */
 }
 
 static bool control(void *arg, struct exchange *x, struct span path)
@@ -456,20 +454,6 @@ static int open_proxy(struct daemon *d, struct err *err)
 	return proxy_new(&p, &d->proxy, err);
 }
 
-/* Each client is a descriptor, and often one more towards GitHub; select() takes FD_SETSIZE of them. */
-static void raise_limit(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= FD_SETSIZE)
-		return;
-	r.rlim_cur = r.rlim_max < FD_SETSIZE ? r.rlim_max : FD_SETSIZE;
-	if (setrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur < FD_SETSIZE)
-		log_warn("no more than %llu open files are allowed (ulimit -n): fewer than %d clients can be "
-			 "served at once",
-		    (unsigned long long)r.rlim_cur, MAX_CLIENTS);
-}
-
 /* The sockets belong to a process that does nothing else; the daemon is its child. All its children have the
  * settings of the start: a checkout may have brought others since. */
 static int keep(struct daemon *d, const struct globals *g, struct err *err)
@@ -491,7 +475,7 @@ static int open_daemon(struct daemon *d, const struct globals *g, struct err *er
 {
 	int rc = d->app.settings != NULL ? 0 : app_open(&d->app, g, err);
 
-	raise_limit();
+	serve_sockets_room(MAX_CLIENTS);
 	if (rc == 0 && v.upstream != NULL)
 		rc = settings_override(d->app.settings, "upstream.url", v.upstream, "--upstream", err);
 	if (rc == 0)

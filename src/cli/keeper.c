@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,11 +19,24 @@
 #include "base/safe.h"
 #include "base/str.h"
 #include "base/wipe.h"
+#include "cli/action.h"
 #include "cli/cli.h"
 #include "cli/keeper.h"
 
 #define PAUSE_MS 100		/* behind a short life; behind a longer one there is none */
 #define LOOK_MS 1000		/* between looks whether the socket's file is still there */
+
+#define FILES_MAX 65536		/* descriptors looked at where the kernel closes no range */
+
+/* What /proc shows, between these: setenv leaves the old strings there. */
+static char *shown, *shown_end;
+
+__attribute__((constructor)) static void see_environment(void)
+{
+	shown = shown_end = environ[0];
+	for (char **e = environ; *e != NULL && *e == shown_end; e++)
+		shown_end += strlen(*e) + 1;
+}
 
 void keeper_hide(void)
 {
@@ -32,14 +47,30 @@ void keeper_hide(void)
 		bool needed = strncmp(*e, persist, sizeof(persist) - 1) != 0;
 		char *copy = str_dup(needed ? *e : persist);
 
-		/* by the second a runner knows what a job has left behind */
-		if (copy == NULL || strncmp(*e, tracked, sizeof(tracked) - 1) == 0) {
-			free(copy);
+		if (copy == NULL)
 			continue;
-		}
-		wipe(*e, strlen(*e));
+		if (*e < shown || *e >= shown_end)
+			wipe(*e, strlen(*e));
 		*e = copy;
 	}
+	/* by this one a runner knows what a job has left behind */
+	for (size_t n; shown < shown_end; shown += n + 1) {
+		n = strlen(shown);
+		if (strncmp(shown, tracked, sizeof(tracked) - 1) != 0)
+			wipe(shown, n);
+	}
+}
+
+/* What the caller had open beside the three streams, and whose end or unlocking it waits for. */
+static void close_others(void)
+{
+	struct rlimit r = { .rlim_cur = FILES_MAX };
+
+	if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0) == 0)
+		return;
+	getrlimit(RLIMIT_NOFILE, &r);
+	for (int fd = r.rlim_cur < FILES_MAX ? (int)r.rlim_cur : FILES_MAX; --fd > STDERR_FILENO;)
+		close(fd);
 }
 
 int keeper_detach(struct err *err)
@@ -49,6 +80,7 @@ int keeper_detach(struct err *err)
 	ssize_t n;
 	pid_t pid;
 
+	close_others();
 	if (pipe2(fds, O_CLOEXEC) != 0 || (pid = fork()) < 0)
 		return err_sys(err, ERR_IO, "leaving a daemon behind");
 	if (pid == 0) {
@@ -92,6 +124,7 @@ static struct {
 	const char *path;		/* NULL: there is no keeper */
 	dev_t dev;			/* of the socket's file: another one there is not ours */
 	ino_t ino;
+	pid_t pid;			/* the keeper's */
 	volatile sig_atomic_t *state;	/* of the children, shared with them */
 	int signals;
 	bool ending;			/* it was told to */
@@ -118,13 +151,15 @@ void keeper_remove(void)
 	if (kept.path == NULL)
 		return;
 	*kept.state = S_SERVES;
-	if (is_there())
-		unlink(kept.path);
+	if (!is_there())
+		return;
+	unlink(kept.path);
+	action_socket_remove("", kept.path);
 }
 
 bool keeper_is_there(void)
 {
-	return kept.path != NULL;
+	return kept.path != NULL && getppid() == kept.pid;
 }
 
 void keeper_served(void)
@@ -219,10 +254,14 @@ static int begin(const char *path, struct err *err)
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	kept.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (p == MAP_FAILED || kept.signals < 0 || lstat(path, &st) != 0)
-		return err_sys(err, ERR_IO, "starting the daemon's keeper");
+	if (p == MAP_FAILED || kept.signals < 0 || lstat(path, &st) != 0) {
+		err_sys(err, ERR_IO, "starting the daemon's keeper");
+		unlink(path);
+		return err->cls;
+	}
 	kept.state = p;
 	kept.path = path;
+	kept.pid = getpid();
 	kept.dev = st.st_dev;
 	kept.ino = st.st_ino;
 	return 0;

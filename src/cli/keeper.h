@@ -17,8 +17,9 @@ struct err;
  * the environment that it was started with there is nothing, and the persist secret is gone. What getenv gave
  * before is not valid any more. */
 void keeper_hide(void);
-/* Returns 0 in a child of a session of its own. The parent waits until the child has said something, prints
- * that and ends with 0, or with the child's exit code: a daemon left behind is one that answers. ERR_IO. */
+/* Returns 0 in a child of a session of its own, with no descriptor open but the standard streams. The parent
+ * waits until the child has said something, prints that and ends with 0, or with the child's exit code: a
+ * daemon left behind is one that answers. ERR_IO. */
 int keeper_detach(struct err *);
 /* Let go of the terminal and the caller's pipes, whose end whoever reads them must see; errors go on to a
  * file. */
@@ -31,13 +32,13 @@ void keeper_let_go(void);
  * with its last child and that one's exit code, and removes the socket file at `path`, which stays the
  * caller's, where the child could not. `fds` listen, or are -1. ERR_IO: there is no child. */
 int keeper_fork(const char *path, const int fds[2], struct err *);
-/* Is this a keeper's child? In any other process the next three do nothing. */
+/* Is this a keeper's child, and the keeper alive? Where there never was one the next three do nothing. */
 bool keeper_is_there(void);
 /* It serves; before the first did, none is started anew. */
 void keeper_served(void);
 /* Nobody will come any more: the socket's file is gone or another's, or the job's folder (GHOARD_JOB) is. */
 bool keeper_is_over(void);
-/* Remove the socket's file, if it is still ours: this was the last child. */
+/* Remove the socket's file, if it is still ours, and its folder in /tmp: this was the last child. */
 void keeper_remove(void);
 /* Of a child: it exits with 0 now, until there is a client again. */
 void keeper_rest(void);

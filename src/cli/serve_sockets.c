@@ -1,9 +1,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/select.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "cli/serve_sockets.h"
 #include "http/url.h"
@@ -64,4 +67,17 @@ int serve_sockets(struct serve_sockets *s, const char *path, const char *listen,
 	if (rc != 0 && !s->managed)
 		unlink(path);
 	return rc;
+}
+
+void serve_sockets_room(int clients)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= FD_SETSIZE)
+		return;
+	r.rlim_cur = r.rlim_max < FD_SETSIZE ? r.rlim_max : FD_SETSIZE;
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur < FD_SETSIZE)
+		log_warn("no more than %llu open files are allowed (ulimit -n): fewer than %d clients can be "
+			 "served at once",
+		    (unsigned long long)r.rlim_cur, clients);
 }

@@ -19,5 +19,8 @@ struct serve_sockets {
 /* Open both. `listen`: --listen's text, "none", or NULL; `any`: also beyond loopback. ERR_USAGE, or as
  * net/listen.h. */
 int serve_sockets(struct serve_sockets *, const char *path, const char *listen, bool any, struct err *);
+/* Room for so many: each is a descriptor, and often one more towards GitHub; select() takes FD_SETSIZE of
+ * them. A warning where the limit of open files allows fewer. */
+void serve_sockets_room(int clients);
 
 #endif

@@ -25,7 +25,8 @@ static const struct {
 	const char *name;
 	int number;
 } calls[] = { { "getrandom", SYS_getrandom }, { "bpf", SYS_bpf }, { "membarrier", SYS_membarrier },
-	{ "mlock2", SYS_mlock2 }, { "statx", SYS_statx }, { "close_range", 436 }, { "faccessat2", 439 } };
+	{ "mlock2", SYS_mlock2 }, { "signalfd4", SYS_signalfd4 }, { "statx", SYS_statx },
+	{ "close_range", 436 }, { "faccessat2", 439 } };
 
 struct rules {
 	struct sock_filter code[3 * RANGES + 2];

@@ -1,5 +1,6 @@
 """The process that keeps a job's sockets: daemons that die, rest or cannot start, and who may look."""
 
+import fcntl
 import http.client
 import json
 import os
@@ -13,10 +14,17 @@ import time
 import daemon
 import pytest
 import rig
+from bare import forget_launcher, launcher, unknown
 from jobstep import get
 from others import needs_other
 from test_action import setup, worker
 from test_cred_jobs import memory_has
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _launcher():
+    yield
+    forget_launcher()
 
 
 def parent(pid):
@@ -45,6 +53,15 @@ def until(true, seconds=10):
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.01)
     return found
+
+
+def slow(step, fake, delay):
+    """A connection that waits for its answer."""
+    fake.trouble(rig.ISSUES, "slow-head", delay=delay)
+    connection = daemon.UnixConnection(step.exports["GHOARD_SOCKET"], 20)
+    connection.request("GET", rig.ISSUES)
+    until(lambda: fake.count(path="*/issues") > 0)
+    return connection
 
 
 # ---- replaced ----
@@ -172,6 +189,17 @@ def test_a_client_that_waits_holds_off_an_idle_exit(step, fake):
     connection.close()
 
 
+def test_idle_exit_without_a_keeper(step):
+    """Somebody killed it alone: nobody would answer on the sockets of a daemon that rests, so none does."""
+    setup(step, GHOARD_IDLE_EXIT="2")
+    pid, socket = worker(step), step.exports["GHOARD_SOCKET"]
+    os.kill(parent(pid), signal.SIGKILL)
+    assert get(step).status in (200, 403)
+    until(lambda: ended(pid))
+    assert not os.path.exists(socket)
+    step.exports.clear()
+
+
 @pytest.mark.parametrize("how", ["emptied", "SIGTERM"])
 def test_the_end_while_nobody_serves(step, how):
     setup(step, GHOARD_IDLE_EXIT="1")
@@ -192,7 +220,7 @@ def test_a_long_temp_folder_is_emptied(step):
     socket, keeper = step.exports["GHOARD_SOCKET"], parent(worker(step))
     shutil.rmtree(step.exports["GHOARD_JOB"])
     until(lambda: ended(keeper) and not os.path.exists(socket))
-    os.rmdir(os.path.dirname(socket))
+    assert socket.startswith("/tmp/ghoard-") and not os.path.exists(os.path.dirname(socket))
     step.exports.clear()
 
 
@@ -226,15 +254,41 @@ def test_killed_while_it_ends(step, fake):
     setup(step)
     pid = worker(step)
     keeper, log = parent(pid), pathlib.Path(step.exports["GHOARD_JOB"]) / "ghoard.log"
-    fake.trouble(rig.ISSUES, "slow-head", delay=5)
-    connection = daemon.UnixConnection(step.exports["GHOARD_SOCKET"], 20)
-    connection.request("GET", rig.ISSUES)
-    until(lambda: fake.count(path="*/issues") > 0)
+    connection = slow(step, fake, 5)
     step.ghoard("stop", "--socket", step.exports.pop("GHOARD_SOCKET"), rc=0)
     os.kill(pid, signal.SIGKILL)
     until(lambda: ended(keeper))
     connection.close()
     assert "started anew" not in log.read_text()
+
+
+def test_sigterm_to_the_whole_group(step, fake):
+    """It reaches the daemon directly and handed on: that is to ask once, and no answer is cut."""
+    setup(step)
+    pid = worker(step)
+    keeper, connection = parent(pid), slow(step, fake, 2)
+    assert os.getpgid(pid) == keeper
+    os.kill(keeper, signal.SIGSTOP)  # else both may come as one
+    os.killpg(keeper, signal.SIGTERM)
+    time.sleep(0.1)
+    os.kill(keeper, signal.SIGCONT)
+    assert connection.getresponse().status == 200
+    connection.close()
+    until(lambda: ended(keeper))
+    step.exports.clear()
+
+
+def test_a_later_sigterm(step, fake):
+    """Somebody asks again: at once."""
+    setup(step)
+    keeper, connection = parent(worker(step)), slow(step, fake, 15)
+    os.kill(keeper, signal.SIGTERM)
+    time.sleep(1)
+    assert not ended(keeper)
+    os.kill(keeper, signal.SIGTERM)
+    until(lambda: ended(keeper), 5)
+    connection.close()
+    step.exports.clear()
 
 
 @pytest.mark.parametrize("what", ["SIGCHLD ignored", "SIGTERM blocked"])
@@ -263,16 +317,44 @@ def test_signals_as_a_caller_had_them(step, what):
 # ---- when a keeper gives up ----
 
 
-def kept(step, *prefix):
-    """`serve --respawn` as setup starts it; (its run, what it said)."""
-    command = [*prefix, rig.BINARY, "serve", "--background", "--respawn", "--listen", "none"]
+def kept(step, *prefix, options=("--respawn",), keep=()):
+    """`serve --respawn` as setup starts it; (its run, what it said). keep: descriptors that it inherits."""
+    command = [*prefix, rig.BINARY, "serve", "--background", *options, "--listen", "none"]
     command += ["--socket", step.folder / "k.sock"]
-    env = step.ghoard.environment("alice-token")
+    how = {"env": step.ghoard.environment("alice-token"), "cwd": step.ghoard.project, "pass_fds": keep}
     with open(step.folder / "k.log", "wb") as errors:
-        run = subprocess.run(
-            command, env=env, cwd=step.ghoard.project, stdout=subprocess.PIPE, stderr=errors, timeout=20
-        )
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, timeout=20, **how)
     return run, step.folder / "k.sock", lambda: (step.folder / "k.log").read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("--respawn",)], ids=["alone", "kept"])
+@pytest.mark.parametrize("kernel", ["new", "old", "forbids"])
+def test_what_its_caller_had_open(step, options, kernel):
+    """A lock that the caller has taken goes with the caller, as does a pipe whose end somebody waits for."""
+    launch = {"new": [], "old": unknown("close_range"), "forbids": ["-p", unknown("close_range")[1]]}[kernel]
+    prefix = [launcher()[0], *launch]
+    reads, writes = os.pipe()
+    lock = os.open(step.folder / "lock", os.O_CREAT | os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    high = fcntl.fcntl(writes, fcntl.F_DUPFD, 700)
+    run, socket, said = kept(step, *prefix, options=options, keep=(writes, lock, high))
+    step.exports["GHOARD_SOCKET"] = str(socket)
+    assert run.returncode == 0, said()
+    for fd in (writes, lock, high):
+        os.close(fd)
+    os.set_blocking(reads, False)
+    assert os.read(reads, 1) == b"", "it is open still"
+    os.close(reads)
+    with open(step.folder / "lock", "wb") as again:
+        fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert get(step).status in (200, 403)
+
+
+def test_no_keeper_leaves_no_socket(step):
+    """The socket is made, and then the keeper cannot begin: without signalfd."""
+    run, socket, said = kept(step, launcher()[0], "-p", unknown("signalfd4")[1])
+    assert run.returncode != 0 and "keeper" in said()
+    assert not socket.exists()
 
 
 def test_none_is_started_anew_before_one_has_served(step):
@@ -334,7 +416,7 @@ def test_secrets_are_not_lying_about(other, tmp_path):
             except PermissionError:
                 continue  # even we are not shown it
             assert [v for v in SECRETS.values() if v.encode() in shown] == []
-            assert b"RUNNER_TRACKING_ID=github_1" in shown, "a runner of root's finds no orphans by it"
+            assert shown.strip(b"\0") == b"RUNNER_TRACKING_ID=github_1", "a runner of root's asks for that"
             assert "GHOARD_PERSIST_SECRET" not in memory
     finally:
         other.run(other.binary, "stop", "--socket", socket)

@@ -195,12 +195,15 @@ def test_an_answer_on_its_way_is_finished(daemon, ghoard, fake, unix, how):
 
 
 def test_a_second_signal_ends_it_at_once(daemon, fake):
+    """But not one that comes with the first, as to a whole group's members."""
     fake.trouble(ISSUES, "no-answer")
     with daemon.plug() as sock:
         sock.sendall(f"GET {ISSUES} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         wait_until(lambda: fake.count(ISSUES) == 1)
         daemon.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
+        time.sleep(0.1)
+        daemon.process.send_signal(signal.SIGTERM)
+        time.sleep(0.6)
         assert daemon.process.poll() is None
         assert daemon.stop(timeout=3) == 0
 
