@@ -72,6 +72,19 @@ def test_nothing_in_the_daemon_s_log_is_a_command(step, fake):
     assert ends[0] != ends[1], "a log could name the word that ends it"
 
 
+def test_a_long_log(step, fake):
+    """Its end is shown, from a line's start, and that it is the end."""
+    setup(step)
+    with open(pathlib.Path(step.exports["GHOARD_JOB"]) / "ghoard.log", "a") as log:
+        log.writelines(f"line {n:06}\n" for n in range(100000))
+    lines = step("report").out.decode().splitlines()
+    shown = [line for line in lines if re.fullmatch(r"line \d{6}", line)]
+    first = lines.index(shown[0])
+    assert shown[-1] == "line 099999" and shown == lines[first : first + len(shown)]
+    assert 5000 < len(shown) <= 65536 // 12
+    assert lines[first - 2] == "::group::the daemon's log, its last 64 KiB"
+
+
 def test_gh_configuration_is_a_copy(step):
     own = step.ghoard.home / ".config" / "gh"
     own.mkdir(parents=True)
