@@ -197,15 +197,17 @@ static void show_log(const char *folder)
 
 static void end_daemon(const char *folder)
 {
-	const char *before = action_env("GHOARD_GH_BEFORE"), *socket = action_env("GHOARD_SOCKET");
+	const char *before = action_env("GHOARD_GH_BEFORE");
+	char socket[ACTION_PATH_MAX];
 	struct action_call c;
 
+	action_socket_of(folder, socket);
 	action_begin(&c, "stop", NULL);
+	action_opt(&c, "--socket", socket);
 	c.log = "/dev/null";
 	action_run(&c);
 	action_end(&c);
-	if (socket != NULL)
-		action_socket_remove(folder, socket);
+	action_socket_remove(folder);
 	show_log(folder);
 	action_gh_remove(folder);
 	rmdir(folder);

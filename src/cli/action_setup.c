@@ -81,8 +81,7 @@ static int start(struct setup *s, struct err *err)
 static void remove_folder(const struct setup *s)
 {
 	action_gh_remove(s->folder);
-	if (s->socket[0] != '\0')
-		action_socket_remove(s->folder, s->socket);
+	action_socket_remove(s->folder);
 	unlink(s->log);
 	rmdir(s->folder);
 }

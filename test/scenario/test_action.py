@@ -85,6 +85,19 @@ def test_a_long_log(step, fake):
     assert lines[first - 2] == "::group::the daemon's log, its last 64 KiB"
 
 
+def test_report_ends_no_other_daemon(step, daemon, fake):
+    """A step has named another one."""
+    for temp in (step.temp, step.folder / ("x" * 120)):
+        temp.mkdir(exist_ok=True)
+        step.temp = temp
+        setup(step)
+        own = pathlib.Path(step.exports["GHOARD_SOCKET"])
+        step.exports["GHOARD_SOCKET"] = str(daemon.socket)
+        step("report")
+        assert not own.exists() and (own.parent == temp or not own.parent.exists())
+        assert daemon.process.poll() is None
+
+
 def test_gh_configuration_is_a_copy(step):
     own = step.ghoard.home / ".config" / "gh"
     own.mkdir(parents=True)
