@@ -98,6 +98,23 @@ def test_report_ends_no_other_daemon(step, daemon, fake):
         assert daemon.process.poll() is None
 
 
+def test_a_second_setup_after_the_daemon_died(step):
+    """The user's configuration of gh is still the user's."""
+    user = step.folder / "gh-of-the-user"
+    user.mkdir()
+    (user / "config.yml").write_text("git_protocol: ssh\n")
+    step.exports["GH_CONFIG_DIR"] = str(user)
+    setup(step)
+    first = step.exports["GHOARD_JOB"]
+    (user / "config.yml").write_text("git_protocol: https\n")
+    step.ghoard("stop", "--socket", step.exports["GHOARD_SOCKET"], rc=0)
+    setup(step)
+    assert step.exports["GHOARD_JOB"] != first and get(step).status == 200
+    assert "https" in (pathlib.Path(step.exports["GH_CONFIG_DIR"]) / "config.yml").read_text()
+    step("report")
+    assert step.exports["GH_CONFIG_DIR"] == str(user)
+
+
 def test_gh_configuration_is_a_copy(step):
     own = step.ghoard.home / ".config" / "gh"
     own.mkdir(parents=True)
