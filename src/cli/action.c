@@ -237,6 +237,7 @@ void action_text(const struct json *o, const char *key, char *out, size_t size)
 
 void action_last_line(const char *log, char *out, size_t size)
 {
+	static const char plain[] = "ghoard: error: ";	/* before the log is set up */
 	struct span rest, line, last = { NULL, 0 };
 	struct buf b;
 	ptrdiff_t at;
@@ -250,6 +251,8 @@ void action_last_line(const char *log, char *out, size_t size)
 		at = span_starts(last, "::") ? span_find(span_sub(last, 2, last.n), "::") : -1;
 		if (at >= 0)
 			last = span_sub(last, (size_t)at + 4, last.n);
+		else if (span_starts(last, plain))
+			last = span_sub(last, sizeof(plain) - 1, last.n);
 		snprintf(out, size, "%.*s", (int)last.n, last.p != NULL ? last.p : "");
 	}
 	buf_free(&b);

@@ -115,6 +115,12 @@ def test_a_second_setup_after_the_daemon_died(step):
     assert step.exports["GH_CONFIG_DIR"] == str(user)
 
 
+def test_why_it_is_off(step):
+    """In the daemon's own words, once."""
+    run = setup(step, GHOARD_IDLE_EXIT="soon")
+    assert "the GitHub API cache is off in this job: --idle-exit takes" in run.err, run
+
+
 def test_gh_configuration_is_a_copy(step):
     own = step.ghoard.home / ".config" / "gh"
     own.mkdir(parents=True)
