@@ -115,6 +115,14 @@ def test_a_second_setup_after_the_daemon_died(step):
     assert step.exports["GH_CONFIG_DIR"] == str(user)
 
 
+@pytest.mark.parametrize("level", ["error", "debug"])
+def test_a_checkout_silences_no_warning(step, level):
+    (step.ghoard.project / ".github").mkdir()
+    (step.ghoard.project / ".github" / "p2p-config.yml").write_text(f"logging:\n  level: {level}\n")
+    run = setup(step, GHOARD_IDLE_EXIT="soon")
+    assert run.err.count("::warning") == 1, run
+
+
 def test_why_it_is_off(step):
     """In the daemon's own words, once."""
     run = setup(step, GHOARD_IDLE_EXIT="soon")
