@@ -62,9 +62,10 @@ static bool is_one(struct span path, const char *front)
 	return span_starts(path, front) && name.n > 0 && span_chr(name, '/') < 0;
 }
 
-/* Where members trust each other: what is about a repository, an organisation or a user, whoever asks. Any
- * other path (/issues, /gists, /orgs/x/repos, /search) may be answered by who asks, and is a token's own; so
- * is what cannot be asked again for free. */
+/* Where members trust each other: what is about a repository, an organisation or a user, as GitHub showed it
+ * to the token that asked first (its permissions, its drafts, its own plan). Any other path (/issues, /gists,
+ * /orgs/x/repos, /search) may be answered by who asks, and is a token's own; so is what cannot be asked again
+ * for free. */
 static bool may_be_anybodys(const struct lookup *lk, const struct entry *e)
 {
 	static const char *const askers[] = { "/subscription", "/notifications", "/codespaces" };
@@ -81,11 +82,16 @@ static bool may_be_anybodys(const struct lookup *lk, const struct entry *e)
 /* Takes the reference. */
 static void take(struct layer_p2p *l, struct lookup *lk, struct entry *e, const struct share_answer *a)
 {
-	if (is_own(lk, e) || (!l->p.verify && may_be_anybodys(lk, e) && lookup_fresh(lk, e))) {
+	bool own = is_own(lk, e), same = span_eq(e->auth, lk->req->id->tag);
+
+	/* whoever has the token made it; under its tag and with another proof it is junk */
+	if (own || (same && !lk->req->id->is_public))
+		share_confirmed(l->share, a->from, a->passed, own);
+	if (own || (!l->p.verify && may_be_anybodys(lk, e) && lookup_fresh(lk, e))) {
 		if (lk->own == NULL || lk->own->timestamp < e->timestamp)
 			lookup_set_own(lk, entry_ref(e), "p2p");
 	} else if (lk->own == NULL && lk->candidate == NULL && !lk->req->has_body &&
-	    e->body.n <= SHARE_CANDIDATE_MAX && !span_eq(e->auth, lk->req->id->tag)) {
+	    e->body.n <= SHARE_CANDIDATE_MAX && !same) {
 		lk->candidate = entry_ref(e);
 		lk->candidate_from = *a->from;
 		lk->candidate_passed = a->passed;

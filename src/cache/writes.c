@@ -102,7 +102,7 @@ void cache_note_write(struct cache *c, struct span target)
 	c->epochs_pass = 0;
 	for (size_t i = 0; repo.n > 0 && i < c->p.nlayers; i++)
 		if (c->p.layers[i]->wrote != NULL)
-			c->p.layers[i]->wrote(c->p.layers[i], prefixes[0], now);
+			c->p.layers[i]->wrote(c->p.layers[i], prefixes[0].n > 1 ? prefixes[0] : repo, now);
 	if (epochs_add(c->p.epochs, span_of("*"), prefixes, n, now, &err) != 0)
 		log_warn("stored answers below %.*s may be served although it was written to: %s",
 		    (int)path.n, path.p, err.msg);

@@ -115,6 +115,7 @@ static bool hold_sarif(struct app *a, struct span cid, struct swarm_held *held)
 	if (f == NULL) {
 		if (dir == NULL || (f = calloc(1, sizeof(*f))) == NULL)
 			return false;
+		f->fd = -1;
 		span_copy(f->cid, sizeof(f->cid), cid);
 		if (!open_file(f, dir)) {
 			close_file(f);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -255,11 +256,18 @@ static enum shims_answer follow(const struct shims_place *p, const struct manage
 /* bazelisk fetches the bazel that is named, the newest if none is. */
 static enum shims_answer follow_bazelisk(const struct shims_place *p, char *out, size_t size)
 {
-	static const struct manager m = { .name = "bazelisk", .files = { ".bazelversion", NULL } };
-	const char *variable = p->env(p->arg, "USE_BAZEL_VERSION");
-	char choice[CHOICE_MAX] = "";
+	static const struct manager m = { .name = "bazelisk", .files = { ".bazelversion", NULL } },
+				    rc = { .files = { ".bazeliskrc", NULL } };
+	const char *variable = p->env(p->arg, "USE_BAZEL_VERSION"), *home = p->env(p->arg, "HOME");
+	char choice[CHOICE_MAX] = "", path[PATH_MAX] = "";
 
-	if (variable != NULL)
+	if (home != NULL)
+		snprintf(path, sizeof(path), "%s/.bazeliskrc", home);
+	/* either file, and these two, may send it elsewhere */
+	if (p->env(p->arg, "BAZELISK_BASE_URL") != NULL || p->env(p->arg, "BAZELISK_FORMAT_URL") != NULL ||
+	    access(path, F_OK) == 0 || choose_by_file(p, &rc, choice))
+		choice[0] = '\0';
+	else if (variable != NULL)
 		span_copy(choice, sizeof(choice), span_of(variable));
 	else
 		choose_by_file(p, &m, choice);

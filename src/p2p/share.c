@@ -223,7 +223,7 @@ static void on_info(struct member *m, const struct message *in)
 	learn(m, in);
 	if (m->informed)
 		return;
-	m->informed = true;
+	m->informed = m->past->member = true;
 	named_on_member(m);
 	m->reader.max = WIRE_HEADER_MAX;
 	timer_clear(s->loop, &m->info);

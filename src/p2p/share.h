@@ -132,7 +132,8 @@ void share_cancel(struct share_call *);
 /* Would share_start ask? For the cache to skip the layer at no cost. */
 bool share_would_ask(struct share *, const struct share_want *);
 
-/* What GitHub said of a candidate from that peer, apart for those it only passed on: it could not know. */
+/* What GitHub said of a candidate from that peer, or a token of its own entry's proof; apart for those it
+ * only passed on: it could not know. */
 void share_confirmed(struct share *, const struct peerid *from, bool passed, bool confirmed);
 
 /* ---- telling ---- */

@@ -168,14 +168,14 @@ static bool ask_next(struct share_call *c)
 {
 	struct share *s = c->share;
 	struct member *m;
-	size_t before = c->asked.n;
+	struct asked passed = c->asked;	/* with those that have too many streams */
 	bool full = false;
 	unsigned hops;
 
-	while (c->asked.n < SHARING_LEGS && c->nlegs < SHARING_LEGS &&
-	    (m = choose_member(s, &c->want, &c->asked, &hops)) != NULL) {
+	while (passed.n < SHARING_LEGS && c->nlegs < SHARING_LEGS &&
+	    (m = choose_member(s, &c->want, &passed, &hops)) != NULL) {
+		passed.who[passed.n++] = m;
 		if (m->nlegs >= SHARE_STREAMS) {
-			c->asked.who[c->asked.n++] = m;
 			full = true;
 			continue;
 		}
@@ -189,7 +189,6 @@ static bool ask_next(struct share_call *c)
 	c->hedge = 0;
 	if (!full || c->nlegs > 0)
 		return false;
-	c->asked.n = before;
 	c->hedge = loop_now(s->loop) + FULL_MS;
 	set_timer(c);
 	return true;
@@ -251,10 +250,9 @@ void ask_heard(struct share *s, struct span key)
 
 /* ---- what comes back ---- */
 
-static void note_useful(const struct leg *g, int64_t ms)
+static void note_useful(const struct share *s, struct standing *p, int64_t ms)
 {
-	struct standing *p = g->member->past;
-	int64_t until = loop_now(g->call->share->loop) + ms;
+	int64_t until = loop_now(s->loop) + ms;
 
 	if (p->useful_until < until)
 		p->useful_until = until;
@@ -376,7 +374,6 @@ static void on_whole(struct leg *g)
 		on_miss(g);
 		return;
 	}
-	note_useful(g, STANDING_SERVED_MS);
 	a.from = &from;
 	a.body = buf_span(&g->body);
 	if (g->fd >= 0) {
@@ -435,7 +432,7 @@ static bool read_some(struct leg *g)
 	case WIRE_MORE:
 		return true;
 	case WIRE_GOT_HEADER:
-		note_useful(g, STANDING_ASKED_MS);
+		note_useful(g->call->share, g->member->past, STANDING_ASKED_MS);
 		return on_header(g, p);
 	case WIRE_GOT_BODY:
 		return on_piece(g, p);
@@ -573,8 +570,8 @@ void share_confirmed(struct share *s, const struct peerid *from, bool passed, bo
 	if (p == NULL)
 		return;
 	p->unconfirmed[passed] = confirmed ? 0 : p->unconfirmed[passed] + 1;
-	if (!confirmed && !passed)
-		p->useful_until = 0;
+	if (confirmed)
+		note_useful(s, p, STANDING_SERVED_MS);
 	if (p->unconfirmed[passed] < SHARE_DISTRUST)
 		return;
 	p->unconfirmed[passed] = 0;

@@ -220,7 +220,7 @@ static bool put_hit(struct serving *v, const struct message *in, struct buf *jso
 		*full = true;
 	}
 	s->p.source->release(s->p.source->arg, &v->held);
-	v->held.fd = -1;
+	v->held = (struct swarm_held){ .fd = -1 };
 	buf_clear(json);
 	return false;
 }

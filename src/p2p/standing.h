@@ -2,19 +2,21 @@
  * What is remembered of a peer beyond its connection, by its id (FORMATS §4): what it has used up of its
  * limits, and how well it did. Pure: the caller tells the time.
  *
- * STANDINGS_MAX ids, more than connections there can be. A new one takes the place of the one that has been
- * gone longest, so that to come again, or over a second connection, makes no limit new.
+ * STANDINGS_MAX ids, more than connections there can be. A new one takes the place of an outsider that is
+ * gone, else of the member that has been gone longest, so that to come again, or over a second connection,
+ * makes no limit new.
  */
 #ifndef P2P_STANDING_H
 #define P2P_STANDING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "p2p/peerid.h"
 
 #define STANDINGS_MAX 128
 #define STANDING_ASKED_MS 60000		/* so long after an answer it keeps its place, */
-#define STANDING_SERVED_MS 600000	/* and after an entry */
+#define STANDING_SERVED_MS 600000	/* and after an entry that was right */
 
 struct bucket {				/* full at one second's worth */
 	int64_t left, rate, at;
@@ -23,6 +25,7 @@ struct bucket {				/* full at one second's worth */
 struct standing {
 	struct peerid id;
 	unsigned users;			/* connections of it */
+	bool member;			/* it was one: outsiders' rows go first */
 	int64_t gone;			/* when the last of them ended */
 	struct bucket messages, bytes;	/* rate 0: new, the caller fills them */
 	unsigned invalidates;

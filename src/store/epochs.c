@@ -27,7 +27,7 @@ struct epochs {
 	struct store *store;		/* NULL: memory only */
 	struct row *rows;
 	size_t n, cap;
-	size_t said;			/* of them by peers */
+	size_t said;			/* of them by peers, but for their row of "/" */
 	uint64_t version;
 	ino_t ino;			/* of the file last read: each write is a new file */
 	struct timespec mtime;
@@ -43,6 +43,12 @@ static void clear(struct epochs *e)
 static bool is_said(const struct row *r)
 {
 	return strcmp(r->auth, EPOCHS_SAID) == 0;
+}
+
+/* Does it take one of their places? */
+static bool is_placed(const struct row *r)
+{
+	return is_said(r) && r->prefix[1] != '\0';
 }
 
 static uint32_t hash_of(uint32_t h, struct span s)
@@ -75,7 +81,7 @@ static void make_room(struct epochs *e)
 	e->said = 0;
 	for (size_t i = 0; i < e->n; i++) {
 		if (e->rows[i].time > limit) {
-			e->said += is_said(&e->rows[i]);
+			e->said += is_placed(&e->rows[i]);
 			e->rows[n++] = e->rows[i];
 			continue;
 		}
@@ -109,13 +115,13 @@ static struct row *room(struct epochs *e)
 	return &e->rows[e->n];
 }
 
-/* A peer's next takes its place; NULL: there is room. */
+/* NULL: there is room. */
 static struct row *oldest_said(struct epochs *e)
 {
 	struct row *oldest = NULL;
 
 	for (size_t i = 0; e->said >= EPOCHS_SAID_MAX && i < e->n; i++)
-		if (is_said(&e->rows[i]) && (oldest == NULL || e->rows[i].time < oldest->time))
+		if (is_placed(&e->rows[i]) && (oldest == NULL || e->rows[i].time < oldest->time))
 			oldest = &e->rows[i];
 	return oldest;
 }
@@ -166,8 +172,11 @@ static int put(struct epochs *e, int64_t time, struct span auth, struct span pre
 			r->time = time;
 		return 0;
 	}
-	if (span_eq(auth, EPOCHS_SAID))
-		last = oldest_said(e);
+	if (span_eq(auth, EPOCHS_SAID) && prefix.n > 1 && (last = oldest_said(e)) != NULL) {
+		if (put(e, last->time, auth, span_of("/"), true) != 0)
+			return ERR_INTERNAL;
+		last = oldest_said(e);	/* the rows may have moved */
+	}
 	r = last != NULL ? last : room(e);
 	if (r == NULL || (copy = span_dup(prefix)) == NULL)
 		return ERR_INTERNAL;
@@ -179,7 +188,7 @@ static int put(struct epochs *e, int64_t time, struct span auth, struct span pre
 	span_copy(r->auth, sizeof(r->auth), auth);
 	if (last == NULL) {
 		e->n++;
-		e->said += is_said(r);
+		e->said += is_placed(r);
 	}
 	return 0;
 }

@@ -6,8 +6,9 @@
  * segments, `*` in it any one segment; the query does not count. It begins with `/` and has the bytes '!' to
  * '~' alone: a line that has others is none. At most EPOCHS_MAX rows: when
  * they are full the oldest quarter becomes one, for everybody and everything; rows older than EPOCHS_KEEP go
- * at each write. What peers said stands as EPOCHS_SAID in place of `*`: of those at most EPOCHS_SAID_MAX, the
- * oldest goes for the next, so that peers cannot fill the list.
+ * at each write. What peers said stands as EPOCHS_SAID in place of `*`: of those at most EPOCHS_SAID_MAX, and
+ * one of "/" with the time of the last that had to go for the next: peers cannot fill the list, and what they
+ * said is never forgotten.
  */
 #ifndef STORE_EPOCHS_H
 #define STORE_EPOCHS_H

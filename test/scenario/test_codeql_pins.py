@@ -268,6 +268,11 @@ def test_bazelisk_is_what_it_would_fetch(job):
     (job.folder / ".bazelversion").write_text("7.4.1\n")
     job.scan()
     assert job.check(rc=0)["skip"]
+    assert job.check(rc=1, BAZELISK_BASE_URL="https://example.org/")["reason"] == "miss-config"
+    for rc in (job.folder / ".bazeliskrc", home / ".bazeliskrc"):
+        rc.write_text("USE_BAZEL_VERSION=latest\n")
+        assert job.check(rc=1)["reason"] == "miss-config"
+        rc.unlink()
     (job.folder / ".bazelversion").write_text("latest\n")
     assert "bazelisk latest" in job.check(rc=1)["detail"]
 
