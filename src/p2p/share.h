@@ -132,8 +132,7 @@ void share_cancel(struct share_call *);
 /* Would share_start ask? For the cache to skip the layer at no cost. */
 bool share_would_ask(struct share *, const struct share_want *);
 
-/* What GitHub said of a candidate from that peer, or a token of its own entry's proof; apart for those it
- * only passed on: it could not know. */
+/* What GitHub or its entry's proof said of that peer's candidate; apart for those only passed on. */
 void share_confirmed(struct share *, const struct peerid *from, bool passed, bool confirmed);
 
 /* ---- telling ---- */
