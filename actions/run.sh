@@ -24,7 +24,7 @@ show() {
 	[ ! -s "$said" ] || {
 		printf '::stop-commands::%s\n' "${said##*.}"
 		cat "$said"
-		printf '::%s::\n' "${said##*.}"
+		printf '\n::%s::\n' "${said##*.}"
 	}
 }
 
@@ -32,10 +32,9 @@ step=$1
 temp=${RUNNER_TEMP:-/tmp} said=
 said=$(mktemp "$temp/ghoard-install.XXXXXXXXXXXX") || off "$temp cannot be written"
 if ! out=$(sh "${0%/*}/install.sh" 2>"$said"); then
-	why=
-	while IFS= read -r line; do
-		why=$line
-	done <"$said"
+	why=$(tr -d '\r' <"$said")	# a line's end to the runner
+	why=${why##*
+}
 	show
 	why="${why#ghoard: }. It takes a Linux runner, and the release or a folder (the input 'source')"
 	off "$why to come from"

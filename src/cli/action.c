@@ -237,6 +237,7 @@ void action_text(const struct json *o, const char *key, char *out, size_t size)
 
 void action_last_line(const char *log, char *out, size_t size)
 {
+	static const char plain[] = "ghoard: error: ";	/* before the log is set up */
 	struct span rest, line, last = { NULL, 0 };
 	struct buf b;
 	ptrdiff_t at;
@@ -250,6 +251,8 @@ void action_last_line(const char *log, char *out, size_t size)
 		at = span_starts(last, "::") ? span_find(span_sub(last, 2, last.n), "::") : -1;
 		if (at >= 0)
 			last = span_sub(last, (size_t)at + 4, last.n);
+		else if (span_starts(last, plain))
+			last = span_sub(last, sizeof(plain) - 1, last.n);
 		snprintf(out, size, "%.*s", (int)last.n, last.p != NULL ? last.p : "");
 	}
 	buf_free(&b);
@@ -288,28 +291,47 @@ int action_socket(const char *folder, char path[static ACTION_PATH_MAX], struct 
 	static const size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof(SOCKET_NAME);
 	int rc = 0;
 
+	char own[ACTION_PATH_MAX + sizeof(SOCKET_NAME)];
+
+	snprintf(own, sizeof(own), "%s" SOCKET_NAME, folder);
 	if (strlen(folder) > most)
 		rc = make_folder(path, ELSEWHERE, err);
 	else
 		snprintf(path, ACTION_PATH_MAX, "%s", folder);
 	if (rc == 0)
 		strcat(path, SOCKET_NAME);
+	if (rc == 0 && strcmp(path, own) != 0 && symlink(path, own) != 0) {
+		rc = err_sys(err, ERR_IO, "making %s", own);
+		*strrchr(path, '/') = '\0';
+		rmdir(path);
+	}
 	return rc;
 }
 
-void action_socket_remove(const char *folder, const char *path)
+void action_socket_of(const char *folder, char path[static ACTION_PATH_MAX])
 {
-	char own[ACTION_PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	bool near;
+	char own[ACTION_PATH_MAX + sizeof(SOCKET_NAME)];
+	ssize_t n;
 
-	snprintf(own, sizeof(own), "%.*s", slash != NULL ? (int)(slash - path) : 0, path);
-	near = strcmp(own, folder) == 0;
-	if (!near && !span_starts(span_of(own), ELSEWHERE "/ghoard-"))
-		return;			/* a step has named another daemon */
+	snprintf(own, sizeof(own), "%s" SOCKET_NAME, folder);
+	n = readlink(own, path, ACTION_PATH_MAX - 1);
+	if (n > 0)
+		path[n] = '\0';
+	else
+		snprintf(path, ACTION_PATH_MAX, "%s" SOCKET_NAME, folder);
+}
+
+void action_socket_remove(const char *folder)
+{
+	char path[ACTION_PATH_MAX], own[ACTION_PATH_MAX + sizeof(SOCKET_NAME)];
+
+	action_socket_of(folder, path);
 	unlink(path);
-	if (!near)
-		rmdir(own);
+	snprintf(own, sizeof(own), "%s" SOCKET_NAME, folder);
+	if (unlink(own) == 0 && span_starts(span_of(path), ELSEWHERE "/ghoard-")) {	/* the link */
+		*strrchr(path, '/') = '\0';
+		rmdir(path);
+	}
 }
 
 /* ---- what lasts from job to job ---- */

@@ -59,10 +59,12 @@ void action_last_line(const char *log, char *out, size_t size);
 /* A new folder of ours below RUNNER_TEMP, 0700. ERR_USAGE: not in a job; ERR_IO. */
 int action_folder(char path[static ACTION_PATH_MAX], struct err *);
 /* Where a socket goes: into that folder, or where its path is too long for one (107 bytes) into a new one of
- * the same kind in /tmp. ERR_IO. */
+ * the same kind in /tmp, with a link to it in that folder. ERR_IO. */
 int action_socket(const char *folder, char path[static ACTION_PATH_MAX], struct err *);
-/* The socket's file, and its folder in /tmp. */
-void action_socket_remove(const char *folder, const char *path);
+/* The one that a folder got, whatever GHOARD_SOCKET says by now. */
+void action_socket_of(const char *folder, char path[static ACTION_PATH_MAX]);
+/* The socket's file, and its link and folder in /tmp. */
+void action_socket_remove(const char *folder);
 
 /* `ghoard cache persist` or `codeql persist`, where `persist` of the action wants it: "always", or on
  * GitHub's own runners. Begins the call; false: nothing is to be done. Then options may be added, and

@@ -161,36 +161,53 @@ static void show_stats(void)
 	action_end(&c);
 }
 
+#define LOG_SHOWN 65536
+
+static struct span log_end(const char *path, char text[static LOG_SHOWN], bool *cut)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	ssize_t n;
+
+	*cut = fd >= 0 && lseek(fd, -LOG_SHOWN, SEEK_END) > 0;
+	n = fd >= 0 ? read(fd, text, LOG_SHOWN) : 0;
+	if (fd >= 0)
+		close(fd);
+	return span_make(text, n > 0 ? (size_t)n : 0);
+}
+
 /* What the daemon had to say. It tells of clients and peers, so no line of it is a command of this step. */
 static void show_log(const char *folder)
 {
-	char path[ACTION_PATH_MAX + 16], end[33];
+	char path[ACTION_PATH_MAX + 16], end[33], text[LOG_SHOWN];
 	uint8_t random[16];
-	struct buf b;
+	struct span rest, part;
+	bool cut;
 
 	snprintf(path, sizeof(path), "%s/ghoard.log", folder);
-	buf_init(&b, ACTION_SAID_MAX);
-	if (file_read(path, ACTION_SAID_MAX, false, &b, NULL) == 0 && buf_len(&b) > 0 &&
-	    rand_bytes(random, sizeof(random), NULL) == 0) {
+	rest = log_end(path, text, &cut);
+	if (rest.n > 0 && rand_bytes(random, sizeof(random), NULL) == 0) {
+		if (cut)
+			span_cut(&rest, '\n', &part);
 		hex_encode(end, random, sizeof(random));
-		printf("::group::the daemon's log\n::stop-commands::%s\n%.*s\n::%s::\n::endgroup::\n", end,
-		    (int)buf_len(&b), (const char *)buf_data(&b), end);
+		printf("::group::the daemon's log%s\n::stop-commands::%s\n%.*s\n::%s::\n::endgroup::\n",
+		    cut ? ", its last 64 KiB" : "", end, (int)rest.n, rest.p, end);
 	}
-	buf_free(&b);
 	unlink(path);
 }
 
 static void end_daemon(const char *folder)
 {
-	const char *before = action_env("GHOARD_GH_BEFORE"), *socket = action_env("GHOARD_SOCKET");
+	const char *before = action_env("GHOARD_GH_BEFORE");
+	char socket[ACTION_PATH_MAX];
 	struct action_call c;
 
+	action_socket_of(folder, socket);
 	action_begin(&c, "stop", NULL);
+	action_opt(&c, "--socket", socket);
 	c.log = "/dev/null";
 	action_run(&c);
 	action_end(&c);
-	if (socket != NULL)
-		action_socket_remove(folder, socket);
+	action_socket_remove(folder);
 	show_log(folder);
 	action_gh_remove(folder);
 	rmdir(folder);

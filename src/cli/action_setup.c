@@ -81,16 +81,28 @@ static int start(struct setup *s, struct err *err)
 static void remove_folder(const struct setup *s)
 {
 	action_gh_remove(s->folder);
-	if (s->socket[0] != '\0')
-		action_socket_remove(s->folder, s->socket);
+	action_socket_remove(s->folder);
 	unlink(s->log);
 	rmdir(s->folder);
 }
 
+/* Of an earlier setup in this job, whose daemon has died, the configuration of gh is not the user's. */
+static void leave_old(void)
+{
+	const char *job = action_env("GHOARD_JOB"), *dir = action_env("GH_CONFIG_DIR"),
+		   *before = action_env("GHOARD_GH_BEFORE");
+	size_t n = job != NULL ? strlen(job) : 0;
+
+	if (n > 0 && dir != NULL && strncmp(dir, job, n) == 0 && strcmp(dir + n, "/gh") == 0)
+		action_export("GH_CONFIG_DIR", before != NULL ? before : "");
+}
+
 static int open_job(struct setup *s, struct err *err)
 {
-	int rc = action_folder(s->folder, err);
+	int rc;
 
+	leave_old();
+	rc = action_folder(s->folder, err);
 	if (rc != 0)
 		return rc;
 	snprintf(s->log, sizeof(s->log), "%s/ghoard.log", s->folder);

@@ -29,14 +29,15 @@ static void warn(const char *sentence)
 	log_warn("%s", sentence);
 }
 
-/* A setting that somebody made; the flag beats it. */
+/* A setting that somebody made; the flag beats it. A checkout's silences nothing. */
 static void set_log_level(const struct app *a)
 {
 	enum log_level level;
 
 	if (a->globals->log_level == NULL &&
 	    strcmp(settings_origin(a->settings, "logging.level"), "default") != 0 &&
-	    log_level_parse(settings_str(a->settings, "logging.level"), &level))
+	    log_level_parse(settings_str(a->settings, "logging.level"), &level) &&
+	    !(log_enabled(level) && settings_from_checkout(a->settings, "logging.level")))
 		log_set_level(level);
 }
 

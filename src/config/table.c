@@ -291,7 +291,8 @@ static const struct setting table[] = {
 	    "Protocols taken for our own." },
 	{ "logging.level", SETF_P2P, SET_STRING, "info", 0, 0, TRUST_FREE, SETS_WORKS, { NULL },
 	    "debug|info|warning|warn|error",
-	    "Least severe messages that are logged; without it and --log-level: warn." },
+	    "Least severe messages that are logged; without it and --log-level, and where a checkout "
+	    "asks for less: warn." },
 	{ "logging.log_connections", SETF_P2P, SET_BOOL, "true", 0, 0, TRUST_FREE, SETS_FIXED, { NULL }, NULL,
 	    "Peers that come and go are logged (at level info)." },
 	{ "logging.log_cache_ops", SETF_P2P, SET_BOOL, "true", 0, 0, TRUST_FREE, SETS_WORKS, { NULL }, NULL,

@@ -72,6 +72,66 @@ def test_nothing_in_the_daemon_s_log_is_a_command(step, fake):
     assert ends[0] != ends[1], "a log could name the word that ends it"
 
 
+def test_a_long_log(step, fake):
+    """Its end is shown, from a line's start, and that it is the end."""
+    setup(step)
+    with open(pathlib.Path(step.exports["GHOARD_JOB"]) / "ghoard.log", "a") as log:
+        log.writelines(f"line {n:06}\n" for n in range(100000))
+    lines = step("report").out.decode().splitlines()
+    shown = [line for line in lines if re.fullmatch(r"line \d{6}", line)]
+    first = lines.index(shown[0])
+    assert shown[-1] == "line 099999" and shown == lines[first : first + len(shown)]
+    assert 5000 < len(shown) <= 65536 // 12
+    assert lines[first - 2] == "::group::the daemon's log, its last 64 KiB"
+
+
+def test_report_ends_no_other_daemon(step, daemon, fake):
+    """A step has named another one."""
+    for temp in (step.temp, step.folder / ("x" * 120)):
+        temp.mkdir(exist_ok=True)
+        step.temp = temp
+        setup(step)
+        own = pathlib.Path(step.exports["GHOARD_SOCKET"])
+        step.exports["GHOARD_SOCKET"] = str(daemon.socket)
+        step("report")
+        assert not own.parent.exists() and not list(temp.glob("ghoard-*"))
+        assert daemon.process.poll() is None
+
+
+def test_a_second_setup_after_the_daemon_died(step):
+    """The user's configuration of gh is still the user's."""
+    user = step.folder / "gh-of-the-user"
+    user.mkdir()
+    (user / "config.yml").write_text("git_protocol: ssh\n")
+    step.exports["GH_CONFIG_DIR"] = str(user)
+    setup(step)
+    first = step.exports["GHOARD_JOB"]
+    (user / "config.yml").write_text("git_protocol: https\n")
+    step.ghoard("stop", "--socket", step.exports["GHOARD_SOCKET"], rc=0)
+    setup(step)
+    assert step.exports["GHOARD_JOB"] != first and get(step).status == 200
+    assert "https" in (pathlib.Path(step.exports["GH_CONFIG_DIR"]) / "config.yml").read_text()
+    step.ghoard("stop", "--socket", step.exports["GHOARD_SOCKET"], rc=0)
+    setup(step, GHOARD_IDLE_EXIT="soon")
+    assert step.outputs["cache-status"] == "disabled" and step.exports["GH_CONFIG_DIR"] == str(user)
+    step("report")
+    assert step.exports["GH_CONFIG_DIR"] == str(user)
+
+
+@pytest.mark.parametrize("level", ["error", "debug"])
+def test_a_checkout_silences_no_warning(step, level):
+    (step.ghoard.project / ".github").mkdir()
+    (step.ghoard.project / ".github" / "p2p-config.yml").write_text(f"logging:\n  level: {level}\n")
+    run = setup(step, GHOARD_IDLE_EXIT="soon")
+    assert run.err.count("::warning") == 1, run
+
+
+def test_why_it_is_off(step):
+    """In the daemon's own words, once."""
+    run = setup(step, GHOARD_IDLE_EXIT="soon")
+    assert "the GitHub API cache is off in this job: --idle-exit takes" in run.err, run
+
+
 def test_gh_configuration_is_a_copy(step):
     own = step.ghoard.home / ".config" / "gh"
     own.mkdir(parents=True)

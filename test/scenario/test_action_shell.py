@@ -97,6 +97,31 @@ def test_nothing_that_installing_says_is_a_command(step):
     assert len(word) == 12 and run.stdout.count("::warning") == 1
 
 
+ODD = "::add-path::/evil\\rodd\\r::add-path::/evil"
+
+
+@pytest.mark.parametrize("name", ["setup", "inject"])
+@pytest.mark.parametrize("code", [0, 1])
+def test_what_a_tool_says_ends_without_a_newline(step, name, code):
+    """Commands hold again after it; as a reason it is one line. A runner takes CR for a line's end, too."""
+    (step.folder / "bin").mkdir()
+    (step.folder / "bin" / "chmod").write_text(
+        f"#!/bin/sh\nprintf '{ODD}' >&2\n/bin/chmod \"$@\"\nexit {code}\n"
+    )
+    (step.folder / "bin" / "chmod").chmod(0o755)
+    good = '#!/bin/sh\n[ "$1" = version ] || echo ::add-mask::secret\n'
+    run = shell(step, name, **program(step, good))
+    lines = run.stdout.splitlines()
+    (word,) = {line.removeprefix("::stop-commands::") for line in lines if line.startswith("::stop-commands")}
+    end = lines.index(f"::{word}::")
+    assert all(n < end for n, line in enumerate(lines) if line.startswith("::add-path"))
+    (said,) = lines[end + 1 :]
+    if code:
+        assert "odd" in said and said.startswith(("::warning", "::error"))
+    else:
+        assert said == "::add-mask::secret"
+
+
 def test_a_folder_that_cannot_be_written(step):
     run = shell(step, "save", RUNNER_TEMP="/proc/self")
     assert run.returncode == 0 and "/proc/self cannot be written" in run.stdout

@@ -104,6 +104,9 @@ def place(request, tmp_path):
     return Place(tmp_path, [shutil.which(request.param[0]), *request.param[1:]])
 
 
+ATTESTING = ("github.com", "octo.ghe.com")
+
+
 @pytest.fixture
 def web(place):
     """https on loopback, below /o/r/releases/download/v1.2.3/; what was asked is in .asked."""
@@ -121,7 +124,7 @@ def web(place):
             "-subj",
             "/CN=localhost",
             "-addext",
-            "subjectAltName=DNS:localhost",
+            "subjectAltName=DNS:localhost,DNS:github.com,DNS:octo.ghe.com",
             "-keyout",
             tmp / "key",
             "-out",
@@ -161,7 +164,12 @@ def web(place):
         "GITHUB_SERVER_URL": server.url,
         "CURL_CA_BUNDLE": str(tmp / "cert"),
         "WGETRC": str(tmp / "wgetrc"),
+        "HOME": str(tmp),
     }
+    # under the names of the real ones, for curl
+    here = f":443:localhost:{server.server_port}"
+    (tmp / ".curlrc").write_text("".join(f'connect-to = "{name}{here}"\n' for name in ATTESTING))
+    server.github = {**server.env, "GITHUB_SERVER_URL": "https://github.com"}
     yield server
     server.shutdown()
     server.server_close()
@@ -305,6 +313,24 @@ def test_another_program_in_path_or_cache_is_not_used(place):
     assert "is not the ghoard 1.2.3" in place.run(1)
 
 
+def test_a_server_that_attests_nothing_is_not_asked(place, web):
+    """GitHub Enterprise Server: neither tool could say yes."""
+    place.tool("curl")
+    for tool in ("gh", "cosign"):
+        place.tool(
+            tool,
+            '#!/bin/sh\nfor a; do [ "$a" != --help ] && [ "$a" != auth ] || exit 0; done\n'
+            f"echo {tool} >>{place.tmp}/asked\nexit 1\n",
+        )
+    (web.folder / f"{NAME}.tar.gz.sigstore.json").write_text("{}")
+    place.run(**web.env, RUNNER_TOOL_CACHE="")
+    assert not (place.tmp / "asked").exists()
+    place.forget()
+    for name in ATTESTING:
+        env = {**web.env, "GITHUB_SERVER_URL": f"https://{name}", "RUNNER_TOOL_CACHE": ""}
+        assert "gh finds no" in place.run(1, **env)
+
+
 @pytest.mark.parametrize("says", [0, 1])
 def test_what_gh_says_of_the_attestation_is_final(place, web, says):
     place.tool("curl")
@@ -314,7 +340,7 @@ def test_what_gh_says_of_the_attestation_is_final(place, web, says):
         '#!/bin/sh\nfor a; do [ "$a" != --help ] && [ "$a" != auth ] || exit 0; done\n'
         f'echo "$*" >>{log}\nexit {says}\n',
     )
-    err = place.run(says, **web.env)
+    err = place.run(says, **web.github)
     asked = log.read_text()
     assert "--repo o/r --signer-workflow o/r/.github/workflows/release.yml" in asked
     assert ("no attestation" in err) == bool(says)
@@ -325,12 +351,12 @@ def test_a_gh_without_a_token_says_nothing(place, web):
     place.tool("curl")
     gh = '#!/bin/sh\nfor a; do [ "$a" != --help ] || exit 0; done\n[ "$1" != auth ] || exit 1\nexit 4\n'
     place.tool("gh", gh)
-    assert "no attestation" not in place.run(**web.env)
+    assert "no attestation" not in place.run(**web.github)
     place.forget()
     shutil.rmtree(place.tmp / "tools/ghoard")
     place.tool("cosign", "#!/bin/sh\nexit 1\n")
     (web.folder / f"{NAME}.tar.gz.sigstore.json").write_text("{}")
-    assert "cosign finds no attestation" in place.run(1, **web.env)
+    assert "cosign finds no attestation" in place.run(1, **web.github)
 
 
 @pytest.mark.parametrize("says", [0, 1])
@@ -339,7 +365,7 @@ def test_what_cosign_says_is_final(place, web, says):
     log = place.tmp / "cosign.log"
     place.tool("cosign", f'#!/bin/sh\necho "$*" >>{log}\nexit {says}\n')
     (web.folder / f"{NAME}.tar.gz.sigstore.json").write_text("{}")
-    err = place.run(says, **web.env)
+    err = place.run(says, **web.github)
     assert r"o/r/\.github/workflows/release\.yml@refs/tags/" in log.read_text()
     assert ("no attestation" in err) == bool(says)
 
