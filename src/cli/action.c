@@ -321,17 +321,25 @@ void action_socket_of(const char *folder, char path[static ACTION_PATH_MAX])
 		snprintf(path, ACTION_PATH_MAX, "%s" SOCKET_NAME, folder);
 }
 
+void action_socket_unlink(const char *path)
+{
+	char folder[ACTION_PATH_MAX];
+
+	unlink(path);
+	if (span_starts(span_of(path), ELSEWHERE "/ghoard-")) {
+		snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
+		rmdir(folder);
+	}
+}
+
 void action_socket_remove(const char *folder)
 {
 	char path[ACTION_PATH_MAX], own[ACTION_PATH_MAX + sizeof(SOCKET_NAME)];
 
 	action_socket_of(folder, path);
-	unlink(path);
 	snprintf(own, sizeof(own), "%s" SOCKET_NAME, folder);
-	if (unlink(own) == 0 && span_starts(span_of(path), ELSEWHERE "/ghoard-")) {	/* the link */
-		*strrchr(path, '/') = '\0';
-		rmdir(path);
-	}
+	unlink(own);	/* the link, or itself */
+	action_socket_unlink(path);
 }
 
 /* ---- what lasts from job to job ---- */

@@ -63,7 +63,9 @@ int action_folder(char path[static ACTION_PATH_MAX], struct err *);
 int action_socket(const char *folder, char path[static ACTION_PATH_MAX], struct err *);
 /* The one that a folder got, whatever GHOARD_SOCKET says by now. */
 void action_socket_of(const char *folder, char path[static ACTION_PATH_MAX]);
-/* The socket's file, and its link and folder in /tmp. */
+/* The socket's file, and its folder if that was made in /tmp for it alone. */
+void action_socket_unlink(const char *path);
+/* That of a job's folder, and the link that stands there for it. */
 void action_socket_remove(const char *folder);
 
 /* `ghoard cache persist` or `codeql persist`, where `persist` of the action wants it: "always", or on

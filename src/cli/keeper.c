@@ -153,8 +153,7 @@ void keeper_remove(void)
 	*kept.state = S_SERVES;
 	if (!is_there())
 		return;
-	unlink(kept.path);
-	action_socket_remove("", kept.path);
+	action_socket_unlink(kept.path);
 }
 
 bool keeper_is_there(void)

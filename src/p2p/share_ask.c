@@ -14,7 +14,7 @@
 #include "p2p/sharing.h"
 
 #define LATE_MAX 8		/* questions left open in a row, */
-#define LATE_SHUN_MS 60000	/* after which it is not asked for so long */
+#define LATE_SHUN_MS 10000	/* after which it is not asked for so long */
 #define PASSED_SHUN_MS 60000	/* nothing that it only passes on: others' junk, or a liar's that says so */
 
 #define FULL_MS 4		/* until one that has too many streams is asked */
@@ -107,7 +107,7 @@ static void note_late(const struct leg *g)
 
 	if (++p->late < LATE_MAX)
 		return;
-	p->late = 0;
+	p->late--;	/* one more will do */
 	p->late_until = loop_now(g->call->share->loop) + LATE_SHUN_MS;
 }
 
