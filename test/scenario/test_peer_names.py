@@ -37,8 +37,9 @@ def place(fake, tmp_path):
 
         def make(name, **more):
             made = Placed(tmp_path / name, fake, **more)
-            ends.callback(made.daemon.end)
-            ends.callback(made.daemon.stop)
+            # the daemon that it has by then
+            ends.callback(lambda: made.daemon.end())
+            ends.callback(lambda: made.daemon.stop())
             eventually(lambda: made.report()["state"] == "on")
             return made
 
