@@ -295,7 +295,7 @@ test: all build/deps/test ## everything; installs what the tests need
 fuzz: $(FUZZERS:test/fuzz/%.c=build/fuzz/bin/%) ## every parser, FUZZ_SECONDS=5 each
 	$(Q)sh test/fuzz/run.sh $(FUZZ_SECONDS) $^
 
-bench: all build/bench/tree build/deps/bench build/venv/ready ## side by side with others; T=daemon for some
+bench: all build/ghoard-echo build/bench/tree build/deps/bench build/venv/ready ## beside others; T=part
 	$(Q)sh test/bench/run.sh $(T)
 
 build/bench/tree: build/obj/test/bench/tree.o $(PART:%.c=build/obj/%.o) $(LIBS:%=build/lib/%.a)

@@ -51,6 +51,15 @@ def body(kind, size=8 * MIB, times=10):
         return {"median": size / statistics.median(took), "best": size / min(took)}
 
 
+def download(addr, size=8 * MIB, times=10):
+    """MB/s of one body that the peer at addr sends a go node by the tests' protocol: the median."""
+    with Node("go") as asker:
+        peer = asker.dial(addr)["peer"]
+        asker.ask("download", peer=peer, bytes=size, times=2)
+        took = asker.ask("download", peer=peer, bytes=size, times=times, timeout=300)["us"]
+        return size / statistics.median(took)
+
+
 def member_set_up(addr, secret, network_id, times=100):
     """ms from the TCP connection to an opened peer_info, a go member dialling addr: p50, p99, n."""
     took = []
