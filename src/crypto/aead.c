@@ -1,7 +1,4 @@
 #include <assert.h>
-#ifdef __x86_64__
-#include <cpuid.h>
-#endif
 #include <string.h>
 
 #include <bearssl.h>
@@ -9,30 +6,22 @@
 #include "base/err.h"
 #include "base/wipe.h"
 #include "crypto/aead.h"
+#include "crypto/cpu.h"
 
 /* Both passes over a piece that stays in the first-level cache. */
 #define STEP ((size_t)4096)
 
 static_assert(sizeof(br_aes_gen_ctr_keys) <= sizeof(((struct aead *)0)->opaque), "struct aead is too small");
 
-/* Asked once, and by one CPUID instead of the library's four: in a virtual machine each costs 20 to 70 us.
- * NULL: the processor, or the library, has no such instructions. */
+/* NULL: the processor, or the library, has no such instructions. The library would ask the processor anew for
+ * each key. */
 static br_ghash fast_ghash(void)
 {
-	static br_ghash found;
-	static bool asked;
-
-	if (asked)
-		return found;
-	asked = true;
 #ifdef __x86_64__
-	unsigned a, b, c, d;
-
-	__cpuid(1, a, b, c, d);
-	if ((c & bit_AES) != 0 && (c & bit_PCLMUL) != 0)
-		found = br_ghash_pclmul;
+	if (cpu_has_aes())
+		return br_ghash_pclmul;
 #endif
-	return found;
+	return NULL;
 }
 
 static br_aes_gen_ctr_keys *keys(const struct aead *a)

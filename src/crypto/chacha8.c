@@ -2,36 +2,18 @@
 #include <string.h>
 
 #include "crypto/chacha8.h"
-
-#ifdef __x86_64__
-
-#include <cpuid.h>
-#include <immintrin.h>
-
-#define WITH_AVX2 __attribute__((target("avx2")))
-#define XCR0_SSE_AVX 6u
-
-static bool asked, there;
-
-static bool system_saves_avx(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	return (low & XCR0_SSE_AVX) == XCR0_SSE_AVX;
-}
+#include "crypto/cpu.h"
 
 bool chacha8_there(void)
 {
-	unsigned a, b, c, d;
-
-	if (asked)
-		return there;
-	bool saved = __get_cpuid(1, &a, &b, &c, &d) && c & bit_OSXSAVE && system_saves_avx();
-	there = saved && __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & bit_AVX2;
-	asked = true;
-	return there;
+	return cpu_has_avx2();
 }
+
+#ifdef __x86_64__
+
+#include <immintrin.h>
+
+#define WITH_AVX2 __attribute__((target("avx2")))
 
 /* Rotation by a whole number of bytes is a shuffle. */
 #define TURN(x, by) _mm256_shuffle_epi8(x, by)
@@ -123,11 +105,6 @@ WITH_AVX2 void chacha8_run(const uint8_t key[static 32], const uint8_t nonce[sta
 }
 
 #else
-
-bool chacha8_there(void)
-{
-	return false;
-}
 
 void chacha8_run(const uint8_t key[static 32], const uint8_t nonce[static 12], uint32_t counter,
     uint8_t *data, size_t n)

@@ -1,27 +1,18 @@
 #include <assert.h>
 
+#include "crypto/cpu.h"
 #include "crypto/shani.h"
-
-#ifdef __x86_64__
-
-#include <cpuid.h>
-#include <immintrin.h>
-
-#define WITH_SHA __attribute__((target("sha,sse4.1,ssse3")))
-
-static bool asked, there;
 
 bool shani_there(void)
 {
-	unsigned a, b, c, d;
-
-	if (asked)
-		return there;
-	bool sse = __get_cpuid(1, &a, &b, &c, &d) && c & bit_SSSE3 && c & bit_SSE4_1;
-	there = sse && __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & bit_SHA;
-	asked = true;
-	return there;
+	return cpu_has_sha();
 }
+
+#ifdef __x86_64__
+
+#include <immintrin.h>
+
+#define WITH_SHA __attribute__((target("sha,sse4.1,ssse3")))
 
 WITH_SHA static __m128i load_be(const uint8_t *p, __m128i order)
 {
@@ -125,11 +116,6 @@ WITH_SHA void shani_sha256(uint32_t state[static 8], const uint8_t *p, size_t n)
 }
 
 #else
-
-bool shani_there(void)
-{
-	return false;
-}
 
 void shani_sha1(uint32_t state[static 5], const uint8_t *p, size_t n)
 {
