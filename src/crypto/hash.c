@@ -3,6 +3,7 @@
 #include <bearssl.h>
 
 #include "base/varint.h"
+#include "base/wipe.h"
 #include "crypto/hash.h"
 #include "crypto/shani.h"
 
@@ -139,6 +140,7 @@ void hash_sha256_out(const struct hash_sha256 *h, uint8_t out[static SHA256_LEN]
 
 	stream_end(sha256_stream(&copy));
 	put_be(out, copy.state, 8);
+	wipe(&copy, sizeof(copy));		/* of a MAC's: its state stands for the key */
 }
 
 void hash_sha256(uint8_t out[static SHA256_LEN], const void *p, size_t n)

@@ -1,42 +1,49 @@
-#include <assert.h>
+#include <string.h>
 
-#include <bearssl.h>
-
-#include "base/varint.h"
 #include "base/wipe.h"
 #include "crypto/hmac.h"
 
-static_assert(sizeof(br_hmac_context) <= sizeof(struct hmac), "struct hmac is too small");
+#define BLOCK 64
 
-static br_hmac_context *ctx(struct hmac *h)
+static void begin(struct hash_sha256 *h, const uint8_t key[static BLOCK], uint8_t with)
 {
-	return (br_hmac_context *)(void *)h->opaque;
+	uint8_t pad[BLOCK];
+
+	for (size_t i = 0; i < BLOCK; i++)
+		pad[i] = key[i] ^ with;
+	hash_sha256_init(h);
+	hash_sha256_add(h, pad, BLOCK);
+	wipe(pad, BLOCK);
 }
 
+/* §2 */
 void hmac_init(struct hmac *h, const void *key, size_t keylen)
 {
-	br_hmac_key_context kc;
+	uint8_t block[BLOCK] = { 0 };
 
-	br_hmac_key_init(&kc, &br_sha256_vtable, key, keylen);
-	br_hmac_init(ctx(h), &kc, 0);
-	wipe(&kc, sizeof(kc));
+	if (keylen > BLOCK)
+		hash_sha256(block, key, keylen);
+	else if (keylen > 0)
+		memcpy(block, key, keylen);
+	begin(&h->inner, block, 0x36);
+	begin(&h->outer, block, 0x5c);
+	wipe(block, BLOCK);
 }
 
 void hmac_add(struct hmac *h, const void *p, size_t n)
 {
-	br_hmac_update(ctx(h), p, n);
+	hash_sha256_add(&h->inner, p, n);
 }
 
 void hmac_field(struct hmac *h, struct span f)
 {
-	uint8_t len[VARINT_MAX_LEN];
-
-	hmac_add(h, len, varint_put(len, f.n));
-	hmac_add(h, f.p, f.n);
+	hash_sha256_field(&h->inner, f);
 }
 
 void hmac_out(struct hmac *h, uint8_t out[static HMAC_LEN])
 {
-	br_hmac_out(ctx(h), out);
+	hash_sha256_out(&h->inner, out);
+	hash_sha256_add(&h->outer, out, HMAC_LEN);
+	hash_sha256_out(&h->outer, out);
 	wipe(h, sizeof(*h));
 }

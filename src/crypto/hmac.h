@@ -8,11 +8,13 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "crypto/hash.h"
 
 #define HMAC_LEN 32
 
+/* A copy of one that hmac_init has made is as good as another hmac_init with that key. */
 struct hmac {
-	uint64_t opaque[40];
+	struct hash_sha256 inner, outer;
 };
 
 void hmac_init(struct hmac *, const void *key, size_t keylen);

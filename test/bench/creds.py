@@ -184,9 +184,9 @@ class Creds:
     def primitives(self):
         source, program = self.folder / "speed.c", self.folder / "speed"
         source.write_text(SPEED)
-        objects = [
-            BUILD / "obj/src" / f"{n}.o" for n in ("crypto/aead", "crypto/pbkdf2", "base/str", "base/wipe")
-        ]
+        names = "crypto/aead crypto/cpu crypto/hash crypto/hmac crypto/pbkdf2 crypto/shani"
+        names += " base/str base/varint base/wipe"
+        objects = [BUILD / "obj/src" / f"{n}.o" for n in names.split()]
         subprocess.run(
             [
                 "musl-gcc",
