@@ -138,6 +138,9 @@ static bool raw_eq(struct span raw, struct span text)
 
 bool jscan_str_eq(struct span raw, const char *text)
 {
+	/* most that differ do so here */
+	if (raw.n > 2 && raw.p[1] != text[0] && raw.p[1] != '\\')
+		return false;
 	return raw_eq(raw, span_of(text));
 }
 
@@ -162,77 +165,114 @@ bool jscan_str(struct span raw, char *out, size_t size)
 	return true;
 }
 
-/* ---- look-ups ---- */
+/* ---- walks ---- */
 
-/* The next event at *at: 1, 0 at the end of a text that is JSON, -1. */
-static int next_event(struct jscan *s, struct span text, size_t *at, enum jscan_event *ev)
+void jscan_walk(struct jscan_walk *w, struct span text)
 {
-	ssize_t r = jscan_feed(s, text.n ? text.p + *at : text.p, text.n - *at, ev);
+	jscan_init(&w->s);
+	w->text = text;
+	w->at = 0;
+}
+
+int jscan_step(struct jscan_walk *w, enum jscan_event *ev)
+{
+	const char *p = w->text.n ? w->text.p + w->at : w->text.p;
+	ssize_t r = jscan_feed(&w->s, p, w->text.n - w->at, ev);
 
 	if (r < 0)
 		return -1;
-	*at += (size_t)r;
+	w->at += (size_t)r;
 	if (*ev != JSCAN_NONE)
 		return 1;
-	if (jscan_end(s, ev) < 0)
+	if (jscan_end(&w->s, ev) < 0)
 		return -1;
 	return *ev != JSCAN_NONE;
 }
 
-/* Go on to the end of the value whose first event has just come. */
-static int whole_value(struct jscan *s, struct span text, size_t *at, enum jscan_event ev, struct span *value)
+struct span jscan_token(const struct jscan_walk *w)
 {
-	size_t from = (size_t)s->start;
-	unsigned outside = s->depth - 1;
-
-	if (ev == JSCAN_OBJECT || ev == JSCAN_ARRAY)
-		while (s->depth > outside)
-			if (next_event(s, text, at, &ev) <= 0)
-				return -1;
-	*value = span_sub(text, from, (size_t)s->end - from);
-	return 1;
+	return span_sub(w->text, (size_t)w->s.start, (size_t)(w->s.end - w->s.start));
 }
 
-/* Put the scanner behind the opening bracket, or behind the member that ended at *at. 0: a scalar. */
-static int enter(struct jscan *s, struct span text, size_t *at)
+int jscan_rest(struct jscan_walk *w, enum jscan_event ev, struct span *value)
+{
+	size_t from = (size_t)w->s.start;
+	unsigned outside = w->s.depth - 1;
+
+	if (ev == JSCAN_OBJECT || ev == JSCAN_ARRAY)
+		while (w->s.depth > outside)
+			if (jscan_step(w, &ev) <= 0)
+				return -1;
+	*value = span_sub(w->text, from, (size_t)w->s.end - from);
+	return 0;
+}
+
+/* ---- look-ups ---- */
+
+/* Put the walk behind the opening bracket, or behind the member that ended at `at`. 1; 0: a scalar; -1. */
+static int enter(struct jscan_walk *w, struct span text, size_t at)
 {
 	enum jscan_event ev;
-	size_t first = 0;
 
-	jscan_init(s);
-	if (next_event(s, text, &first, &ev) <= 0)
+	jscan_walk(w, text);
+	if (jscan_step(w, &ev) <= 0)
 		return -1;
 	if (ev != JSCAN_OBJECT && ev != JSCAN_ARRAY)
 		return jscan_valid(text) ? 0 : -1;
-	if (*at == 0)
-		*at = first;
-	else
-		jscan_resume(s, *at);
+	if (at > 0) {
+		w->at = at;
+		jscan_resume(&w->s, at);
+	}
 	return 1;
 }
 
 int jscan_next(struct span text, size_t *at, struct span *key, struct span *value)
 {
 	enum jscan_event ev;
-	struct jscan s;
-	size_t i = *at;
+	struct jscan_walk w;
 
-	int r = i > text.n ? -1 : enter(&s, text, &i);
+	int r = *at > text.n ? -1 : enter(&w, text, *at);
 	if (r <= 0)
 		return r;
-	if (next_event(&s, text, &i, &ev) <= 0)
+	if (jscan_step(&w, &ev) <= 0)
 		return -1;
-	if (s.depth == 0)
-		return next_event(&s, text, &i, &ev) == 0 ? 0 : -1;
+	if (w.s.depth == 0)
+		return jscan_step(&w, &ev) == 0 ? 0 : -1;
 	*key = (struct span){ NULL, 0 };
 	if (ev == JSCAN_KEY) {
-		*key = span_sub(text, (size_t)s.start, (size_t)(s.end - s.start));
-		if (next_event(&s, text, &i, &ev) <= 0)
+		*key = jscan_token(&w);
+		if (jscan_step(&w, &ev) <= 0)
 			return -1;
 	}
-	r = whole_value(&s, text, &i, ev, value);
-	if (r > 0)
-		*at = i;
+	if (jscan_rest(&w, ev, value) < 0)
+		return -1;
+	*at = w.at;
+	return 1;
+}
+
+int jscan_pick(struct span object, const char *const *keys, size_t n, struct span *values)
+{
+	enum jscan_event ev;
+	struct jscan_walk w;
+	struct span value;
+	size_t i;
+	int r;
+
+	for (i = 0; i < n; i++)
+		values[i] = (struct span){ NULL, 0 };
+	jscan_walk(&w, object);
+	if (jscan_step(&w, &ev) <= 0 || ev != JSCAN_OBJECT)
+		return -1;
+	while ((r = jscan_step(&w, &ev)) > 0) {
+		if (ev != JSCAN_KEY)
+			continue;
+		for (i = 0; i < n && !jscan_str_eq(jscan_token(&w), keys[i]); i++)
+			;
+		if (jscan_step(&w, &ev) <= 0 || jscan_rest(&w, ev, &value) < 0)
+			return -1;
+		if (i < n && !values[i].p)
+			values[i] = value;
+	}
 	return r;
 }
 

@@ -54,6 +54,21 @@ int jscan_end(struct jscan *, enum jscan_event *ev);
 /* Just behind the opening bracket: go on at offset `pos`, behind one of the members. */
 void jscan_resume(struct jscan *, uint64_t pos);
 
+/* A whole text, event by event: all levels in one pass. */
+struct jscan_walk {
+	struct jscan s;		/* its depth says where the walk is */
+	struct span text;
+	size_t at;
+};
+
+void jscan_walk(struct jscan_walk *, struct span text);
+/* The next event: 1, 0 at the end of a text that is JSON, -1 where it is not. */
+int jscan_step(struct jscan_walk *, enum jscan_event *ev);
+/* The token of the last event, raw. */
+struct span jscan_token(const struct jscan_walk *);
+/* Go on to the end of the value whose first event, `ev`, has just come; `*value` is all of it. 0, -1. */
+int jscan_rest(struct jscan_walk *, enum jscan_event ev, struct span *value);
+
 /* Whole text is exactly one JSON value. */
 bool jscan_valid(struct span);
 
@@ -63,6 +78,8 @@ bool jscan_valid(struct span);
 int jscan_member(struct span object, const char *key, struct span *value);
 /* By path: keys separated by '.', array indexes as numbers: "rate.limit", "0.id". */
 int jscan_path(struct span text, const char *path, struct span *value);
+/* Several members of an object at once; p == NULL where one is not there. 0, -1: no object. */
+int jscan_pick(struct span object, const char *const *keys, size_t n, struct span *values);
 /* Walk a container: *at starts at 0; each call gives the next member (key raw, with quotes, empty for arrays)
  * and value; 0 at the end. */
 int jscan_next(struct span container, size_t *at, struct span *key, struct span *value);

@@ -275,6 +275,60 @@ static void test_not_strings(void **state)
 	buf_free(&b);
 }
 
+static void test_pick(void **state)
+{
+	static const char *const keys[] = { "dup", "name", "rate", "none" };
+	struct span v[4];
+
+	(void)state;
+	assert_int_equal(jscan_pick(guarded(doc), keys, 4, v), 0);
+	assert_true(span_eq(v[0], "1"));		/* the first */
+	assert_true(span_eq(v[1], "\"v\""));		/* its key is escaped */
+	assert_true(span_eq(v[2], "{\"limit\":\t60 , \"a.b\":1}"));
+	assert_null(v[3].p);
+	assert_int_equal(jscan_pick(guarded("{}"), keys, 4, v), 0);
+	assert_null(v[0].p);
+	for (size_t n = 0; n < strlen(doc) - 1; n++)
+		assert_int_equal(jscan_pick(span_make(guard_put(doc, n), n), keys, 4, v), -1);
+	assert_int_equal(jscan_pick(guarded("[1]"), keys, 4, v), -1);
+	assert_int_equal(jscan_pick(guarded("1"), keys, 4, v), -1);
+	assert_int_equal(jscan_pick(guarded("{\"dup\":1} x"), keys, 4, v), -1);
+}
+
+/* Keys, values left whole and values gone into, in one pass. */
+static void test_walk(void **state)
+{
+	struct jscan_walk w;
+	enum jscan_event ev;
+	struct span v;
+
+	(void)state;
+	jscan_walk(&w, guarded("{\"a\":{\"b\":[1,{}]},\"c\":2}"));
+	assert_int_equal(jscan_step(&w, &ev), 1);
+	assert_int_equal(ev, JSCAN_OBJECT);
+	assert_int_equal(jscan_step(&w, &ev), 1);
+	assert_int_equal(ev, JSCAN_KEY);
+	assert_true(jscan_str_eq(jscan_token(&w), "a"));
+	assert_int_equal(jscan_step(&w, &ev), 1);
+	assert_int_equal(ev, JSCAN_OBJECT);
+	assert_int_equal(w.s.depth, 2);
+	assert_int_equal(jscan_step(&w, &ev), 1);
+	assert_true(jscan_str_eq(jscan_token(&w), "b"));
+	assert_int_equal(jscan_step(&w, &ev), 1);
+	assert_int_equal(jscan_rest(&w, ev, &v), 0);
+	assert_true(span_eq(v, "[1,{}]"));
+	assert_int_equal(jscan_step(&w, &ev), 1);
+	assert_int_equal(ev, JSCAN_OBJECT_END);
+	assert_int_equal(jscan_step(&w, &ev), 1);
+	assert_true(jscan_str_eq(jscan_token(&w), "c"));
+	assert_int_equal(jscan_step(&w, &ev), 1);
+	assert_int_equal(jscan_rest(&w, ev, &v), 0);
+	assert_true(span_eq(v, "2"));
+	assert_int_equal(jscan_step(&w, &ev), 1);
+	assert_int_equal(w.s.depth, 0);
+	assert_int_equal(jscan_step(&w, &ev), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +340,8 @@ int main(void)
 		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_broken_tokens),
 		cmocka_unit_test(test_not_strings),
+		cmocka_unit_test(test_pick),
+		cmocka_unit_test(test_walk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
