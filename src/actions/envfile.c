@@ -1,5 +1,5 @@
 #include <fcntl.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +11,8 @@
 #include "base/rand.h"
 
 #define NAME_MAX_LEN 128
+#define PREFIX "ghoard_"
+#define DELIMITER_LEN (sizeof(PREFIX) + 32)
 
 /* Names that make a shell, a loader, an interpreter or the runner itself do something. The man page has this
  * list. */
@@ -39,25 +41,24 @@ const char *envfile_denied(struct span name)
 	return NULL;
 }
 
-static int make_delimiter(struct span value, char out[static 48], struct err *err)
+static int make_delimiter(struct span value, char out[static DELIMITER_LEN], struct err *err)
 {
 	uint8_t random[16];
-	char hex[33];
 	int rc;
 
+	memcpy(out, PREFIX, sizeof(PREFIX));
 	do {
 		rc = rand_bytes(random, sizeof(random), err);
 		if (rc != 0)
 			return rc;
-		hex_encode(hex, random, sizeof(random));
-		snprintf(out, 48, "ghoard_%s", hex);
+		hex_encode(out + sizeof(PREFIX) - 1, random, sizeof(random));
 	} while (span_find(value, out) >= 0);
 	return 0;
 }
 
 int envfile_entry(struct buf *b, const char *name, struct span value, struct err *err)
 {
-	char delimiter[48];
+	char delimiter[DELIMITER_LEN];
 	int rc;
 
 	if (span_chr(value, '\0') >= 0 || !span_utf8(value))
@@ -66,9 +67,14 @@ int envfile_entry(struct buf *b, const char *name, struct span value, struct err
 	rc = make_delimiter(value, delimiter, err);
 	if (rc != 0)
 		return rc;
-	buf_addf(b, "%s<<%s\n", name, delimiter);
+	buf_adds(b, name);
+	buf_adds(b, "<<");
+	buf_adds(b, delimiter);
+	buf_addc(b, '\n');
 	buf_addspan(b, value);
-	buf_addf(b, "\n%s\n", delimiter);
+	buf_addc(b, '\n');
+	buf_adds(b, delimiter);
+	buf_addc(b, '\n');
 	return b->failed ? err_set(err, ERR_LIMIT, "the environment file would grow too large") : 0;
 }
 

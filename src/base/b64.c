@@ -31,6 +31,14 @@ static void encode(struct buf *b, const struct alphabet *a, const uint8_t *p, si
 	if (!out)
 		return;
 	buf_commit(b, total);
+	for (; a->bits == 6 && n >= 3; n -= 3, p += 3) {
+		acc = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+		*out++ = (uint8_t)a->letters[acc >> 18];
+		*out++ = (uint8_t)a->letters[acc >> 12 & 63];
+		*out++ = (uint8_t)a->letters[acc >> 6 & 63];
+		*out++ = (uint8_t)a->letters[acc & 63];
+	}
+	acc = 0;
 	for (size_t i = 0; i < n; i++) {
 		acc = acc << 8 | p[i];
 		for (have += 8; have >= a->bits; have -= a->bits)

@@ -168,15 +168,9 @@ void buf_adds(struct buf *b, const char *s)
 
 void buf_addi(struct buf *b, int64_t v)
 {
-	char text[20], *p = text + sizeof text;
-	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	char room[STR_I64_LEN];
 
-	do
-		*--p = (char)('0' + u % 10);
-	while ((u /= 10) > 0);
-	if (v < 0)
-		buf_addc(b, '-');
-	buf_add(b, p, (size_t)(text + sizeof text - p));
+	buf_addspan(b, span_of_i64(room, v));
 }
 
 void buf_addspan(struct buf *b, struct span s)

@@ -246,6 +246,19 @@ bool span_i64(struct span a, int64_t *out)
 	return true;
 }
 
+struct span span_of_i64(char room[static STR_I64_LEN], int64_t v)
+{
+	char *end = room + STR_I64_LEN, *p = end;
+	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+	do
+		*--p = (char)('0' + u % 10);
+	while ((u /= 10) > 0);
+	if (v < 0)
+		*--p = '-';
+	return span_make(p, (size_t)(end - p));
+}
+
 /* Split the leading digits off *rest; false if there are none. */
 static bool cut_number(struct span *rest, uint64_t max, uint64_t *v)
 {

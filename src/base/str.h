@@ -48,6 +48,9 @@ char *str_dup(const char *);
 bool span_u64(struct span, uint64_t max, uint64_t *);
 /* Whole span as a decimal, sign allowed. */
 bool span_i64(struct span, int64_t *);
+#define STR_I64_LEN 20
+/* In decimal, within `room`. */
+struct span span_of_i64(char room[static STR_I64_LEN], int64_t);
 
 /* "300", "5m", "24h", "7d", "1h30m", "1.5h" (units ms s m h d w) as seconds, 0 <= x <= 10 years. What is over
  * makes a whole second: only nothing is 0, which is "no end" to some. */
