@@ -26,6 +26,7 @@ int safe_new(struct safe *s, size_t size, struct err *err)
 		return err_set(err, ERR_INTERNAL, "no memory for secrets");
 	s->base = p;
 	madvise(p, size, MADV_DONTDUMP);
+	madvise(p, size, MADV_NOHUGEPAGE);	/* one byte would clear and lock 2 MiB */
 	s->locked = syscall(SYS_mlock2, p, size, ONFAULT) == 0;
 	/* under a small limit, and before Linux 4.4, at least the keys, which come first */
 	if (!s->locked)
