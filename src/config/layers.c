@@ -22,6 +22,7 @@ struct settings {
 	char *home;		/* NULL: none */
 	char *cache_home;	/* XDG_CACHE_HOME, or NULL */
 	char *checkout;		/* resolved parent of config_dir, or NULL */
+	const char *const *only;
 	void (*warn)(const char *);
 };
 
@@ -156,7 +157,7 @@ static bool admit(const struct settings *s, const struct setting *row, const str
 		warn(s, "%s: %s cannot be changed; it stays '%s'", at->where, row->key, from->text);
 		return false;
 	}
-	if (row->state == SETS_UNABLE && (row->type == SET_BOOL ? to->num != 0 : !same)) {
+	if (row->state == SETS_UNABLE && (row->type == SET_BOOL ? value_num(row, to) != 0 : !same)) {
 		warn(s, "%s: %s = '%s' cannot be honoured: %s", at->where, row->key, to->text, row->help);
 		return false;
 	}
@@ -262,7 +263,7 @@ static int on_key(struct settings *s, const struct file *f, const struct yaml_ro
 		return 0;
 	if (!row || (row->file != f->kind && row->file != SETF_BOTH))
 		return bad_key(f, y, row, e);
-	if (y->null && y->item == -2)
+	if ((y->null && y->item == -2) || !s->values[index_of(y->key)].text)
 		return 0;
 	char *where = value_printf("%s line %u column %u", f->path, y->line, y->column);
 	char *origin = value_printf("%s:%u", f->path, y->line);
@@ -338,16 +339,28 @@ static int read_dir(struct settings *s, const char *dir, enum source source, str
 
 /* ---- the other layers ---- */
 
+static bool is_wanted(const struct settings *s, const struct setting *row)
+{
+	bool wanted = !s->only;
+
+	for (size_t i = 0; !wanted && s->only[i]; i++)
+		wanted = strncmp(row->key, s->only[i], strlen(s->only[i])) == 0;
+	return wanted;
+}
+
 static int set_defaults(struct settings *s, struct err *e)
 {
 	const struct setting *row;
 
 	for (size_t i = 0; (row = table_at(i)); i++) {
 		struct value *v = &s->values[i];
-		int r = value_of_text(row, row->dflt, "default", v, e);
+		int r = 0;
+		if (!is_wanted(s, row))
+			continue;
+		r = value_of_default(row, v, e);
 		if (r < 0)
 			return r;
-		if (expand(s, row, FROM_HOST, v) < 0 || !(v->origin = str_dup("default")))
+		if (expand(s, row, FROM_HOST, v) < 0)
 			return no_memory(e);
 	}
 	return 0;
@@ -377,6 +390,8 @@ static int read_environment(struct settings *s, const struct settings_params *p,
 {
 	for (size_t i = 0; i < s->n; i++) {
 		const char *const *env = table_at(i)->env;
+		if (!s->values[i].text)
+			continue;
 		for (size_t k = 0; k < 3 && env[k]; k++) {
 			const char *text = variable(p, env[k]);
 			if (!text)
@@ -435,6 +450,7 @@ static struct settings *settings_new(const struct settings_params *p)
 	s->cache_home = xdg && xdg[0] == '/' ? str_dup(xdg) : NULL;
 	s->checkout = p->config_dir ? parent_of(p->config_dir) : NULL;
 	s->warn = p->warn;
+	s->only = p->only;
 	return s;
 }
 
@@ -460,7 +476,8 @@ void settings_free(struct settings *s)
 	if (!s)
 		return;
 	for (size_t i = 0; i < s->n; i++)
-		value_wipe(&s->values[i]);
+		if (s->values[i].text)
+			value_wipe(&s->values[i]);
 	free(s->values);
 	free(s->home);
 	free(s->cache_home);
@@ -482,17 +499,22 @@ int settings_override(struct settings *s, const char *key, const char *value, co
 
 static const struct value *value_at(const struct settings *s, const char *key)
 {
-	return &s->values[index_of(key)];
+	const struct value *v = &s->values[index_of(key)];
+
+	assert(v->text);
+	return v;
 }
 
 bool settings_bool(const struct settings *s, const char *key)
 {
-	return table_find(key)->state != SETS_UNABLE && value_at(s, key)->num != 0;
+	const struct setting *row = table_find(key);
+
+	return row->state != SETS_UNABLE && value_num(row, value_at(s, key)) != 0;
 }
 
 int64_t settings_int(const struct settings *s, const char *key)
 {
-	return value_at(s, key)->num;
+	return value_num(table_find(key), value_at(s, key));
 }
 
 const char *settings_str(const struct settings *s, const char *key)

@@ -24,6 +24,7 @@ struct settings_params {
 	const char *host_dir;		/* "/etc/ghoard" */
 	const char *(*env)(const char *name);	/* NULL: getenv */
 	void (*warn)(const char *sentence);	/* NULL: nobody is told */
+	const char *const *only;	/* what keys begin with, a NULL at the end; NULL: all keys */
 };
 
 /* Read all layers. 0 and *out to be freed; ERR_CONFIG or ERR_INTERNAL. */

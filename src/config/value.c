@@ -26,10 +26,12 @@ void value_wipe(struct value *v)
 	for (size_t i = 0; i < v->n; i++)
 		free(v->items[i]);
 	free(v->items);
-	free(v->text);
 	free(v->shown);
 	free(v->path);
-	free(v->origin);
+	if (!v->is_default) {
+		free(v->text);
+		free(v->origin);
+	}
 	*v = (struct value){ 0 };
 }
 
@@ -133,28 +135,49 @@ static int add_item(struct value *v, struct span item)
 	return 0;
 }
 
-int value_of_text(const struct setting *row, const char *text, const char *where, struct value *v,
-    struct err *e)
+static int add_items(struct value *v, struct err *e)
 {
-	struct span rest = span_of(text), item;
+	struct span rest = span_of(v->text), item;
 
-	*v = (struct value){ .text = str_dup(text) };
-	if (!v->text)
-		return no_memory(v, e);
-	if (row->type != SET_LIST) {
-		int r = check(row, v, where, e);
-		if (r < 0)
-			value_wipe(v);
-		else if (row->type == SET_STRING && hide_password(v) < 0)
-			return no_memory(v, e);
-		return r;
-	}
 	while (span_cut(&rest, ',', &item)) {
 		item = span_trim(item);
 		if (item.n && add_item(v, item) < 0)
 			return no_memory(v, e);
 	}
 	return 0;
+}
+
+int value_of_text(const struct setting *row, const char *text, const char *where, struct value *v,
+    struct err *e)
+{
+	*v = (struct value){ .text = str_dup(text) };
+	if (!v->text)
+		return no_memory(v, e);
+	if (row->type == SET_LIST)
+		return add_items(v, e);
+	int r = check(row, v, where, e);
+	if (r < 0)
+		value_wipe(v);
+	else if (row->type == SET_STRING && hide_password(v) < 0)
+		return no_memory(v, e);
+	return r;
+}
+
+int value_of_default(const struct setting *row, struct value *v, struct err *e)
+{
+	static char origin[] = "default";
+
+	*v = (struct value){ .text = (char *)(uintptr_t)row->dflt, .origin = origin, .is_default = true };
+	return row->type == SET_LIST ? add_items(v, e) : 0;
+}
+
+int64_t value_num(const struct setting *row, const struct value *v)
+{
+	int64_t num = v->num;
+
+	if (v->is_default)
+		parse(row, span_of(v->text), &num);
+	return num;
 }
 
 int value_of_items(const char *const *items, size_t n, struct value *v, struct err *e)
@@ -198,15 +221,15 @@ bool value_same(const struct setting *row, const struct value *a, const struct v
 		return has_all(a, b) && has_all(b, a);
 	if (row->type == SET_STRING)
 		return strcmp(a->text, b->text) == 0;
-	return a->num == b->num;
+	return value_num(row, a) == value_num(row, b);
 }
 
 bool value_lower(const struct setting *row, const struct value *from, const struct value *to)
 {
-	return row->type == SET_LIST ? has_all(from, to) : to->num < from->num;
+	return row->type == SET_LIST ? has_all(from, to) : value_num(row, to) < value_num(row, from);
 }
 
 bool value_higher(const struct setting *row, const struct value *from, const struct value *to)
 {
-	return row->type == SET_LIST ? has_all(to, from) : to->num > from->num;
+	return row->type == SET_LIST ? has_all(to, from) : value_num(row, to) > value_num(row, from);
 }

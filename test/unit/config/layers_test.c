@@ -505,6 +505,24 @@ static void test_real_environment(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* Of a part: a file and the environment may have more, which nobody looks at. */
+static void test_only(void **state)
+{
+	static const char *const only[] = { "credentials.", NULL };
+	const struct settings_params p = { config_dir, host_dir, fake_env, on_warning, only };
+	struct settings *s;
+	struct err e;
+
+	(void)state;
+	err_init(&e);
+	host_file("cache:\n  max_size: x\ncredentials:\n  access: require\n");
+	set_var("GITHUB_CACHE_SIZE", "x");
+	assert_int_equal(settings_load(&p, &s, &e), 0);
+	assert_string_equal(settings_str(s, "credentials.access"), "require");
+	assert_int_equal(settings_int(s, "credentials.key_cache"), 300);
+	settings_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -521,6 +539,7 @@ int main(void)
 		TEST(test_folders),
 		TEST(test_no_home),
 		TEST(test_real_environment),
+		TEST(test_only),
 	};
 
 	return cmocka_run_group_tests_name("config/layers", tests, NULL, NULL);
