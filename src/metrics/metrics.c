@@ -133,25 +133,36 @@ static struct slot *claim(struct table *t, const char *name)
 	return NULL;
 }
 
+static bool all_zero(const void *p, size_t n)
+{
+	const unsigned char *b = p;
+	uint64_t word, any = 0;
+
+	for (; n >= sizeof word; n -= sizeof word, b += sizeof word) {
+		memcpy(&word, b, sizeof word);
+		any |= word;
+	}
+	while (n-- > 0)
+		any |= *b++;
+	return any == 0;
+}
+
 static bool slot_ok(const struct slot *slot)
 {
+	if (slot->name[0] == '\0')
+		return all_zero(slot, sizeof *slot);
 	size_t n = strnlen(slot->name, NAME_LEN);
 
-	if (n == NAME_LEN || slot->zero != 0 || (n > 0 && !name_ok(slot->name, n)) ||
-	    (n == 0 && slot->number != 0))
-		return false;
-	for (size_t i = n; i < NAME_LEN; i++)
-		if (slot->name[i] != '\0')
-			return false;
-	return true;
+	return n < NAME_LEN && slot->zero == 0 && name_ok(slot->name, n) &&
+	    all_zero(slot->name + n, NAME_LEN - n);
 }
 
 /* A process that died while claiming leaves a name without its first byte. Under the lock it can be taken
- * back. */
+ * back. Whole slots are only read: a write would cost a page fault for each page of the table. */
 static void clear_half_claimed(struct table *t)
 {
 	for (size_t i = 0; i < METRICS_MAX; i++)
-		if (!in_use(&t->slots[i]) && t->slots[i].number == 0)
+		if (!in_use(&t->slots[i]) && t->slots[i].number == 0 && !all_zero(t->slots[i].name, NAME_LEN))
 			memset(t->slots[i].name, 0, NAME_LEN);
 }
 
@@ -244,7 +255,10 @@ static void unlock(int fd)
 static void take_fixed(struct metrics *m)
 {
 	for (size_t i = 0; i < M_COUNT; i++) {
-		struct slot *slot = claim(m->table, texts[i].name);
+		/* who makes a table puts them in this order */
+		struct slot *usual = &m->table->slots[i];
+		bool there = strcmp(usual->name, texts[i].name) == 0;
+		struct slot *slot = there ? usual : claim(m->table, texts[i].name);
 		m->fixed[i] = slot ? &slot->number : &m->own[i];
 	}
 }
