@@ -4,10 +4,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rand.h"
-#include "cli/app.h"
 #include "cli/cred_sub.h"
 #include "config/layers.h"
 #include "cred/vault.h"
+
+#define DETAILS_USUAL 224
 
 static void refuse(struct grant *g, enum grant_answer answer, const char *why)
 {
@@ -26,9 +27,8 @@ static const char *const places[] = { "upstream.url", "credentials.ca_file", "cr
 /* One question a call: its answer holds for all. */
 static enum access_result ask_once(struct cred *c, bool global)
 {
-	const char *token = app_token();
 	struct access_probe probe = { cred_probe_ask, c };
-	struct access_question q = { .global = global, .repo = c->caller.repo, .token = span_of(token) };
+	struct access_question q = { .global = global, .repo = c->caller.repo, .token = c->token };
 	struct buf where;
 
 	access_policy_parse(span_of(settings_str(c->owner, "credentials.access")), &q.policy);
@@ -179,12 +179,13 @@ static void put_details(const struct cred *c, const struct grant *g, const char 
 
 static int log_all(struct cred *c, const struct grant *g, size_t n, const char *how, struct err *err)
 {
-	struct audit_event events[CRED_NAMES_MAX] = { { 0 } };
+	struct audit_event events[CRED_NAMES_MAX];
 	struct buf details[CRED_NAMES_MAX];
 	int rc;
 
 	for (size_t i = 0; i < n; i++) {
 		buf_init(&details[i], AUDIT_LINE_MAX);
+		buf_reserve(&details[i], DETAILS_USUAL);
 		put_details(c, &g[i], how, &details[i]);
 		events[i] = (struct audit_event){ .action = g[i].answer == GRANT_YES ? "access_granted"
 										     : "access_denied",
@@ -215,6 +216,7 @@ int grant_all(struct cred *c, struct grant *g, size_t n, const char *how, struct
 			unseal(c, &g[i]);
 		granted += g[i].answer == GRANT_YES;
 	}
+	safe_scrub_stack();
 	rc = log_all(c, g, n, how, err);
 	if (rc != 0) {
 		grant_wipe(g, n);

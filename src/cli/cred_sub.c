@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/wipe.h"
+#include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/cred_sub.h"
 #include "config/layers.h"
@@ -38,7 +39,8 @@ static const char *home_alone(const char *name)
 
 static int load_owner(struct cred *c, struct err *err)
 {
-	const struct settings_params p = { .host_dir = "/etc/ghoard", .env = home_alone };
+	static const char *const only[] = { "credentials.", "upstream.", NULL };
+	const struct settings_params p = { .host_dir = "/etc/ghoard", .env = home_alone, .only = only };
 	const struct {
 		const char *key, *value, *flag;
 	} flags[] = { { "credentials.access", c->o->access, "--access" },
@@ -82,6 +84,7 @@ int cred_begin(struct cred *c, struct err *err)
 	c->caller.repo = or_variable(c->o->repo, "GITHUB_REPOSITORY");
 	c->caller.workflow = or_variable(c->o->workflow, "GITHUB_WORKFLOW");
 	c->caller.runner = or_variable(c->o->runner, "RUNNER_NAME");
+	c->token = span_of(app_token());
 	return 0;
 }
 

@@ -56,6 +56,7 @@ struct cred {
 	struct vault *vault;
 	struct metrics *metrics;	/* of the folder */
 	struct scope_caller caller;
+	struct span token;		/* the caller's; n == 0: none */
 	enum cred_hold { CRED_ANY, CRED_NO_NUL, CRED_TEXT } hold;	/* what the values' place can hold */
 	bool asked;			/* GitHub was, in this call: for `answer` */
 	enum access_result answer;

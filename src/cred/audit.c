@@ -5,26 +5,22 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/hex.h"
 #include "base/jscan.h"
-#include "base/json.h"
 #include "base/rand.h"
 #include "base/wipe.h"
 #include "cred/audit.h"
 #include "cred/audit_key.h"
-#include "crypto/hmac.h"
+#include "cred/audit_line.h"
 
 #define LOG "audit.log"
 #define LOCK ".audit_lock"
-#define DETAIL_MAX 256
-#define TAIL ((size_t)4 * AUDIT_LINE_MAX)
+#define TAIL ((size_t)AUDIT_LINE_MAX)	/* as much as a line's, and more than a few usual ones */
 #define READ_MAX ((size_t)64 << 20)	/* of one file: the reference never rotates its own */
 
 static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -128,130 +124,6 @@ int audit_settle(int dirfd, const uint8_t master[static 32], struct err *err)
 		      : file_remove(dirfd, AUDIT_KEY_NEXT, true, err);
 }
 
-/* ---- lines ---- */
-
-void audit_detail(struct buf *b, const char *name, struct span text)
-{
-	size_t n = text.n < DETAIL_MAX ? text.n : DETAIL_MAX;
-
-	if (buf_len(b) > 0)
-		buf_adds(b, ", ");
-	buf_addf(b, "\"%s\": ", name);
-	if (text.p == NULL)
-		buf_adds(b, "null");
-	else
-		json_quote(b, span_sub(text, 0, n), true);
-}
-
-/* Both shapes stand in strings only, where an escape says the same. */
-static void put_neutral(struct buf *out, struct span text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		if (i > 0 && text.p[i] == ':' && text.p[i - 1] == ':')
-			buf_adds(out, "\\u003a");
-		else if (i > 1 && text.p[i] == '[' && text.p[i - 1] == '#' && text.p[i - 2] == '#')
-			buf_adds(out, "\\u005b");
-		else
-			buf_addc(out, text.p[i]);
-	}
-}
-
-static void put_time(struct buf *b)
-{
-	int64_t now = clock_wall();
-	time_t s = (time_t)(now / CLOCK_SEC);
-	struct tm tm;
-	char text[32];
-
-	gmtime_r(&s, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	buf_addf(b, "%s.%06" PRId64, text, now % CLOCK_SEC);
-}
-
-static void line_mac(const struct audit *a, struct span prev, struct span body,
-    char out[static AUDIT_MAC_HEX + 1])
-{
-	uint8_t mac[HMAC_LEN];
-	struct hmac h;
-
-	hmac_init(&h, a->key, AUDIT_KEY_LEN);
-	hmac_add(&h, prev.p, prev.n);
-	hmac_add(&h, body.p, body.n);
-	hmac_out(&h, mac);
-	hex_encode(out, mac, HMAC_LEN);
-}
-
-static void put_line(struct audit *a, const struct audit_event *e, struct buf *line)
-{
-	char mac[AUDIT_MAC_HEX + 1];
-	struct buf plain;
-
-	buf_init(&plain, AUDIT_LINE_MAX);
-	buf_reserve(&plain, 1024);
-	buf_reserve(line, 1024);
-	buf_adds(&plain, "{\"timestamp\": \"");
-	put_time(&plain);
-	buf_addf(&plain, "\", \"action\": \"%s\", \"credential\": ", e->action);
-	json_quote(&plain, e->credential, true);
-	buf_addf(&plain, ", \"details\": {%.*s}", (int)e->details.n, e->details.n > 0 ? e->details.p : "");
-	if (a->has_gen && span_find(e->details, "\"sha256\": ") < 0)
-		buf_addf(&plain, ", \"store\": [%" PRIu64 ", %" PRIu64 ", \"%s\"]", a->gen, a->high, a->sha);
-	buf_addf(&plain, ", \"seq\": %" PRIu64 ", \"prev\": \"%s\"", a->seq + 1, a->head);
-	put_neutral(line, buf_span(&plain));
-	line_mac(a, span_of(a->head), buf_span(line), mac);
-	buf_addf(line, ", \"mac\": \"%s\"}\n", mac);
-	if (plain.failed)
-		line->failed = true;
-	buf_free(&plain);
-	memcpy(a->head, mac, sizeof(mac));
-	a->seq++;
-}
-
-bool audit_parse(struct span text, struct audit_line *l)
-{
-	struct span seq;
-
-	memset(l, 0, sizeof(*l));
-	l->text = text;
-	if (text.n < 2 || text.n > AUDIT_LINE_MAX || text.p[0] != '{' || !jscan_valid(text) ||
-	    jscan_member(text, "timestamp", &l->timestamp) != 1 ||
-	    jscan_member(text, "action", &l->action) != 1 ||
-	    jscan_member(text, "credential", &l->credential) != 1 ||
-	    jscan_member(text, "details", &l->details) != 1)
-		return false;
-	if (jscan_member(text, "seq", &seq) != 1)
-		return true;
-	if (!span_u64(seq, INT64_MAX, &l->seq) || jscan_member(text, "prev", &l->prev) != 1 ||
-	    jscan_member(text, "mac", &l->mac) != 1 || l->prev.n != AUDIT_MAC_HEX + 2 ||
-	    l->mac.n != AUDIT_MAC_HEX + 2)
-		return false;
-	l->prev = span_sub(l->prev, 1, AUDIT_MAC_HEX);
-	l->mac = span_sub(l->mac, 1, AUDIT_MAC_HEX);
-	l->chained = true;
-	return true;
-}
-
-bool audit_mac_ok(const struct audit *a, const struct audit_line *l)
-{
-	static const size_t tail = sizeof(", \"mac\": \"\"}") - 1 + AUDIT_MAC_HEX;
-	char mac[AUDIT_MAC_HEX + 1];
-
-	if (!l->chained || l->text.n < tail || l->mac.p + AUDIT_MAC_HEX + 2 != l->text.p + l->text.n)
-		return false;
-	line_mac(a, l->prev, span_sub(l->text, 0, l->text.n - tail), mac);
-	return mem_same_ct(mac, l->mac.p, AUDIT_MAC_HEX);
-}
-
-bool audit_line_gen(const struct audit_line *l, uint64_t *gen, uint64_t *high, char sha[static 65])
-{
-	struct span v;
-
-	return l->details.p != NULL && l->details.p[0] == '{' && jscan_member(l->details, "gen", &v) == 1 &&
-	    span_u64(v, INT64_MAX, gen) && jscan_member(l->details, "high", &v) == 1 &&
-	    span_u64(v, INT64_MAX, high) && jscan_member(l->details, "sha256", &v) == 1 &&
-	    jscan_str(v, sha, 65);
-}
-
 /* ---- the newest ---- */
 
 /* The last line of `*rest`, cut off its end; false: none is left. */
@@ -271,13 +143,13 @@ static bool cut_last(struct span *rest, struct span *line)
 /* What it says of the store: a write's line in its details, any other in "store". */
 static bool take_store(struct audit *a, const struct audit_line *l)
 {
-	struct span list, v;
+	struct span v;
 
 	if (audit_line_gen(l, &a->gen, &a->high, a->sha))
 		return true;
-	return jscan_member(l->text, "store", &list) == 1 && jscan_path(list, "0", &v) == 1 &&
-	    span_u64(v, INT64_MAX, &a->gen) && jscan_path(list, "1", &v) == 1 &&
-	    span_u64(v, INT64_MAX, &a->high) && jscan_path(list, "2", &v) == 1 &&
+	return l->store.p != NULL && jscan_path(l->store, "0", &v) == 1 &&
+	    span_u64(v, INT64_MAX, &a->gen) && jscan_path(l->store, "1", &v) == 1 &&
+	    span_u64(v, INT64_MAX, &a->high) && jscan_path(l->store, "2", &v) == 1 &&
 	    jscan_str(v, a->sha, sizeof(a->sha));
 }
 
@@ -364,7 +236,8 @@ static int read_newest(struct audit *a, bool anew, struct buf *text, size_t *siz
 	int rc = read_tail(a, LOG, text, size, err);
 
 	buf_init(&old, READ_MAX);
-	for (size_t n = newest_number(a->dirfd); rc == 0 && a->seq == 0 && n > 0; n--) {
+	for (size_t n = rc == 0 && a->seq == 0 ? newest_number(a->dirfd) : 0;
+	    rc == 0 && a->seq == 0 && n > 0; n--) {
 		numbered(name, n);
 		buf_clear(&old);
 		rc = read_tail(a, name, &old, &ignored, err);
@@ -406,11 +279,11 @@ int audit_read_file(int dirfd, size_t i, char name[static AUDIT_NAME_LEN], struc
 	return file_read_at(dirfd, name, READ_MAX, out, &st, err);
 }
 
-static int rotate(struct audit *a, struct buf *lines, struct err *err)
+static int rotate(struct audit *a, struct audit_lines *l, struct err *err)
 {
 	char name[AUDIT_NAME_LEN];
 	struct buf details;
-	struct audit_event e = { .action = "log_rotated", .credential = span_of("") };
+	struct audit_event e = { .action = "log_rotated", .credential = span_of(""), .tells_store = true };
 	int rc;
 
 	numbered(name, newest_number(a->dirfd) + 1);
@@ -423,7 +296,7 @@ static int rotate(struct audit *a, struct buf *lines, struct err *err)
 		buf_addf(&details, ", \"gen\": %" PRIu64 ", \"high\": %" PRIu64 ", \"sha256\": \"%s\"",
 		    a->gen, a->high, a->sha);
 	e.details = buf_span(&details);
-	put_line(a, &e, lines);
+	audit_put_line(a, &e, l);
 	buf_free(&details);
 	return 0;
 }
@@ -472,33 +345,29 @@ static int write_lines(const struct audit *a, struct span lines, bool torn, stru
 static int append_locked(struct audit *a, const struct audit_event *events, size_t n, bool anew,
     struct err *err)
 {
-	struct buf text, lines, line;
+	struct audit_lines l;
+	struct buf text;
 	size_t size;
 	bool torn;
 	int rc;
 
 	buf_init(&text, READ_MAX);
-	buf_init(&lines, (n + 1) * AUDIT_LINE_MAX);
+	audit_lines_init(&l, a, n);
 	rc = read_newest(a, anew, &text, &size, err);
 	torn = buf_len(&text) > 0 && buf_data(&text)[buf_len(&text) - 1] != '\n';
 	if (rc == 0 && size > AUDIT_FILE_MAX) {
-		rc = rotate(a, &lines, err);
+		rc = rotate(a, &l, err);
 		torn = false;
 	}
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		buf_init(&line, AUDIT_LINE_MAX);
-		put_line(a, &events[i], &line);
-		buf_addspan(&lines, buf_span(&line));
-		lines.failed = lines.failed || line.failed;
-		buf_free(&line);
-	}
-	if (rc == 0 && lines.failed)
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		audit_put_line(a, &events[i], &l);
+	if (rc == 0 && l.out.failed)
 		rc = err_set(err, ERR_LIMIT, "a line of the audit log would be longer than %d bytes",
 		    AUDIT_LINE_MAX);
 	if (rc == 0)
-		rc = write_lines(a, buf_span(&lines), torn, err);
+		rc = write_lines(a, buf_span(&l.out), torn, err);
 	buf_free(&text);
-	buf_free(&lines);
+	audit_lines_free(&l);
 	return rc;
 }
 

@@ -53,6 +53,7 @@ struct audit_event {
 	const char *action;			/* "access_granted" */
 	struct span credential;			/* the name */
 	struct span details;			/* members of the JSON object, without braces */
+	bool tells_store;			/* they have its generation */
 };
 
 /* Put `"name": "text"` (cut to 256 bytes; null if p == NULL), with ", " before it where something is there.
@@ -84,6 +85,7 @@ struct audit_line {
 	bool chained;
 	uint64_t seq;
 	struct span prev, mac;			/* hex */
+	struct span store;			/* raw; p == NULL: it has none */
 };
 
 /* Take one line apart; false: it is no line of an audit log. */

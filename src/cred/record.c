@@ -12,7 +12,6 @@
 #include "crypto/hmac.h"
 
 #define CHUNK ((size_t)64 << 10)
-#define TIME_MAX 9e9		/* s: what fits a double to the microsecond */
 
 struct record_chunk {
 	struct record_chunk *next;
@@ -91,25 +90,22 @@ void recordset_remove(struct recordset *s, struct record *r)
 
 static void mac_time(struct hmac *h, int64_t us)
 {
-	char text[24] = "";
+	char room[STR_I64_LEN];
 
-	if (us != RECORD_NEVER)
-		snprintf(text, sizeof(text), "%" PRId64, us);
-	hmac_field(h, span_of(text));
+	hmac_field(h, us != RECORD_NEVER ? span_of_i64(room, us) : span_make(NULL, 0));
 }
 
 static void mac_scope(struct hmac *h, const char *kind, const struct record *r, const uint8_t *key)
 {
-	char gen[24];
+	char gen[STR_I64_LEN];
 
-	snprintf(gen, sizeof(gen), "%" PRIu64, r->gen);
 	hmac_init(h, key, RECORD_KEY_LEN);
 	hmac_field(h, span_of(kind));
 	hmac_field(h, r->name);
 	hmac_field(h, span_of(scope_name(r->scope)));
 	hmac_field(h, r->filter);
 	mac_time(h, r->expires);
-	hmac_field(h, span_of(gen));
+	hmac_field(h, span_of_i64(gen, (int64_t)r->gen));
 }
 
 static void mac_end(struct hmac *h, char out[static RECORD_MAC_HEX + 1])
@@ -171,7 +167,7 @@ static bool same_mac(struct span given, const char *want)
 	return given.n == RECORD_MAC_HEX && mem_same_ct(given.p, want, RECORD_MAC_HEX);
 }
 
-static void check_mac(struct record *r, const uint8_t *key)
+void record_check(struct record *r, const uint8_t key[static RECORD_KEY_LEN])
 {
 	char want[RECORD_MAC_HEX + 1];
 
@@ -190,170 +186,6 @@ static void check_mac(struct record *r, const uint8_t *key)
 		r->state = RECORD_BAD;
 		r->why = "its previous version was changed";
 	}
-}
-
-/* ---- reading ---- */
-
-static bool take_str(struct recordset *s, struct span raw, struct span *out)
-{
-	struct buf b;
-	bool ok;
-
-	buf_init(&b, raw.n + 8);
-	ok = jscan_unescape(raw, &b) == 0 && !b.failed;
-	if (ok)
-		*out = recordset_keep(s, buf_span(&b));
-	buf_free(&b);
-	return ok && out->p != NULL;
-}
-
-static bool take_str_or_null(struct recordset *s, struct span raw, struct span *out)
-{
-	*out = span_make(NULL, 0);
-	return span_eq(raw, "null") || take_str(s, raw, out);
-}
-
-/* Seconds as any JSON number: Python writes the shortest that reads back the same. */
-static bool take_time(struct span raw, int64_t *us)
-{
-	char text[40];
-	double s;
-
-	if (!span_copy(text, sizeof(text), raw) || raw.n == 0 ||
-	    (raw.p[0] != '-' && (raw.p[0] < '0' || raw.p[0] > '9')))
-		return false;
-	s = strtod(text, NULL);
-	if (!(s > -TIME_MAX && s < TIME_MAX))
-		return false;
-	*us = (int64_t)(s * 1e6 + (s < 0 ? -0.5 : 0.5));
-	return true;
-}
-
-static bool take_prev(struct recordset *s, struct record *r, struct span raw)
-{
-	struct span v, c, u, m;
-
-	return jscan_member(raw, "value", &v) == 1 && jscan_member(raw, "created_at", &c) == 1 &&
-	    jscan_member(raw, "until", &u) == 1 && jscan_member(raw, "mac", &m) == 1 &&
-	    take_str(s, v, &r->prev.value) && take_time(c, &r->prev.created) &&
-	    take_time(u, &r->prev.until) && take_str(s, m, &r->prev.mac);
-}
-
-/* metadata.ghoard: 1 ours, 0 there is none, -1 not as we write it. */
-static int take_ours(struct recordset *s, struct record *r)
-{
-	struct span g, v;
-
-	if (jscan_member(r->metadata, "ghoard", &g) != 1)
-		return 0;
-	if (jscan_member(g, "v", &v) != 1 || !span_eq(v, "1") || jscan_member(g, "gen", &v) != 1 ||
-	    !span_u64(v, INT64_MAX, &r->gen) || jscan_member(g, "mac", &v) != 1 || !take_str(s, v, &r->mac) ||
-	    jscan_member(g, "fix", &v) != 1 || !take_str(s, v, &r->fix))
-		return -1;
-	return jscan_member(g, "prev", &v) != 1 || take_prev(s, r, v) ? 1 : -1;
-}
-
-static const char *const members[] = { "name", "encrypted_value", "scope", "scope_filter", "created_at",
-	"expires_at", "last_accessed", "access_count", "metadata" };
-
-enum { NAME, VALUE, SCOPE, FILTER, CREATED, EXPIRES, ACCESSED, COUNT, METADATA, MEMBERS };
-
-/* The reference aborts its whole load at a key it does not know: neither do we take such a record. */
-static const char *sort_members(struct span raw, struct span out[static MEMBERS])
-{
-	struct span key, value;
-	size_t at = 0, i;
-	int rc;
-
-	memset(out, 0, MEMBERS * sizeof(out[0]));
-	if (raw.p[0] != '{')
-		return "it is no object";
-	while ((rc = jscan_next(raw, &at, &key, &value)) == 1) {
-		for (i = 0; i < MEMBERS && !jscan_str_eq(key, members[i]); i++)
-			;
-		if (i == MEMBERS)
-			return "it has a key that is not one of the nine";
-		if (out[i].p != NULL)
-			return "it has a key twice";
-		out[i] = value;
-	}
-	for (i = 0; i < ACCESSED; i++)
-		if (out[i].p == NULL)
-			return "one of its keys is missing";
-	return rc == 0 ? NULL : "it is not JSON";
-}
-
-static const char *take_members(struct recordset *s, struct record *r, const struct span m[static MEMBERS])
-{
-	struct span text;
-
-	if (!take_str(s, m[NAME], &r->name) || !take_str(s, m[VALUE], &r->value) ||
-	    !take_str_or_null(s, m[FILTER], &r->filter))
-		return "a string of it is none";
-	if (!take_str(s, m[SCOPE], &text) || !scope_parse(text, &r->scope))
-		return "its scope is unknown";
-	r->expires = RECORD_NEVER;
-	if (!take_time(m[CREATED], &r->created) ||
-	    (!span_eq(m[EXPIRES], "null") && !take_time(m[EXPIRES], &r->expires)))
-		return "a time of it is none";
-	r->created_text = recordset_keep(s, m[CREATED]);
-	r->expires_text = recordset_keep(s, m[EXPIRES]);
-	if (m[ACCESSED].p != NULL)
-		r->accessed = recordset_keep(s, m[ACCESSED]);
-	if (m[COUNT].p != NULL && !span_u64(m[COUNT], INT64_MAX, &r->count))
-		return "its count is no number";
-	if (m[METADATA].p != NULL && m[METADATA].p[0] != '{')
-		return "its metadata is no object";
-	if (m[METADATA].p != NULL)
-		r->metadata = recordset_keep(s, m[METADATA]);
-	return NULL;
-}
-
-static void take_record(struct recordset *s, struct record *r, struct span raw, const uint8_t *key)
-{
-	struct span m[MEMBERS];
-
-	r->raw = recordset_keep(s, raw);
-	r->why = sort_members(raw, m);
-	if (r->why == NULL)
-		r->why = take_members(s, r, m);
-	r->state = RECORD_BAD;
-	if (r->why != NULL) {
-		r->name = r->key;
-		return;
-	}
-	switch (take_ours(s, r)) {
-	case 1:
-		check_mac(r, key);
-		return;
-	case 0:
-		/* the reference looks up by the key and does not compare it with the name */
-		r->name = r->key;
-		r->state = RECORD_UNBOUND;
-		return;
-	}
-	r->why = "its metadata.ghoard is not as ghoard writes it";
-}
-
-int recordset_parse(struct recordset *s, struct span text, const uint8_t key[static RECORD_KEY_LEN],
-    struct err *err)
-{
-	struct span name, value;
-	size_t at = 0;
-	int rc;
-
-	if (text.n == 0 || !jscan_valid(text) || span_trim(text).p[0] != '{')
-		return err_set(err, ERR_DAMAGED, "its text is no JSON object");
-	while ((rc = jscan_next(text, &at, &name, &value)) == 1) {
-		struct record *r = recordset_add(s);
-
-		if (r == NULL || !take_str(s, name, &r->key))
-			break;
-		take_record(s, r, value, key);
-	}
-	return s->failed ? err_set(err, ERR_INTERNAL, "no memory for the credentials")
-	    : rc != 0	 ? err_set(err, ERR_DAMAGED, "its text is no JSON object")
-			 : 0;
 }
 
 /* ---- writing ---- */

@@ -79,6 +79,9 @@ struct span recordset_keep(struct recordset *, struct span);
 /* Compute gen, mac, fix (and prev's) of a record whose fields are filled in. */
 void record_bind(struct recordset *, struct record *, uint64_t gen, const uint8_t key[static RECORD_KEY_LEN]);
 
+/* Set its state by whether its MACs fit. */
+void record_check(struct record *, const uint8_t key[static RECORD_KEY_LEN]);
+
 uint64_t recordset_gen(const struct recordset *);	/* the highest; 0: none */
 size_t recordset_bad(const struct recordset *);		/* how many are bad or rotated */
 /* By its place in the object; and its fields over another's, kept in that one's set (0, or ERR_INTERNAL). */

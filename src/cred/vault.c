@@ -74,7 +74,6 @@ int vault_value(const struct vault *v, struct span sealed, struct buf *out, stru
 		err_set(err, rc, "its value does not open under the master key");
 	wipe(p + kept, room - kept);
 	buf_commit(out, kept);
-	safe_scrub_stack();
 	return rc;
 }
 
@@ -144,6 +143,7 @@ static int note_all(struct vault *v, const struct audit_event *events, size_t n,
 	buf_addf(&details, "%s\"gen\": %" PRIu64 ", \"high\": %" PRIu64 ", \"sha256\": \"%s\"",
 	    buf_len(&details) > 0 ? ", " : "", recordset_gen(&v->set), v->high, v->sha);
 	list[n - 1].details = buf_span(&details);
+	list[n - 1].tells_store = true;
 	rc = audit_append(&v->audit, list, n, err);
 	buf_free(&details);
 	free(list);
