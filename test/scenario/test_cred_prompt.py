@@ -95,6 +95,8 @@ def test_the_terminal_gets_its_echo_back(vault, how):
     # half a value, and then the key
     t.type(b"Value: ", b"half" + (b"" if how == "^D" else key))
     if how in ("TERM", "HUP"):
+        # what is written here reaches the terminal a moment later: typed after the end, it would be shown
+        time.sleep(0.2)
         os.kill(t.pid, sig)
     if how == "^D":
         # the first one ends the line's part, the second the input
