@@ -132,7 +132,7 @@ void share_cancel(struct share_call *);
 /* Would share_start ask? For the cache to skip the layer at no cost. */
 bool share_would_ask(struct share *, const struct share_want *);
 
-/* GitHub's word on a candidate from that peer, or its proof's; apart if only passed on: it could not know. */
+/* GitHub's, its proof's or its CID's word on what that peer gave; apart if passed on: it could not know. */
 void share_confirmed(struct share *, const struct peerid *from, bool passed, bool confirmed);
 
 /* ---- telling ---- */

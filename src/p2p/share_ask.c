@@ -9,14 +9,11 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/jscan.h"
-#include "base/log.h"
 #include "crypto/cid.h"
 #include "p2p/sharing.h"
 
-#define LATE_MAX 8		/* questions left open in a row, */
+#define LATE_MAX 8		/* questions left open, or bodies that are not theirs, in a row, */
 #define LATE_SHUN_MS 10000	/* after which it is not asked for so long */
-#define PASSED_SHUN_MS 60000	/* nothing that it only passes on: others' junk, or a liar's that says so */
-
 #define FULL_MS 4		/* until one that has too many streams is asked */
 
 static const char *const protocols[] = { WIRE_PROTOCOL };
@@ -264,20 +261,19 @@ void ask_heard(struct share *s, struct span key)
 
 /* ---- what comes back ---- */
 
-static void note_useful(const struct share *s, struct standing *p, int64_t ms)
-{
-	int64_t until = loop_now(s->loop) + ms;
-
-	if (p->useful_until < until)
-		p->useful_until = until;
-}
-
 static void give_up(struct leg *g)
 {
 	struct share_call *c = g->call;
 
 	free_leg(g);
 	go_on(c);
+}
+
+/* It has answered, and in time: not with the mere promise of a body. */
+static void note_answer(const struct leg *g)
+{
+	g->member->past->late = 0;
+	choose_note_useful(g->call->share, g->member->past, STANDING_ASKED_MS);
 }
 
 static void on_miss(struct leg *g)
@@ -296,6 +292,7 @@ static void on_busy(struct leg *g, int64_t retry_ms)
 	struct member *m = g->member;
 
 	s->stats.busy_heard++;
+	note_answer(g);
 	if (!c->again && c->want.passed_to == NULL && !choose_note_busy(s, m, c->want.key)) {
 		c->waiting = true;
 		c->coordinator = m;
@@ -355,6 +352,7 @@ static bool on_header(struct leg *g, struct span json)
 	} else if (in->result == MESSAGE_BUSY) {
 		on_busy(g, in->retry_ms);
 	} else if (in->result == MESSAGE_MISS) {
+		note_answer(g);
 		on_miss(g);
 	} else if (in->nentries != 1 || !fits(g, in)) {
 		on_miss(g);
@@ -385,9 +383,12 @@ static void on_whole(struct leg *g)
 	hash_sha256_out(&g->hash, digest);
 	if (!cid_parse(a.entry->cid, want) || memcmp(digest, want, SHA256_LEN) != 0) {
 		c->share->stats.bad_body++;
+		share_confirmed(c->share, &from, a.passed, false);
+		note_late(g);	/* of its own token's entries, too, it is not asked for ever */
 		on_miss(g);
 		return;
 	}
+	note_answer(g);
 	a.from = &from;
 	a.body = buf_span(&g->body);
 	if (g->fd >= 0) {
@@ -446,8 +447,6 @@ static bool read_some(struct leg *g)
 	case WIRE_MORE:
 		return true;
 	case WIRE_GOT_HEADER:
-		g->member->past->late = 0;
-		note_useful(g->call->share, g->member->past, STANDING_ASKED_MS);
 		return on_header(g, p);
 	case WIRE_GOT_BODY:
 		return on_piece(g, p);
@@ -575,23 +574,4 @@ int share_start(struct share *s, const struct share_want *w, share_done *done, v
 	s->stats.asked += w->passed_to == NULL;
 	*out = c;
 	return 0;
-}
-
-void share_confirmed(struct share *s, const struct peerid *from, bool passed, bool confirmed)
-{
-	struct standing *p = standing_find(s->standings, from);
-	char text[PEERID_TEXT_MAX];
-
-	if (p == NULL)
-		return;
-	p->unconfirmed[passed] = confirmed ? 0 : p->unconfirmed[passed] + 1;
-	if (confirmed)
-		note_useful(s, p, STANDING_SERVED_MS);
-	if (p->unconfirmed[passed] < SHARE_DISTRUST)
-		return;
-	p->unconfirmed[passed] = 0;
-	p->candidates_until[passed] = loop_now(s->loop) + (passed ? PASSED_SHUN_MS : SHARE_CANDIDATE_SHUN_MS);
-	peerid_text(from, text);
-	log_info("peer %s is asked for no more that it %s: GitHub confirmed none of three", text,
-	    passed ? "passes on" : "offers");
 }

@@ -1,11 +1,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/rand.h"
 #include "crypto/hash.h"
 #include "p2p/sharing.h"
 
 #define HOLDERS_LOOKED_AT 8
+#define PASSED_SHUN_MS 60000	/* nothing that it only passes on: others' junk, or a liar's that says so */
 
 /* ---- who is asked ---- */
 
@@ -164,4 +166,33 @@ void choose_forgive(struct share *s, struct span key)
 			p->busy = 0;
 		}
 	}
+}
+
+/* ---- and what it gives? ---- */
+
+void choose_note_useful(const struct share *s, struct standing *p, int64_t ms)
+{
+	int64_t until = loop_now(s->loop) + ms;
+
+	if (p->useful_until < until)
+		p->useful_until = until;
+}
+
+void share_confirmed(struct share *s, const struct peerid *from, bool passed, bool confirmed)
+{
+	struct standing *p = standing_find(s->standings, from);
+	char text[PEERID_TEXT_MAX];
+
+	if (p == NULL)
+		return;
+	p->unconfirmed[passed] = confirmed ? 0 : p->unconfirmed[passed] + 1;
+	if (confirmed)
+		choose_note_useful(s, p, STANDING_SERVED_MS);
+	if (p->unconfirmed[passed] < SHARE_DISTRUST)
+		return;
+	p->unconfirmed[passed] = 0;
+	p->candidates_until[passed] = loop_now(s->loop) + (passed ? PASSED_SHUN_MS : SHARE_CANDIDATE_SHUN_MS);
+	peerid_text(from, text);
+	log_info("peer %s is asked for no more that it %s: none of three proved right", text,
+	    passed ? "passes on" : "offers");
 }

@@ -130,6 +130,8 @@ struct member *choose_member(struct share *, const struct share_want *, const st
 bool choose_shuns(const struct member *, bool passed);
 /* true: it said "busy" too often with no announcement after it. */
 bool choose_note_busy(struct share *, struct member *, struct span key);
+/* It keeps its place for so long. */
+void choose_note_useful(const struct share *, struct standing *, int64_t ms);
 void choose_forgive(struct share *, struct span key);	/* the announcement came */
 
 /* ---- share_serve.c ---- */

@@ -34,7 +34,7 @@ struct standing {
 	uint8_t owed[16];		/* a key it said somebody fetches: an announcement is to follow */
 	int64_t owed_until;		/* loop time; 0: none */
 	int64_t busy_until, candidates_until[2];
-	unsigned late;			/* questions in a row that it left open until their time was over */
+	unsigned late; /* questions in a row without a whole answer in time, or a right one */
 	int64_t late_until;
 	int64_t useful_until;		/* of such ones few lose their place to newcomers */
 };

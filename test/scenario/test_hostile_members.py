@@ -428,6 +428,35 @@ def test_who_never_answers_is_passed_over(place, fake):
         assert len(member.asked) == 8 and one.sharing["late"] == 8
 
 
+@pytest.mark.parametrize("how", ["promised", "poisoned"])
+def test_who_gives_no_body_is_passed_over(place, fake, how):
+    """A hit's header and no body is no answer; nor is one that is not what its CID says, of our own token."""
+    one = place("one")
+    donor = place("donor")
+    file, body = copy(donor, PATHS[0])
+    told = announced(file, 5000)
+
+    def answer(stream, request):
+        number = request["key"].split("per_page=")[1].split(":")[0]
+        ours = {**file["ghoard"], "url": told["url"].replace("per_page=1", f"per_page={number}")}
+        entry = {**file, "cache_key": request["key"], "ghoard": ours}
+        if how == "poisoned":
+            give(stream, entry, b"[]")
+        else:
+            stream.say({"type": "cache_response", "answer": "hit", "size": 5000, "entry": entry})
+
+    with one.join() as member:
+        member.answer = answer
+        for n in range(2, 32):
+            key, url = (told[k].replace("per_page=1", f"per_page={n}") for k in ("key", "url"))
+            member.announce({**told, "key": key, "url": url, "timestamp": round(time.time(), 6)})
+        wait(lambda: one.sharing["heard"] == 30)
+        for path in PATHS[1:31]:
+            assert one.daemon.get(path, token=OWN).cache["fwd-status"] == 200
+        assert len(member.asked) == 8, one.sharing
+    is_well(one)
+
+
 def test_a_coordinator_that_is_always_busy(place, fake):
     """Each look-up is as soon as without it, nearly; after a few it is passed over."""
     one = place("one")
