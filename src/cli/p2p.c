@@ -167,14 +167,19 @@ static int64_t judge(void *arg, const struct message_entry *m)
 	struct app *a = arg;
 	const struct route *r;
 	struct span target, op;
+	static int64_t seen;
 
+	/* A flood would look at the file thousands of times a second: once a pass will do. */
+	if (seen != loop_now(a->loop))
+		epochs_version(a->epochs);
+	seen = loop_now(a->loop);
 	if (!upstream_target(&a->upstream, m->url, &target) || !route_target_ok(target))
 		return -1;
 	op = span_before(m->key, ':');
 	r = is_by_body(op) ? route_by_op(op) : route_find(span_of("GET"), target);
 	if (r->policy == ROUTE_NEVER || r->policy == ROUTE_ASK ||
 	    !is_shared_operation(a, span_of(r->op)) || !key_fits(m->key, r->op, target) ||
-	    epochs_latest(a->epochs, span_of("*"), target) >= m->timestamp)
+	    epochs_known(a->epochs, span_of("*"), target) >= m->timestamp)
 		return -1;
 	return app_ttl(a, r);
 }

@@ -6,6 +6,8 @@
 #include "crypto/hash.h"
 #include "p2p/sharing.h"
 
+#define ENTRIES_A_MESSAGE 4	/* announced: so many more count as one in the bucket */
+
 struct told {
 	struct told *next;
 	const struct member *from;	/* NULL: ours, or whoever it came from is gone */
@@ -217,6 +219,8 @@ void tell_on_entries(struct member *m, const struct message *in)
 	struct share *s = m->share;
 	int64_t now = clock_wall();
 
+	/* A message more for each few: the bucket is to hold back what costs time. */
+	member_took(m, (int64_t)(in->nentries / ENTRIES_A_MESSAGE), 0);
 	for (size_t i = 0; i < in->nentries; i++) {
 		const struct message_entry *e = &in->entries[i];
 		int64_t ttl = e->hops > HOLDERS_HOPS_MAX ? -1 : s->p.source->judge(s->p.source->arg, e);
