@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -13,6 +14,7 @@
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/p2p.h"
+#include "cli/p2p_files.h"
 #include "cli/p2p_named.h"
 #include "cli/p2p_scans.h"
 #include "config/layers.h"
@@ -78,20 +80,41 @@ static bool is_alive(const struct app *a, const struct entry *e)
 	    epochs_latest(a->epochs, e->auth, target) < e->timestamp;
 }
 
+/* On disk, of that tag, or with none the newest of anybody; a large one's head, with its file in *held. */
+static struct entry *find_stored(struct app *a, struct span key, struct span tag, struct swarm_held *held)
+{
+	struct entry *e = NULL;
+	unsigned corrupt = 0;
+	uint64_t n = 0;
+	int rc = store_get_head(a->store, key, tag, identity_key(&own), &e, &held->fd, &held->at, &n);
+
+	if (rc == 1)
+		held->body = span_make(NULL, n);
+	else
+		held->fd = -1;
+	if (rc != 0) {
+		held->read += ENTRY_HEAD_MAX;
+		return e;
+	}
+	if ((tag.n > 0 ? store_get(a->store, key, tag, identity_key(&own), &e, &corrupt)
+		       : store_get_last(a->store, key, &e, &corrupt)) == 1)
+		held->read += buf_len(&e->image);
+	return e;
+}
+
 /* The own token's in memory, else on disk; with `all` the newest of anybody. A reference. */
-static struct entry *find_entry(struct app *a, struct span key)
+static struct entry *find_entry(struct app *a, struct span key, struct swarm_held *held)
 {
 	struct span tag = span_of(own.tag);
 	struct entry *e = mem_get(a->mem, key, tag);
-	unsigned corrupt = 0;
 
 	if (e != NULL)
 		return entry_ref(e);
-	if (a->store != NULL && store_get(a->store, key, tag, identity_key(&own), &e, &corrupt) == 1)
-		return e;
-	if (a->store != NULL && shares_all(a) && store_get_last(a->store, key, &e, &corrupt) == 1)
-		return e;
-	return NULL;
+	if (a->store != NULL)
+		e = find_stored(a, key, tag, held);
+	if (e == NULL && a->store != NULL && shares_all(a))
+		e = find_stored(a, key, span_of(""), held);
+	return e;
 }
 
 static void note_shared(const struct entry *e)
@@ -116,32 +139,42 @@ static bool find(void *arg, struct span key, struct span cid, struct swarm_held 
 	struct app *a = arg;
 	struct entry *e;
 	const char *front;
+	struct span image;
+	bool found = true;
 
 	if (p2p_scans_find(a, key, cid, held))
 		return true;
 	if (key.n == 0 && shelf != NULL)
 		key = shelf_find(shelf, cid);
-	e = key.n > 0 ? find_entry(a, key) : NULL;
+	e = key.n > 0 ? find_entry(a, key, held) : NULL;
 	if (e == NULL)
 		return false;
 	if (!may_share(a, e) || !is_alive(a, e) || (cid.n > 0 && !span_same(e->cid, cid))) {
+		if (held->fd >= 0)
+			close(held->fd);
 		entry_unref(e);
 		return false;
 	}
-	front = (const char *)buf_data(&e->image);
-	held->image = span_make(front, (size_t)(e->data.p - front));
-	held->body = e->body;
-	held->entry = e;
 	if (cid.n == 0)
 		note_shared(e);
-	return true;
+	front = (const char *)buf_data(&e->image);
+	image = span_make(front, (size_t)(e->data.p - front));
+	if (held->fd >= 0) {
+		found = p2p_files_hold(held->fd, image, held->at, held->body.n, held);
+		entry_unref(e);
+	} else {
+		held->image = image;
+		held->body = e->body;
+		held->entry = e;
+	}
+	return found;
 }
 
 static void release(void *arg, struct swarm_held *held)
 {
 	(void)arg;
 	if (held->fd >= 0)
-		p2p_scans_release(held);
+		p2p_files_release(held);
 	else
 		entry_unref(held->entry);
 }

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "cli/app.h"
 #include "cli/daemon.h"
+#include "cli/p2p_files.h"
 #include "cli/p2p_scans.h"
 #include "codeql/scans.h"
 #include "config/layers.h"
@@ -67,78 +68,30 @@ static bool is_named(struct span cid)
 	return false;
 }
 
-/* SARIF that is being sent: read from its file piece by piece as the peers take it. Whether it is what its
- * CID says is for them to check, who would have to all the same. */
-static struct file {
-	struct file *next;
-	unsigned refs;
-	int fd;
-	size_t size;
-	char cid[CID_TEXT_LEN + 1];
-	char image[384];		/* of an entry of its own, as every body travels in one */
-} *files;
-
-static bool open_file(struct file *f, const char *dir)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	if (snprintf(path, sizeof(path), "%s/sarif/%s.sarif", dir, f->cid) >= PATH_MAX)
-		return false;
-	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (f->fd < 0 || fstat(f->fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < 1 ||
-	    (uintmax_t)st.st_size > WIRE_BODY_MAX)
-		return false;
-	f->size = (size_t)st.st_size;
-	snprintf(f->image, sizeof(f->image),
-	    "{\"cache_key\":\"%s\",\"timestamp\":%" PRId64 ".000000,\"ttl\":1,\"content_hash\":null,"
-	    "\"validation_fields\":null,\"ghoard\":{\"v\":1,\"cid\":\"%s\",\"status\":200,\"auth\":\"scan\","
-	    "\"headers\":[],\"encoding\":\"json\"},\"data\":",
-	    f->cid, clock_wall() / CLOCK_SEC, f->cid);
-	return true;
-}
-
-static void close_file(struct file *f)
-{
-	if (f->fd >= 0)
-		close(f->fd);
-	free(f);
-}
-
 static bool hold_sarif(struct app *a, struct span cid, struct swarm_held *held)
 {
 	const char *dir = settings_str(a->settings, "codeql.directory");
-	struct file *f = files;
+	char path[PATH_MAX], image[384];	/* of an entry of its own, as every body travels in one */
+	struct stat st;
+	int n, fd;
 
-	while (f != NULL && !span_eq(cid, f->cid))
-		f = f->next;
-	if (f == NULL) {
-		if (dir == NULL || (f = calloc(1, sizeof(*f))) == NULL)
-			return false;
-		f->fd = -1;
-		span_copy(f->cid, sizeof(f->cid), cid);
-		if (!open_file(f, dir)) {
-			close_file(f);
-			return false;
-		}
-		f->next = files;
-		files = f;
+	if (dir == NULL ||
+	    snprintf(path, sizeof(path), "%s/sarif/%.*s.sarif", dir, (int)cid.n, cid.p) >= PATH_MAX)
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < 1 ||
+	    (uintmax_t)st.st_size > WIRE_BODY_MAX) {
+		close(fd);
+		return false;
 	}
-	f->refs++;
-	*held = (struct swarm_held){ span_of(f->image), span_make(NULL, f->size), f->fd, f };
-	return true;
-}
-
-void p2p_scans_release(struct swarm_held *held)
-{
-	struct file **at = &files, *f = held->entry;
-
-	if (--f->refs > 0)
-		return;
-	while (*at != f)
-		at = &(*at)->next;
-	*at = f->next;
-	close_file(f);
+	n = snprintf(image, sizeof(image),
+	    "{\"cache_key\":\"%.*s\",\"timestamp\":%" PRId64 ".000000,\"ttl\":1,\"content_hash\":null,"
+	    "\"validation_fields\":null,\"ghoard\":{\"v\":1,\"cid\":\"%.*s\",\"status\":200,"
+	    "\"auth\":\"scan\",\"headers\":[],\"encoding\":\"json\"},\"data\":",
+	    (int)cid.n, cid.p, clock_wall() / CLOCK_SEC, (int)cid.n, cid.p);
+	return p2p_files_hold(fd, span_make(image, (size_t)n), 0, (uint64_t)st.st_size, held);
 }
 
 bool p2p_scans_find(struct app *a, struct span key, struct span cid, struct swarm_held *held)

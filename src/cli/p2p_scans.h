@@ -17,9 +17,8 @@ struct scan_peers;
 struct share;
 struct swarm_held;
 
-/* As swarm_source's find, whose release lets it go; SARIF, which has a descriptor, by p2p_scans_release. */
+/* As swarm_source's find, whose release lets it go. */
 bool p2p_scans_find(struct app *, struct span key, struct span cid, struct swarm_held *);
-void p2p_scans_release(struct swarm_held *);
 /* Answer a GET of /_ghoard/scan?key= or ?cid=: the entry's file, or the SARIF; else 404. `share`: NULL, none.
  */
 void p2p_scans_ask(struct share *, struct exchange *, struct span query);

@@ -161,7 +161,7 @@ static bool next_part(const struct serving *v, uint8_t room[static WIRE_RECORD_M
 	}
 	part->p = (const char *)room;
 	part->n = v->held.body.n - v->sent < WIRE_RECORD_MAX ? v->held.body.n - v->sent : WIRE_RECORD_MAX;
-	return pread(v->held.fd, room, part->n, (off_t)v->sent) == (ssize_t)part->n;
+	return pread(v->held.fd, room, part->n, (off_t)(v->held.at + v->sent)) == (ssize_t)part->n;
 }
 
 /* As much of the body as the stream takes; on with it at STREAM_LOWAT. One that breaks off is none to the
@@ -207,9 +207,13 @@ static void next_turn(struct member *m)
 static bool put_hit(struct serving *v, const struct message *in, struct buf *json, bool *full)
 {
 	struct share *s = v->member->share;
+	bool found;
 
 	v->held.fd = -1;
-	if (!s->p.source->find(s->p.source->arg, in->key, in->cid, &v->held))
+	found = s->p.source->find(s->p.source->arg, in->key, in->cid, &v->held);
+	/* What is read costs as much as what is sent: it comes out of the asker's bucket. */
+	member_took(v->member, 0, (int64_t)v->held.read);
+	if (!found)
 		return false;
 	if (v->held.body.n <= s->p.body_max && message_put_hit(json, v->held.image, v->held.body.n) == 0 &&
 	    buf_len(json) <= WIRE_HEADER_MAX) {

@@ -17,8 +17,10 @@ struct message_entry;
 /* An entry as it is served: spans good until `release`. */
 struct swarm_held {
 	struct span image;		/* its file up to the value of `data`: message_put_hit's */
-	struct span body;		/* with `fd` without a pointer: so many bytes of that file */
+	struct span body;		/* with `fd` without a pointer: so many bytes of that file, */
+	uint64_t at;			/* from here on */
 	int fd;				/* -1 when `find` is called */
+	uint64_t read;			/* bytes that `find` read for it, also in vain */
 	void *entry;			/* the source's; the same for the same body */
 };
 

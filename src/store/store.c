@@ -249,17 +249,68 @@ miss:
 	return 0;
 }
 
+/* `auth` empty: anybody's. */
+static bool is_of(const struct entry *e, struct span key, struct span auth, const uint8_t *proof_key)
+{
+	return e->ours && e->url.n > 0 && span_same(e->key, key) &&
+	    (auth.n == 0 ||
+		(span_same(e->auth, auth) && (proof_key == NULL || entry_proof_ok(e, proof_key))));
+}
+
 int store_get_last(struct store *s, struct span key, struct entry **out, unsigned *corrupt)
 {
 	char name[STORE_NAME_MAX + 1];
 
 	if (!last_name(name, key) || load_checked(s, name, out, corrupt) != 1)
 		return 0;
-	if ((*out)->ours && (*out)->url.n > 0 && span_same((*out)->key, key))
+	if (is_of(*out, key, span_of(""), NULL))
 		return 1;
 	entry_unref(*out);
 	*out = NULL;
 	return 0;
+}
+
+/* The head, made a whole entry by its last byte. */
+static bool load_head(int fd, struct entry **out)
+{
+	struct buf image;
+	uint8_t *p;
+
+	buf_init(&image, ENTRY_HEAD_MAX);
+	p = buf_reserve(&image, ENTRY_HEAD_MAX);
+	if (p == NULL || pread(fd, p, ENTRY_HEAD_MAX, 0) != (ssize_t)ENTRY_HEAD_MAX) {
+		buf_free(&image);
+		return false;
+	}
+	p[ENTRY_HEAD_MAX - 1] = '}';
+	buf_commit(&image, ENTRY_HEAD_MAX);
+	return entry_parse(&image, out, NULL) == 0;
+}
+
+int store_get_head(struct store *s, struct span key, struct span auth, const uint8_t *proof_key,
+    struct entry **out, int *fd, uint64_t *at, uint64_t *n)
+{
+	char name[STORE_NAME_MAX + 1];
+	struct stat st;
+	struct entry *e;
+
+	if (!(auth.n > 0 ? store_name(name, key, auth) : last_name(name, key)) ||
+	    (*fd = openat(s->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) < 0)
+		return 0;
+	if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode) || (uintmax_t)st.st_size <= STORE_LARGE) {
+		close(*fd);
+		return 0;
+	}
+	e = NULL;
+	if (load_head(*fd, &e) && is_of(e, key, auth, proof_key) && e->body.p == e->data.p) {
+		*out = e;
+		*at = (uint64_t)((const uint8_t *)e->data.p - buf_data(&e->image));
+		*n = (uint64_t)st.st_size - *at - 1;
+		return 1;
+	}
+	entry_unref(e);
+	close(*fd);
+	return -1;
 }
 
 int store_get_named(struct store *s, struct span key, struct entry **out, unsigned *corrupt)

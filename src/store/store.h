@@ -51,6 +51,17 @@ int store_get(struct store *, struct span key, struct span auth, const uint8_t *
     unsigned *corrupt);
 /* The newest of this request key, whoever's: a candidate. Only the CID is checked. */
 int store_get_last(struct store *, struct span key, struct entry **out, unsigned *corrupt);
+
+#define STORE_LARGE ((size_t)512 << 10)
+
+/*
+ * The head of an entry in a file above STORE_LARGE, so that who passes the body on need not read it: 1 with
+ * *out, a reference whose data and body are cut short, and *fd, the file, in which the body is *n bytes from
+ * *at on. Its CID is not checked. 0: there is no such file. -1: there is, but it is another key's or owner's
+ * (`auth` empty: store_get_last's, of any), it fails the proof, or its body does not stand there as it is.
+ */
+int store_get_head(struct store *, struct span key, struct span auth, const uint8_t *proof_key,
+    struct entry **out, int *fd, uint64_t *at, uint64_t *n);
 /* By name: ours or the reference's, in either of its forms. */
 int store_get_named(struct store *, struct span key, struct entry **out, unsigned *corrupt);
 

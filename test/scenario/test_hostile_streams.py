@@ -8,6 +8,7 @@ import time
 
 import pytest
 import rig
+from daemon import look
 from hostile import OWN, announced, is_well, place, wait  # noqa: F401
 from rogue import (
     ACK,
@@ -243,6 +244,40 @@ def test_slow_readers(place, fake):
         with one.join() as honest:
             header, body = honest.ask(key=key)
             assert header["answer"] == "hit" and body == BIG
+
+
+def read_by(one):
+    """Bytes that the daemon has read since its start, from wherever."""
+    return int(look(one.daemon.pid, "io").read_text().split()[1])
+
+
+@pytest.mark.parametrize("count", [8000, 24000])
+def test_requests_for_a_large_entry_on_disk(place, fake, count):
+    """Of 4 MB, and of 12, which is more than may cross: it is not read as a whole for each who asks."""
+    one = place("one")
+    one.memory += 2 * count * 530
+    body = b"[" + b",".join(b'{"id":%d,"text":"%s"}' % (n, b"x" * 500) for n in range(count)) + b"]"
+    fake.alter(rig.ISSUES, body=body)
+    assert one.daemon.get(rig.ISSUES, token=OWN).body == body
+    key = one.home.entry(rig.ISSUES)["cache_key"]
+    one.daemon.stop()
+    one = place("one")  # the same folder, and nothing in memory
+    with one.join() as rogue:
+        before, asked = read_by(one), 60
+        for _ in range(asked):
+            stream = rogue.open(CACHE, agreed=False)
+            stream.say({"type": "cache_request", "key": key})
+            stream.shut()
+            time.sleep(0.01)
+            stream.reset()
+        wait(lambda: one.sharing["served"] + one.sharing["refused"] >= asked)
+        sent = one.sharing["bytes_out"]
+        assert read_by(one) - before < sent + asked * 100_000
+        is_well(one)
+        may = len(body) < 8 << 20
+        header, got = rogue.ask(key=key)
+        assert (header["answer"] == "hit") == may and got == (body if may else b"")
+        assert sent == 0 or may
 
 
 def test_goaway_within_a_transfer(place, fake):

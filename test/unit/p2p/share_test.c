@@ -36,6 +36,7 @@ struct node {
 	char image[1024];
 	unsigned finds, by_cid;
 	int fd;				/* of a file with the body; 0: it is in memory */
+	uint64_t read;			/* for each request */
 	unsigned told, ntold;		/* messages of writes, and their paths */
 	char paths[256][40];
 	/* what it got */
@@ -68,6 +69,7 @@ static bool find(void *arg, struct span key, struct span cid, struct swarm_held 
 
 	n->finds++;
 	n->by_cid += cid.n > 0;
+	held->read = n->read;
 	if (!n->holds || !(cid.n > 0 ? key.n == 0 && (n->lies || span_eq(cid, n->cid)) : span_eq(key, KEY)))
 		return false;
 	held->image = span_of(n->image);
@@ -272,6 +274,24 @@ static void test_from_a_file(void **state)
 	assert_int_equal(share_stats(nodes[1].share)->bad_body, 0);
 	assert_int_equal(members(1), 1);
 	finish(2);
+}
+
+/* What is read for a peer comes out of its bucket, found or not: who asks for more waits. */
+static void test_reading_costs(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		begin(2);
+		fill(&nodes[0], 100);
+		nodes[0].holds = i == 0;
+		nodes[0].read = 250 << 20;	/* of 100 MiB/s */
+		assert_int_equal(ask(1, 1000), 0);
+		assert_int_equal(nodes[1].outcome, i == 0 ? SHARE_HIT : SHARE_MISS);
+		assert_int_equal(ask(1, 500), 0);
+		assert_int_equal(nodes[1].outcome, SHARE_LATE);
+		assert_int_equal(nodes[0].finds, 1);
+		finish(2);
+	}
 }
 
 static void test_poison(void **state)
@@ -776,6 +796,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_from_a_file),
+		cmocka_unit_test(test_reading_costs),
 		cmocka_unit_test(test_poison),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_announcements),

@@ -292,6 +292,67 @@ static void test_named_reference(void **state)
 	assert_int_equal(corrupt, 0);
 }
 
+/* ---- heads ---- */
+
+static int get_head(const char *auth, const uint8_t *key, uint64_t *n)
+{
+	struct entry *e = NULL;
+	uint64_t at;
+	char text[16];
+	int fd, rc = store_get_head(store, span_of(KEY), span_of(auth), key, &e, &fd, &at, n);
+
+	if (rc == 1) {
+		assert_int_equal(pread(fd, text, 3, (off_t)(at + *n - 1)), 2);
+		assert_memory_equal(text, "]}", 2);
+		assert_int_equal(pread(fd, text, 3, (off_t)at), 3);
+		assert_memory_equal(text, "[ 7", 3);
+		assert_true(span_same(e->key, span_of(KEY)) && e->status == 200);
+		close(fd);
+	}
+	entry_unref(e);
+	return rc;
+}
+
+static void test_heads(void **state)
+{
+	static const uint8_t other[ENTRY_PROOF_KEY_LEN] = { 9 };
+	static char large[STORE_LARGE + 2];
+	struct entry_parts p = made_parts();
+	struct entry *e;
+	uint64_t n = 0;
+
+	(void)state;
+	assert_int_equal(get_head(TAG, made_key, &n), 0);
+	put_body(span_of(TAG), BODY);
+	assert_int_equal(get_head(TAG, made_key, &n), 0);
+	assert_int_equal(get_head("", NULL, &n), 0);
+	memset(large, ' ', sizeof(large));
+	memcpy(large, "[ 7", 3);
+	large[sizeof(large) - 1] = ']';
+	p.body = span_make(large, sizeof(large));
+	e = made(&p);
+	assert_int_equal(store_put(store, e, NULL), 0);
+	entry_unref(e);
+	assert_int_equal(get_head(TAG, made_key, &n), 1);
+	assert_int_equal(n, sizeof(large));
+	assert_int_equal(get_head("", NULL, &n), 1);
+	assert_int_equal(get_head(TAG, other, &n), -1);
+	assert_int_equal(get_head(TAG2, made_key, &n), 0);
+	assert_int_equal(rename(FILE1, FILE2), 0);
+	assert_int_equal(get_head(TAG2, NULL, &n), -1);	/* inside it is another's */
+	/* one that stands there in base64 */
+	large[0] = '?';
+	e = made(&p);
+	assert_int_equal(store_put(store, e, NULL), 0);
+	entry_unref(e);
+	assert_int_equal(get_head(TAG, made_key, &n), -1);
+	assert_int_equal(get_head("", NULL, &n), -1);
+	/* no entry */
+	write_file(FILE1, large, sizeof(large));
+	assert_int_equal(get_head(TAG, made_key, &n), -1);
+	assert_true(is_there(FILE1));
+}
+
 /* ---- what is damaged ---- */
 
 static void expect_set_aside(struct span auth, unsigned want)
@@ -600,6 +661,7 @@ int main(void)
 		TEST(test_last_is_the_newest),
 		TEST(test_named),
 		TEST(test_named_reference),
+		TEST(test_heads),
 		TEST(test_damaged),
 		TEST(test_proof),
 		TEST(test_another_entry_in_its_place),
