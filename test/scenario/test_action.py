@@ -307,12 +307,14 @@ def test_caching_switched_off(job):
         "cache-key": "",
         "reason": "",
     }
+    assert job.step("codeql", cwd=job.tree, ENABLE_CODEQL_CACHE="false").out.endswith(b"scan: disabled\n")
 
 
 def test_wrong_words(job):
     """A wrong input is no reason to skip, nor to fail."""
     found = look(job, GHOARD_MATRIX="{")
     assert found["cache-status"] == "error" and found["should-skip-scan"] == "false"
+    assert job.step("codeql", cwd=job.tree, GHOARD_MATRIX="{").out.endswith(b"scan: error\n")
 
 
 # ---- credentials ----
