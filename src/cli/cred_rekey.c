@@ -36,7 +36,7 @@ int cred_rekey_run(struct cred *c, struct err *err)
 	struct audit_event e = { .action = "rekey", .credential = span_of("") };
 	enum masterkey_source from, to = MASTERKEY_NONE;
 	struct buf details;
-	int rc = cred_open(c, true, NULL, err);
+	int rc = cred_open(c, true, cred_existing, err);
 
 	if (rc == 0 && !c->vault->exists)
 		rc = err_set(err, ERR_NOTFOUND, "there are no credentials in %s to rekey", c->dir);
