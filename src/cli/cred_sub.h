@@ -71,7 +71,7 @@ int cred_open(struct cred *, bool write, void (*params)(const struct cred *, str
     struct err *);
 /* Such `params`: to change what there is, and begin nothing (ERR_NOTFOUND). */
 void cred_existing(const struct cred *, struct vault_params *);
-/* Open it to look at, also where it is damaged. */
+/* Open it to look at, also where it is damaged; nothing is noted. */
 int cred_open_log(struct cred *, struct err *);
 /* An exit code for a failure of the vault: a folder, disk or keyring that refuses is 6, not 3 or 4. */
 int cred_exit_code(const struct err *);
