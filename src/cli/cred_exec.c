@@ -249,6 +249,7 @@ static pid_t start(struct exec *x, const int *fds)
 	if (pid == 0)
 		run_child(x, fds[1], fds[3], &mask);
 	child_pid = pid;
+	sigdelset(&mask, SIGCHLD);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	return pid;
 }

@@ -115,5 +115,22 @@ def test_what_is_left_behind(vault, tmp_path):
     assert log.read_bytes() == b"now ***\nlater ***\n"
     # a stream that nobody holds is at its end for its reader
     began = time.monotonic()
-    done = run(vault, "sleep 3 >/dev/null & echo now", before="", behind=f"2>{log}")
+    done = run(vault, "sleep 3 >/dev/null & sleep 0.3; echo now", before="", behind=f"2>{log}")
     assert done.stdout == b"now\n" and time.monotonic() - began < 2.5
+
+
+def test_whoever_starts_it_without_sigchld(vault):
+    """Its parent may block the signal, or ignore it; the end of the command is seen all the same."""
+
+    def block():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+
+    def ignore():
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+    env = vault.ghoard.environment(more=vault.env)
+    show = "print(open('/proc/self/status').read().split('SigBlk:')[1].split()[0]); exit(3)"
+    command = words(vault, sys.executable, "-c", show)
+    for how, mask in ((block, 1 << (signal.SIGCHLD - 1)), (ignore, 0)):
+        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, preexec_fn=how, timeout=10)
+        assert done.returncode == 3 and int(done.stdout, 16) == mask
