@@ -53,6 +53,8 @@ struct cred {
 	struct settings *owner;		/* /etc/ghoard and flags */
 	const char *dir;
 	struct safe safe;
+	struct buf words[2];		/* the passphrase, and a fresh one */
+	uint8_t has_words[2], wants;	/* wants: 1 the former, 2 the latter */
 	struct vault *vault;
 	struct metrics *metrics;	/* of the folder */
 	struct scope_caller caller;
@@ -84,8 +86,8 @@ int cred_prompt(struct cred *, const char *prompt, bool twice, struct buf *out, 
 int cred_read_path(const char *path, struct buf *, struct err *);
 /* A variable ("K=V") that leads to our own keys: no command that we run gets it. */
 bool cred_leads_to_key(const char *pair);
-/* The passphrase: GHOARD_PASSPHRASE_FILE, else the terminal (twice if `fresh`). `arg` is the cred. */
-int cred_ask_pass(void *arg, bool fresh, struct buf *out, struct err *);
+/* After a failure for want of a passphrase, with the vault closed: is it there now? Then open it again. */
+bool cred_asked(struct cred *, struct err *);
 /* --scope and --filter, or the caller's own; ERR_USAGE. filter p == NULL for global. */
 int cred_scope(const struct cred *, enum scope *, struct span *filter, struct err *);
 /* The one record of that name, which --scope and --filter tell from its namesakes; NULL with err set. */
