@@ -159,6 +159,23 @@ def test_an_unknown_base_is_like_no_other(job):
     assert job.check(rc=1, **pull(None))["skip"] is False
 
 
+@pytest.mark.parametrize("event", ["pull_request_target", "pull_request_review", "push"])
+def test_any_event_of_a_pull_request_is_of_its_base(job, event):
+    """The action takes the lines to look at from the payload, whatever the event is called."""
+    args = ("--commit", job.head, "--ref", "refs/pull/5/merge")
+
+    def of(base, head="mallory/fork"):
+        return {**pull(base, head=head), "event": event}
+
+    job.check(*args, rc=1, **of("a"))
+    job.store(None, *args, **of("a"))
+    assert job.check(*args, rc=0, **of("a"))["skip"]
+    assert job.check(*args, rc=1, **of("b"))["skip"] is False
+    assert job.check(*args, rc=1, **of("a", "eve/fork"))["skip"] is False
+    assert job.check(*args, rc=1, **of(None))["skip"] is False
+    assert job.check(rc=1)["skip"] is False, "no more than a pull request's is this one's"
+
+
 # ---- version managers
 
 
