@@ -113,6 +113,19 @@ int codeql_take_event(struct codeql *c, struct err *err)
 
 /* ---- the scan's words ---- */
 
+/* With it git may see another repository or other settings than we do, who read the usual files alone. */
+static bool steers_git(const char *name)
+{
+	static const char *const words[] = { "CONFIG", "ATTR_", "DIR", "WORK_TREE", "INDEX_", "COMMON_DIR",
+		"OBJECT_", "ALTERNATE_", "REPLACE_", "NO_REPLACE_" };
+
+	if (strncmp(name, "GIT_", 4) == 0)
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			if (strncmp(name + 4, words[i], strlen(words[i])) == 0)
+				return true;
+	return false;
+}
+
 static int take_environment(struct codeql *c)
 {
 	size_t n = 0, bytes = 0;
@@ -133,6 +146,7 @@ static int take_environment(struct codeql *c)
 		if (eq != NULL) {
 			*eq = '\0';
 			c->env[c->cfg.nenv++] = (struct scancfg_pair){ to, eq + 1 };
+			c->git_steered |= steers_git(to);
 		}
 		to += strlen(*e) + 1;
 	}
