@@ -186,6 +186,9 @@ static int take_fingerprint(struct codeql *c, struct err *err)
 
 static void take_config(struct codeql *c)
 {
+	c->cfg.base = codeql_env("GITHUB_WORKSPACE");
+	if (c->cfg.base == NULL && c->fp.top[0] != '\0')
+		c->cfg.base = c->fp.top;
 	c->has_config = scancfg_key(&c->cfg, &c->config, &c->why) == 0;
 	if (!c->has_config)
 		return;
