@@ -175,6 +175,27 @@ static void test_attributes_elsewhere(void **state)
 	expect_id_of("d/b", "B\n");
 }
 
+/* git writes the other blob, and has the first one's id in the index. */
+static void test_replaced(void **state)
+{
+	(void)state;
+	make_repo("");
+	sh("cd r; git replace $(git rev-parse HEAD:d/b) $(git rev-parse HEAD:a); rm d/b; git checkout -q "
+	   "d/b; "
+	   "[ $(cat d/b) = a ]; sleep 1.1; touch .git/index; [ -z \"$(git status -s)\" ]");
+	for (int i = 0; i < 2; i++) {
+		take("r");
+		expect_usable();
+		expect_id_of("d/b", "a\n");
+		sh("cd r; git pack-refs --all; rm -rf .git/refs/replace");
+	}
+	sh("cd r; git replace -d $(git rev-parse HEAD:d/b); rm -rf .git/refs/replace d/b; git checkout -q "
+	   "d/b; sleep 0.02; touch "
+	   ".git/index");
+	take("r");
+	assert_int_equal(fp.counts.read, 0);
+}
+
 /* One commit, however often it is checked out, is no move. */
 static void test_moves(void **state)
 {
@@ -519,6 +540,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reads, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_conversion_gone, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_attributes_elsewhere, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(test_replaced, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_moves, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_smudged, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_sparse, git_setup, git_teardown),
