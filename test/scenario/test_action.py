@@ -275,6 +275,22 @@ def test_save_without_a_scan(job):
         assert job.step.outputs["stored"] == "false"
 
 
+@pytest.mark.parametrize("last", ["no key", "off", "hit"])
+def test_save_takes_the_last_setup_only(job, last):
+    """A setup that leaves nothing to keep does not leave the record of one before it either."""
+    scan(job)
+    strict = {"GHOARD_IN_EXTRA_KEY": "strict"}
+    assert look(job, **strict)["should-skip-scan"] == "false"
+    off = {"ENABLE_CODEQL_CACHE": "false"}
+    more = {"no key": {"GHOARD_IN_CONFIG_FILE": "none.yml"}, "off": off, "hit": {}}
+    assert (look(job, **more[last])["should-skip-scan"] == "true") == (last == "hit")
+    result = job.folder / "results.sarif"
+    result.write_text(json.dumps(scanning.sarif()))
+    job.step("save", cwd=job.tree, SARIF=result, CACHE_KEY="")
+    assert job.step.outputs["stored"] == "false"
+    assert look(job, **strict)["should-skip-scan"] == "false"
+
+
 @pytest.mark.parametrize("how", ["refused", "failed", "offline"])
 def test_no_upload_no_skip(job, fake, how):
     scan(job)
@@ -307,12 +323,14 @@ def test_caching_switched_off(job):
         "cache-key": "",
         "reason": "",
     }
+    assert job.step("codeql", cwd=job.tree, ENABLE_CODEQL_CACHE="false").out.endswith(b"scan: disabled\n")
 
 
 def test_wrong_words(job):
     """A wrong input is no reason to skip, nor to fail."""
     found = look(job, GHOARD_MATRIX="{")
     assert found["cache-status"] == "error" and found["should-skip-scan"] == "false"
+    assert job.step("codeql", cwd=job.tree, GHOARD_MATRIX="{").out.endswith(b"scan: error\n")
 
 
 # ---- credentials ----
@@ -349,3 +367,9 @@ def test_anchor_in_the_summary(step):
     (step.folder / "summary").write_text("")
     step("report")
     assert "audit log stands at line" in (step.folder / "summary").read_text()
+    log = next(step.folder.rglob("audit.log"))
+    log.write_bytes(log.read_bytes().replace(b"log_started", b"log_begun.."))
+    (step.folder / "summary").write_text("")
+    step("report")
+    summary = (step.folder / "summary").read_text()
+    assert "does not verify" in summary and "stands at line" not in summary
