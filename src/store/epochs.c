@@ -73,7 +73,7 @@ static uint32_t repo_of(struct span path)
 			return 0;
 		h = (h ^ (uint8_t)(c >= 'A' && c <= 'Z' ? c + 32 : c)) * 16777619;
 	}
-	return slashes < 3 || path.p[n - 1] == '/' ? 0 : h | 1;
+	return slashes < 3 ? 0 : h | 1;
 }
 
 static int by_time(const void *a, const void *b)

@@ -36,7 +36,8 @@ static const struct {
 	{ "/repositories/*/issues", "/repositories/42/issues?page=2", true },
 	{ "/repositories/*/issues", "/repositories/42/pulls", false },
 	{ "/repositories/*", "/repositories/42", true }, { "/repositories/*", "/repositories", false },
-	{ "/repos/o*", "/repos/oo", false }, { "/", "/", true }, { "/", "/user", true },
+	{ "/repos/o*", "/repos/oo", false }, { "/repos/o/", "/repos/o/x", false },
+	{ "/repos/O/R/x", "/repos/o/r/x?y", true }, { "/", "/", true }, { "/", "/user", true },
 	{ "/", "/repos/o/r?x", true } };
 
 static void test_matches(void **state)
@@ -150,7 +151,7 @@ static void test_old_rows_go(void **state)
 static void test_limit(void **state)
 {
 	enum { BATCH = 64, BATCHES = EPOCHS_MAX / BATCH + 1 };
-	static char names[BATCHES][BATCH][16];
+	static char names[BATCHES][BATCH][24];
 	struct epochs *e = epochs_new(store);
 	struct span p[BATCH];
 	int64_t limit = 0;
@@ -159,7 +160,7 @@ static void test_limit(void **state)
 	for (int i = 0; i < BATCHES; i++) {
 		for (int k = 0; k < BATCH; k++)
 			p[k] = span_make(names[i][k],
-			    (size_t)snprintf(names[i][k], sizeof(names[i][k]), "/%d", i * BATCH + k));
+			    (size_t)snprintf(names[i][k], sizeof(names[i][k]), "/repos/o/%d", i * BATCH + k));
 		assert_int_equal(epochs_add(e, span_of(TAG), p, BATCH, t0 - 1000 + i, NULL), 0);
 	}
 	for (int again = 0; again < 2; again++) {
