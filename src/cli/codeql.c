@@ -164,7 +164,7 @@ static int take_fingerprint(struct codeql *c, struct err *err)
 		.root = c->workspace[0] != '\0' ? c->workspace : NULL,
 		.languages = c->cfg.languages,
 		.nlanguages = c->cfg.nlanguages,
-		.built = scancfg_builds(&c->cfg) || scancfg_steers(&c->cfg),
+		.built = scancfg_builds(&c->cfg) || scancfg_reads_more(&c->cfg),
 		.ignore = c->cfg.ignore,
 		.nignore = c->cfg.nignore,
 		.always = always,

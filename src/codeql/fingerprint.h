@@ -66,8 +66,8 @@ struct fingerprint_options {
 	/* Languages or their aliases; none: no narrow key. An unknown one has an empty deny list. */
 	const struct span *languages;
 	size_t nlanguages;
-	bool built;				/* a build runs (autobuild, manual), or variables steer the
-						   extractor: it may read anything, so nothing is denied */
+	bool built;				/* a build runs (autobuild, manual), variables steer the
+						   extractor, or it is another tool: it may read anything, so nothing is denied */
 	/* Untracked paths that do not count, gitignore's patterns without "!" and "#". They join the keys. In
 	 * a tree without an index nothing is known to be untracked, and they leave nothing out. */
 	const char *const *ignore;

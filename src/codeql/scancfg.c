@@ -119,8 +119,10 @@ bool scancfg_builds(const struct scancfg *c)
 	return c->nlanguages == 0;
 }
 
-bool scancfg_steers(const struct scancfg *c)
+bool scancfg_reads_more(const struct scancfg *c)
 {
+	if (profile_of(c->tool)->tool == NULL)
+		return true;
 	for (size_t i = 0; i < c->nenv; i++)
 		if (span_starts(span_of(c->env[i].name), "LGTM_INDEX_") ||
 		    span_starts(span_of(c->env[i].name), "CODEQL_EXTRACTOR_"))
