@@ -67,7 +67,8 @@ struct fingerprint_options {
 	const struct span *languages;
 	size_t nlanguages;
 	bool built;				/* a build runs (autobuild, manual), variables steer the
-						   extractor, or it is another tool: it may read anything, so nothing is denied */
+						   extractor, or the tool is another: anything may be
+						   read, so nothing is denied */
 	/* Untracked paths that do not count, gitignore's patterns without "!" and "#". They join the keys. In
 	 * a tree without an index nothing is known to be untracked, and they leave nothing out. */
 	const char *const *ignore;

@@ -379,10 +379,11 @@ static bool reaches_build(const char *name)
 {
 	static const char *const names[] = { "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS",
 		"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "LD", "AR",
-		"MAKEFLAGS", "CCACHE_PATH", "CCACHE_COMPILER", "CMAKE_*", "PKG_CONFIG_*", "VCPKG_ROOT",
-		"GO*", "CGO_*", "MAVEN_*", "GRADLE_*", "JAVA_*", "_JAVA_OPTIONS", "JDK_*", "DOTNET_*",
-		"NUGET_*", "MSBUILD*", "ANDROID_*", "RUST*", "CARGO_*", "USE_BAZEL_VERSION", "NODE_OPTIONS",
-		"PYTHONPATH" };
+		"MAKE*", "GNUMAKEFLAGS", "LIBS", "LD_*", "CCACHE_PATH", "CCACHE_COMPILER", "CMAKE_*",
+		"PKG_CONFIG_*", "VCPKG_ROOT", "GO*", "CGO_*", "MAVEN_*", "GRADLE_*", "JAVA_*",
+		"_JAVA_OPTIONS", "JDK_*", "DOTNET_*", "NUGET_*", "MSBUILD*", "ANDROID_*", "RUST*", "CARGO_*",
+		"USE_BAZEL_VERSION", "NODE_OPTIONS", "PYTHONPATH", "ORG_GRADLE_PROJECT_*", "ANT_*", "SBT_*",
+		"M2_HOME", "Configuration", "Platform", "DefineConstants" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		size_t n = strlen(names[i]);
@@ -408,7 +409,11 @@ static void add_environment(const struct scancfg *c, struct configkey *k)
 
 static void on_tool(void *arg, const char *name, struct span value, bool known)
 {
-	configkey_add(arg, name, value);
+	/* what the user's own files hold may be guessed from a hash */
+	if (strchr("~$", name[5]) != NULL)
+		configkey_add_hidden(arg, name, value);
+	else
+		configkey_add(arg, name, value);
 	if (!known)
 		configkey_unpinned(arg, "%s (%.*s) stands for a program whose version is not known: put that "
 		    "program's folder first in PATH", name, (int)(value.n < 200 ? value.n : 200), value.p);
@@ -430,6 +435,9 @@ static void add_machine(const struct scancfg *c, struct configkey *k)
 	add_text(k, "image", env_of(c, "ImageOS"));
 	add_text(k, "image-version", env_of(c, "ImageVersion"));
 	toolchain_walk(&place, on_tool, k);
+	for (size_t i = 0; i < c->nenv; i++)
+		if (reaches_build(c->env[i].name))
+			toolchain_named(&place, c->env[i].name, on_tool, k);
 }
 
 static void add_list(struct configkey *k, const char *name, const char *const *items, size_t n)

@@ -1,11 +1,13 @@
 """`ghoard codeql`: what a scan reads around its sources, and what only some tools do not read."""
 
+import pathlib
 import shutil
 
 import pytest
 from scanning import Job, git, result, sarif
 
-BUILT = ("--language", "cpp", "--codeql-version", "2.25.6", "--build-mode", "manual", "--category", "c")
+SCAN = ("--language", "python", "--codeql-version", "2.25.6", "--category", "c", "--build-mode")
+BUILT = (*SCAN, "manual")
 
 
 @pytest.fixture
@@ -23,10 +25,99 @@ def test_another_tool_reads_more_than_an_extractor(job):
     """What CodeQL's extractor of Python does not read a scanner for secrets does."""
     (job.tree / "gui.js").write_text("go()\n")
     job.commit()
-    job.key = ("--tool", "gitleaks", "--tool-version", "8.18.0", "--language", "python", "--build-mode", "none")
+    job.key = "--tool gitleaks --tool-version 8.18.0 --language python --build-mode none".split()
     job.scan(sarif([result(line=1)], tool="gitleaks", version="8.18.0"))
     assert job.check(rc=0)["skip"]
     for name in ("README.md", "gui.js"):
         (job.tree / name).write_text("AKIAIOSFODNN7EXAMPLE\n")
         assert job.check(rc=1)["reason"] == "miss-sources", name
         git(job.tree, "checkout", "-q", name)
+
+
+# ---- what a build finds on its machine
+
+
+def installed(job):
+    """A machine with Maven, a compiler that no list names, one that a variable names, and settings."""
+    home, opt = job.folder / "home", job.folder / "opt"
+    program(opt / "maven" / "bin" / "mvn")
+    (opt / "maven" / "lib").mkdir()
+    (opt / "maven" / "lib" / "maven-core-3.9.4.jar").write_text("core")
+    program(opt / "bin" / "protoc", "one")
+    program(opt / "cross" / "xcc", "1")
+    (opt / "tools.cmake").write_text("set(A 1)\n")
+    for name in (".m2/settings.xml", ".gradle/init.d/a.gradle", ".cargo/config.toml"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text("one\n")
+    (home / ".gradle" / "elsewhere").mkdir()
+    (home / ".gradle" / "elsewhere" / "gradle.properties").write_text("p=1\n")
+    job.key = BUILT
+    job.env = {
+        "HOME": home,
+        "PATH": f"{opt}/maven/bin:{opt}/bin",
+        "CC": f"ccache {opt}/cross/xcc -m32",
+        "CXX": "protoc",
+        "CMAKE_TOOLCHAIN_FILE": opt / "tools.cmake",
+    }
+    return home, opt
+
+
+def newer_maven(home, opt):
+    lib = opt / "maven" / "lib"
+    (lib / "maven-core-3.9.4.jar").rename(lib / "maven-core-3.9.6.jar")
+
+
+FOUND = {
+    "tool.mvn": newer_maven,
+    "tool.PATH": lambda home, opt: program(opt / "bin" / "protoc", "three"),
+    "tool.$CC": lambda home, opt: program(opt / "cross" / "xcc", "2"),
+    "tool.$CXX": lambda home, opt: program(opt / "bin" / "protoc", "two"),
+    "tool.$CMAKE_TOOLCHAIN_FILE": lambda home, opt: (opt / "tools.cmake").write_text("set(A 2)\n"),
+    "file:~/.m2/settings.xml": lambda home, opt: (home / ".m2" / "settings.xml").write_text("two\n"),
+    "file:~/.gradle/init.d": lambda home, opt: (home / ".gradle/init.d/a.gradle").write_text("two\n"),
+    "file:~/.cargo/config.toml": lambda home, opt: (home / ".cargo" / "config.toml").unlink(),
+}
+
+
+@pytest.mark.parametrize("field", FOUND)
+def test_what_a_build_finds_on_its_machine_is_an_input(job, field):
+    home, opt = installed(job)
+    job.scan()
+    assert job.check(rc=0)["skip"]
+    FOUND[field](home, opt)
+    assert job.check(rc=1)["reason"] == "miss-config"
+    fields = job("explain", "--json", rc=0).json["fields"]
+    assert field in [f["field"] for f in fields], fields
+    assert "two" not in str(fields)
+    job.key = (*SCAN, "none")
+    job.scan()
+    FOUND["tool.PATH"](home, opt)
+    assert job.check(rc=0)["skip"], "without a build no machine matters"
+
+
+@pytest.mark.parametrize("name", [
+    "ORG_GRADLE_PROJECT_x", "GNUMAKEFLAGS", "MAKEFILES", "LIBS", "Configuration", "DefineConstants",
+    "ANT_OPTS", "SBT_OPTS", "M2_HOME", "LD_LIBRARY_PATH",
+])  # fmt: skip
+def test_a_variable_of_a_build_is_an_input(job, name):
+    installed(job)
+    first = job.check(rc=1)["config"]
+    assert job.check(rc=1)["config"] == first != job.check(rc=1, **{name: "x"})["config"]
+
+
+def test_gradle_s_home_may_be_elsewhere(job):
+    home, _ = installed(job)
+    job.env["GRADLE_USER_HOME"] = home / ".gradle" / "elsewhere"
+    first = job.check(rc=1)["config"]
+    (home / ".gradle" / "elsewhere" / "gradle.properties").write_text("p=2\n")
+    assert job.check(rc=1)["config"] != first
+
+
+@pytest.mark.parametrize("path", ["/var/lib/dpkg/status", "/etc/os-release"])
+def test_the_machine_s_packages_are_an_input(job, path):
+    """Of a container or of one's own machine no image's version is known."""
+    if not pathlib.Path(path).exists():
+        pytest.skip("not such a machine")
+    installed(job)
+    job.check(rc=1)
+    assert f'"file:{path}' in next(job.temp.glob("ghoard-codeql-*.json")).read_text()
