@@ -217,6 +217,7 @@ int codeql_look(struct codeql *c, struct err *err)
 	if (rc != 0)
 		return rc;
 	codeql_take_workflow(c);
+	codeql_take_beside(c);
 	take_config(c);
 	if (c->o->commit != NULL)
 		sha = c->o->commit;

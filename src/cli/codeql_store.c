@@ -116,8 +116,10 @@ static void note_field(void *arg, const char *name, const char *was, const char 
 {
 	struct storing *s = arg;
 
-	(void)was;
 	(void)is;
+	/* a build may leave things beside the sources */
+	if (was == NULL && span_starts(span_of(name), "beside."))
+		return;
 	if (s->changed[0] == '\0' && codeql_is_given(s->c, name))
 		snprintf(s->changed, sizeof(s->changed), "%s", name);
 }

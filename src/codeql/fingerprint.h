@@ -63,6 +63,7 @@ struct fingerprint_options {
 	const char *source;			/* --source; NULL: "." */
 	const char *root; /* where there is no repository, the folder above `source` whose
 			     tree counts; NULL: source itself */
+	bool alone;		/* look for no repository above `source` */
 	/* Languages or their aliases; none: no narrow key. An unknown one has an empty deny list. */
 	const struct span *languages;
 	size_t nlanguages;

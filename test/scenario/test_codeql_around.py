@@ -121,3 +121,62 @@ def test_the_machine_s_packages_are_an_input(job, path):
     installed(job)
     job.check(rc=1)
     assert f'"file:{path}' in next(job.temp.glob("ghoard-codeql-*.json")).read_text()
+
+
+# ---- checkouts side by side
+
+
+@pytest.fixture
+def pair(job, tmp_path):
+    """`add_subdirectory(../dep)`: the workspace holds more than the repository that is scanned."""
+    space = tmp_path / "space"
+    dep = space / "dep"
+    dep.mkdir(parents=True)
+    (dep / "d.c").write_text("int d;\n")
+    git(dep, "init", "-q", "-b", "main")
+    git(dep, "add", ".")
+    git(dep, "commit", "-q", "-m", "d")
+    (space / "flags.mk").write_text("A = 1\n")
+    (space / "plain").mkdir()
+    (space / "plain" / "p.c").write_text("int p;\n")
+    job.tree = shutil.move(job.tree, space / "deeper" / "main")
+    job.key, job.env = BUILT, {"GITHUB_WORKSPACE": space}
+    return space
+
+
+BESIDE = ["dep/d.c", "flags.mk", "plain/p.c", "deeper/new.h"]
+
+
+@pytest.mark.parametrize("outer", [False, True])
+def test_a_build_may_read_what_is_beside_its_checkout(job, pair, outer):
+    if outer:
+        git(pair, "init", "-q", "-b", "main")
+    job.scan()
+    assert job.check(rc=0)["pinned"]
+    for name in BESIDE:
+        was = (pair / name).read_text() if (pair / name).exists() else None
+        (pair / name).write_text("int other;\n")
+        assert job.check(rc=1)["reason"] == "miss-config", name
+        fields = job("explain", "--json", rc=0).json["fields"]
+        assert [f["field"] for f in fields] == ["beside." + name.removesuffix("/d.c").removesuffix("/p.c")]
+        (pair / name).unlink() if was is None else (pair / name).write_text(was)
+        assert job.check(rc=0)["skip"], name
+    (pair / "out").symlink_to("/etc/passwd")
+    (pair / "plain" / "out").symlink_to("/etc/passwd")
+    assert "plain" in job.check(rc=1)["detail"]
+    job.key = (*SCAN, "none")
+    job.scan()
+    (pair / "flags.mk").write_text("A = 2\n")
+    assert job.check(rc=0)["skip"], "an extractor alone reads its sources"
+
+
+def test_what_is_beside_a_checkout_is_as_check_saw_it(job, pair):
+    job.check(rc=1)
+    (pair / "results").mkdir()
+    (pair / "results" / "python.sarif").write_text("{}")
+    (pair / "flags.mk").write_text("A = 2\n")
+    assert "beside.flags.mk" in job.store(rc=1).one_line()
+    (pair / "flags.mk").write_text("A = 1\n")
+    job.store()
+    shutil.rmtree(pair / "results")
+    assert job.check(rc=0)["skip"]
