@@ -42,7 +42,7 @@ enum fingerprint_reason {
 	FP_EXTENSION,  /* an index extension that must be understood and is not known */
 	FP_VERSION,    /* an index of another version than 2, 3, 4 */
 	FP_DAMAGED,    /* an index whose checksum or structure is wrong; its shared index is missing */
-	FP_LINK_OUT,   /* a symbolic link leaves the tree, or goes into .git */
+	FP_LINK_OUT,   /* a symbolic link leaves the tree, or goes into .git or what `ignore` names */
 	FP_UNREADABLE, /* a file or folder cannot be read */
 	FP_CHANGING,   /* a file changed while it was read */
 	FP_WORKTREE,   /* .git names a repository whose work tree is another folder, or none */

@@ -236,8 +236,41 @@ static int add_folder(struct hash_sha256 *h, const char *path, unsigned depth, s
 	return rc;
 }
 
+static bool has_file(const char *folder, const char *name)
+{
+	char path[PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return access(path, F_OK) == 0;
+}
+
+/* A query or suite outside of the tree reads others around it: `path` becomes its pack's folder, or its own.
+ */
+static void widen(const struct scancfg *c, char path[static PATH_MAX])
+{
+	char root[PATH_MAX], at[PATH_MAX], *slash;
+	size_t below = strcmp(c->source_root, ".") == 0 ? 0 : strlen(c->source_root) + 1;
+	struct stat st;
+
+	if (realpath(c->source, root) == NULL || realpath(path, at) == NULL || stat(at, &st) != 0 ||
+	    S_ISDIR(st.st_mode) || strlen(root) <= below)
+		return;
+	root[strlen(root) - below] = '\0';
+	if (span_starts(span_of(at), root) && at[strlen(root)] == '/')
+		return;
+	snprintf(path, PATH_MAX, "%.*s", (int)(strrchr(at, '/') - at), at);
+	while ((slash = strrchr(at, '/')) != NULL && slash > at) {
+		*slash = '\0';
+		if (has_file(at, "qlpack.yml") || has_file(at, "codeql-pack.yml")) {
+			strcpy(path, at);
+			return;
+		}
+	}
+}
+
 /* What a path of the configuration holds, under "file:<path>". One that stands twice counts once. */
-static int add_named(const struct scancfg *c, struct configkey *k, struct span word, struct err *err)
+static int add_named(const struct scancfg *c, struct configkey *k, struct span word, bool query,
+    struct err *err)
 {
 	char path[PATH_MAX], name[PATH_MAX + 8], hex[2 * SHA256_LEN + 1];
 	uint8_t digest[SHA256_LEN];
@@ -250,6 +283,8 @@ static int add_named(const struct scancfg *c, struct configkey *k, struct span w
 	hash_sha256_init(&h);
 	if (!named_path(c, word, path))
 		return err_set(err, ERR_USAGE, "the configuration names a path that is too long");
+	if (query)
+		widen(c, path);
 	int rc = add_path(&h, path, 0, err);
 	hash_sha256_out(&h, digest);
 	hex_encode(hex, digest, 8);
@@ -272,7 +307,7 @@ static void take_query(struct words *w, struct span item)
 
 	if (pin == QL_LOCAL && w->rc == 0)
 		w->rc = add_named(w->c, w->k,
-		    span_starts(item, "+") ? span_trim(span_sub(item, 1, item.n)) : item, w->err);
+		    span_starts(item, "+") ? span_trim(span_sub(item, 1, item.n)) : item, true, w->err);
 	else if (pin == QL_UNPINNED)
 		configkey_unpinned(w->k, "the queries %.*s have no commit", (int)item.n, item.p);
 }
@@ -282,7 +317,7 @@ static void take_pack(struct words *w, struct span item)
 	enum qlconfig_pin pin = qlconfig_pack(item);
 
 	if (pin == QL_LOCAL && w->rc == 0)
-		w->rc = add_named(w->c, w->k, item, w->err);
+		w->rc = add_named(w->c, w->k, item, false, w->err);
 	else if (pin == QL_UNPINNED)
 		configkey_unpinned(w->k, "the pack %.*s has no exact version", (int)item.n, item.p);
 }
@@ -348,7 +383,7 @@ static int add_words(const struct scancfg *c, struct configkey *k, struct err *e
 	if (w.rc == 0 && c->config_file != NULL && own)
 		return add_config_file(&w);
 	if (w.rc == 0 && c->config_file != NULL)
-		return add_named(c, k, span_of(c->config_file), err);
+		return add_named(c, k, span_of(c->config_file), false, err);
 	return w.rc;
 }
 

@@ -124,6 +124,17 @@ static int read_file(struct walk *w, struct level *l, struct subject *s)
 	return walk_refuse(w, FP_CHANGING, "it changes while it is read");
 }
 
+/* What --ignore-untracked may leave out, no link may name. */
+static bool is_left_out(void *arg, struct span path)
+{
+	const struct walk *w = arg;
+
+	for (size_t i = 0; w->fp->indexed && i < w->opt->nignore; i++)
+		if (wild_match(&w->ignore[i], path) != WILD_NO)
+			return true;
+	return false;
+}
+
 static int read_link(struct walk *w, struct level *l, struct subject *s, size_t folder)
 {
 	char target[MANIFEST_PATH_MAX];
@@ -132,8 +143,8 @@ static int read_link(struct walk *w, struct level *l, struct subject *s, size_t 
 	if (n < 0)
 		return errno == ENOENT ? 1 : walk_refuse(w, FP_CHANGING, "it changes while it is read");
 	if ((size_t)n == sizeof(target) ||
-	    treelink_leaves(w->top, span_make(w->path, folder), span_make(target, (size_t)n)))
-		return walk_refuse(w, FP_LINK_OUT, "the link leads out of the tree");
+	    treelink_leaves(w->top, span_make(w->path, folder), span_make(target, (size_t)n), is_left_out, w))
+		return walk_refuse(w, FP_LINK_OUT, "the link leads out of what counts");
 	objid_blob(s->id, w->hash.format, target, (size_t)n);
 	return 0;
 }

@@ -180,3 +180,46 @@ def test_what_is_beside_a_checkout_is_as_check_saw_it(job, pair):
     job.store()
     shutil.rmtree(pair / "results")
     assert job.check(rc=0)["skip"]
+
+
+# ---- what is named, and what is left out
+
+
+@pytest.mark.parametrize("named, change", [
+    ("a.ql", "lib.qll"), ("s.qls", "a.ql"), ("a.ql", "qlpack.yml"), ("deep/b.ql", "lib.qll"),
+])  # fmt: skip
+def test_a_query_outside_of_the_tree_is_all_of_its_pack(job, named, change):
+    folder = job.folder / "q"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.ql", "s.qls", "lib.qll", "qlpack.yml", "deep/b.ql"):
+        (folder / name).write_text("one\n")
+    (job.folder / "s.qls").write_text("one\n")
+    job.key = (*SCAN, "none", "--queries", f"../q/{named}")
+    job.scan()
+    (job.folder / "other.qll").write_text("two\n")
+    assert job.check(rc=0)["skip"]
+    (folder / change).write_text("two\n")
+    assert job.check(rc=1)["reason"] == "miss-config"
+
+
+def test_a_link_into_what_is_left_out(job):
+    args = ("--ignore-untracked", "/made/", "--ignore-untracked", "*.log")
+    (job.tree / "link.py").symlink_to("lib/util.py")
+    job.commit()
+    job.check(*args, rc=1)
+    job.store(None, *args)
+    (job.tree / "made" / "deep").mkdir(parents=True)
+    (job.tree / "made" / "deep" / "x.py").write_text("x = 1\n")
+    assert job.check(*args, rc=0)["skip"]
+    for target in ("made/deep/x.py", "made", "lib/../made/deep", "a.log"):
+        (job.tree / "link.py").unlink()
+        (job.tree / "link.py").symlink_to(target)
+        assert job.check(*args, rc=1)["reason"] == "link-leaves-tree", target
+        assert job.check(rc=1)["reason"] in ("miss-sources", "miss-config", "miss-none")
+
+
+def test_a_workflow_of_lone_carriage_returns(job):
+    path = job.tree / ".github" / "workflows" / "codeql.yml"
+    path.write_bytes(b"on: push  # always\rjobs:\r  scan:\r    uses: o/r/.github/workflows/x.yml@main\r")
+    job.commit()
+    assert "x.yml@main" in job.check(rc=1)["detail"]
