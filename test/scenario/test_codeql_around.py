@@ -223,3 +223,24 @@ def test_a_workflow_of_lone_carriage_returns(job):
     path.write_bytes(b"on: push  # always\rjobs:\r  scan:\r    uses: o/r/.github/workflows/x.yml@main\r")
     job.commit()
     assert "x.yml@main" in job.check(rc=1)["detail"]
+
+
+@pytest.mark.parametrize("source", [".", "lib"])
+def test_a_workflow_of_a_checkout_in_a_folder_without_git(job, source):
+    """`path: main` in a container without git: the files are below the workspace."""
+    shutil.rmtree(job.tree / ".git")
+    space = job.folder / "space"
+    space.mkdir()
+    job.tree = shutil.move(job.tree, space / "main")
+    job.env = {"GITHUB_WORKSPACE": space, "GITHUB_ACTIONS": "true", "GHOARD_MATRIX": ""}
+    workflows = job.tree / ".github" / "workflows"
+    job.key = (*SCAN, "none", "--source", source)
+    job.scan(sarif([]))
+    assert job.check(rc=0)["skip"]
+    (workflows / "codeql.yml").write_text("on: [push]\n")
+    assert job.check(rc=1)["reason"] == "miss-sources"
+    (workflows / "codeql.yml").write_text("jobs: {a: {uses: o/r/.github/workflows/x.yml@main}}\n")
+    assert "x.yml@main" in job.check(rc=1)["detail"]
+    (workflows / "codeql.yml").unlink()
+    detail = job.check(rc=1)["detail"]
+    assert "codeql.yml is not in this tree" in detail and "calls others" not in detail
