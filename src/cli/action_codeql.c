@@ -213,7 +213,8 @@ int action_codeql(const struct globals *g, struct err *err)
 	action_output("cache-dir", l.dir);
 	action_output("cache-key", l.key);
 	action_output("reason", l.reason);
-	printf("%s: %s: ", l.skip ? "skip" : "scan", l.reason);
+	printf("%s: %s%s", l.skip ? "skip" : "scan", l.reason[0] != '\0' ? l.reason : l.status,
+	    l.detail[0] != '\0' ? ": " : "");
 	codeql_print(span_of(l.detail));
 	putchar('\n');
 	return XC_OK;

@@ -31,7 +31,8 @@ static const struct opt opts[] = { { "scope", 0, OPT_TEXT, "SCOPE", AT(scope),
 	    "rotate: keep the old version so long (default 24h; 0: not at all)" },
 	{ "names", 0, OPT_TEXT, "A,B", AT(names), "inject, exec: which" },
 	{ "from-json", 0, OPT_TEXT, "FILE", AT(from_json),
-	    "inject: store and inject a list of {name, value, scope, ttl}" },
+	    "inject: store and inject a list of {name, value, scope, ttl}; ttl is 24h where it is not "
+	    "given" },
 	{ "from-json-env", 0, OPT_TEXT, "VAR", AT(from_json_env), "inject: the same from a variable" },
 	{ "allow", 0, OPT_LIST, "NAME", AT(allow), "inject, exec: a name of the list below after all" },
 	{ "pristine", 0, OPT_FLAG, NULL, AT(pristine), "exec: nothing else in the command's environment" },
@@ -155,8 +156,9 @@ const struct command cmd_cred = { .name = "cred",
 	    "warning, and the rest is partial. exec runs one command\n"
 	    "with the values in its environment, and with none of them if one is refused; neither it nor the "
 	    "command of --verify gets GHOARD_MASTER_KEY_FILE,\n"
-	    "GHOARD_PASSPHRASE_FILE or CREDENTIALS_DIRECTORY. In a step of Actions get writes masks\n"
-	    "to standard error, which must be a pipe then.\n"
+	    "GHOARD_PASSPHRASE_FILE or CREDENTIALS_DIRECTORY. With --redact, too, exec ends when the\n"
+	    "command does; the output of what that left running is filtered to its end. In a step of\n"
+	    "Actions get writes masks to standard error, which must be a pipe then.\n"
 	    "\n"
 	    "Names that change what programs do are refused, without regard to case: PATH, HOME,\n"
 	    "IFS, ENV, BASH_ENV, SHELLOPTS, PROMPT_COMMAND, LD_*, DYLD_*, GLIBC_*, NODE_*,\n"

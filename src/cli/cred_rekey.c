@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cli/cli.h"
 #include "cli/cred_sub.h"
 #include "cred/rekey.h"
@@ -25,7 +26,10 @@ static int choose(const struct cred *c, enum masterkey_source *to, struct err *e
 	if (c->o->to != NULL)
 		return err_set(err, ERR_USAGE, "--to takes file, keyring or passphrase, not '%s'", c->o->to);
 	*to = now == MASTERKEY_MADE ? MASTERKEY_FILE : now;
-	if (now == MASTERKEY_NAMED || now == MASTERKEY_SYSTEMD || now == MASTERKEY_CACHE)
+	/* what the kernel remembers is the key of one of these */
+	if (now == MASTERKEY_CACHE)
+		*to = file_is_there(c->vault->dirfd, ".passphrase") ? MASTERKEY_PASS : MASTERKEY_RING;
+	if (now == MASTERKEY_NAMED || now == MASTERKEY_SYSTEMD)
 		return err_set(err, ERR_USAGE,
 		    "the key comes from the %s; say where the new one goes with --to", masterkey_name(now));
 	return 0;
@@ -36,7 +40,7 @@ int cred_rekey_run(struct cred *c, struct err *err)
 	struct audit_event e = { .action = "rekey", .credential = span_of("") };
 	enum masterkey_source from, to = MASTERKEY_NONE;
 	struct buf details;
-	int rc = cred_open(c, true, NULL, err);
+	int rc = cred_open(c, true, cred_existing, err);
 
 	if (rc == 0 && !c->vault->exists)
 		rc = err_set(err, ERR_NOTFOUND, "there are no credentials in %s to rekey", c->dir);
@@ -59,5 +63,10 @@ int cred_rekey_run(struct cred *c, struct err *err)
 	printf("%zu credentials are under a new key: %s\n", c->vault->set.n, masterkey_name(to));
 	if (from == MASTERKEY_NAMED || from == MASTERKEY_SYSTEMD)
 		printf("the old key (%s) opens nothing any more; take it away\n", masterkey_name(from));
+	if (from == MASTERKEY_RING && to != MASTERKEY_RING &&
+	    masterkey_ring_whose(&c->vault->p.place, NULL) != MASTERKEY_RING_NONE)
+		printf("the old key stays in the keyring: it was not put there by this store, and others may "
+		       "be "
+		       "under it\n");
 	return XC_OK;
 }

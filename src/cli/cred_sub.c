@@ -115,11 +115,16 @@ int cred_open(struct cred *c, bool write, void (*params)(const struct cred *, st
 	return rc;
 }
 
+void cred_existing(const struct cred *c, struct vault_params *p)
+{
+	(void)c;
+	p->existing = true;
+}
+
 static void tolerate(const struct cred *c, struct vault_params *p)
 {
 	(void)c;
 	p->repair = true;
-	p->note = NULL;
 }
 
 int cred_open_log(struct cred *c, struct err *err)
@@ -129,7 +134,9 @@ int cred_open_log(struct cred *c, struct err *err)
 
 int cred_exit_code(const struct err *err)
 {
-	return err->cls == ERR_DENIED ? XC_MACHINE : cli_exit_code(err);
+	int code = cli_exit_code(err);
+
+	return err->cls == ERR_DENIED || code == XC_UNAVAILABLE ? XC_MACHINE : code;
 }
 
 /* ---- secrets from outside ---- */

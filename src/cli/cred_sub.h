@@ -69,9 +69,11 @@ void cred_end(struct cred *);
 /* Open the vault; with `write` under its lock. `params` may change what vault_open is told; NULL: nothing. */
 int cred_open(struct cred *, bool write, void (*params)(const struct cred *, struct vault_params *),
     struct err *);
-/* Open it to look at, also where it is damaged. */
+/* Such `params`: to change what there is, and begin nothing (ERR_NOTFOUND). */
+void cred_existing(const struct cred *, struct vault_params *);
+/* Open it to look at, also where it is damaged; nothing is noted. */
 int cred_open_log(struct cred *, struct err *);
-/* An exit code for a failure of the vault: a folder or a disk that refuses is 6, not 3. */
+/* An exit code for a failure of the vault: a folder, disk or keyring that refuses is 6, not 3 or 4. */
 int cred_exit_code(const struct err *);
 
 /* A value from --from-env, --from-file, a terminal or standard input (one newline at its end dropped), in

@@ -25,8 +25,10 @@
 #define CHECK_LEN 16
 #define SYSTEMD_NAME "cred-master-key"
 #define RING_MARK ".keyring.next"
+#define RING_OWN ".keyring"
 #define RING_ID_LEN 16
 #define RING_MARK_LEN (3 * RING_ID_LEN)
+#define OWN_LEN (2 * RING_ID_LEN)
 #define RING_NAME_MAX 64
 
 static const struct {
@@ -198,6 +200,36 @@ static void ring_print(const uint8_t *key, char hex[static 2 * RING_ID_LEN + 1])
 
 	kdf_hkdf(tag, sizeof(tag), span_make(key, MASTERKEY_LEN), span_make("", 0), "ghoard keyring mark 1");
 	hex_encode(hex, tag, sizeof(tag));
+}
+
+/* Which key this folder has put into the keyring's entry: a copy of the folder has not. */
+static void own_print(const struct masterkey_place *p, const uint8_t *key, char hex[static OWN_LEN + 1])
+{
+	uint8_t tag[RING_ID_LEN];
+	uint64_t where[2];
+	struct stat st;
+
+	memset(&st, 0, sizeof(st));
+	fstat(p->dirfd, &st);
+	where[0] = st.st_dev;
+	where[1] = st.st_ino;
+	kdf_hkdf(tag, sizeof(tag), span_make(key, MASTERKEY_LEN), span_make(where, sizeof(where)),
+	    "ghoard keyring owner 1");
+	hex_encode(hex, tag, sizeof(tag));
+}
+
+static bool is_own(const struct masterkey_place *p, const uint8_t *key)
+{
+	char hex[OWN_LEN + 1];
+	struct stat st;
+	struct buf b;
+	bool own;
+
+	own_print(p, key, hex);
+	buf_init(&b, OWN_LEN);
+	own = file_read_at(p->dirfd, RING_OWN, OWN_LEN, &b, &st, NULL) == 0 && span_eq(buf_span(&b), hex);
+	buf_free(&b);
+	return own;
 }
 
 /* The passing entry's id, and which key is on its way out; one that was written without the latter will do.
@@ -396,11 +428,11 @@ static void keep(const struct masterkey_place *p, enum masterkey_source s, const
 	kernring_put(name, key, MASTERKEY_LEN, p->cache_s);
 }
 
-/* Good for a store that was sealed under it, no beginning for a new one: it is to go. */
-static bool is_passing(enum masterkey_source s)
+/* Good for a store that was sealed under it, no beginning for a new one: it is to go, or another store's. */
+static bool is_no_beginning(enum masterkey_source s)
 {
-	return s == MASTERKEY_CACHE || s == MASTERKEY_RING_NEXT || s == MASTERKEY_FILE_NEXT ||
-	    s == MASTERKEY_PASS_NEXT;
+	return s == MASTERKEY_CACHE || s == MASTERKEY_RING || s == MASTERKEY_RING_NEXT ||
+	    s == MASTERKEY_FILE_NEXT || s == MASTERKEY_PASS_NEXT;
 }
 
 int masterkey_find(const struct masterkey_place *p, bool (*opens)(void *arg, const uint8_t *key), void *arg,
@@ -412,7 +444,7 @@ int masterkey_find(const struct masterkey_place *p, bool (*opens)(void *arg, con
 		struct err why;
 		int rc;
 
-		if (opens == NULL && is_passing((enum masterkey_source)s))
+		if (opens == NULL && is_no_beginning((enum masterkey_source)s))
 			continue;
 		err_init(&why);
 		rc = masterkey_read(p, (enum masterkey_source)s, key, &why);
@@ -439,6 +471,14 @@ int masterkey_find(const struct masterkey_place *p, bool (*opens)(void *arg, con
 	return err_set(err, ERR_NOTFOUND, "there is no master key");
 }
 
+static int write_own(const struct masterkey_place *p, const uint8_t *key, struct err *err)
+{
+	char hex[OWN_LEN + 1];
+
+	own_print(p, key, hex);
+	return file_write(p->dirfd, RING_OWN, 0600, true, hex, OWN_LEN, err);
+}
+
 int masterkey_write(const struct masterkey_place *p, enum masterkey_source s,
     const uint8_t key[static MASTERKEY_LEN], struct err *err)
 {
@@ -450,10 +490,12 @@ int masterkey_write(const struct masterkey_place *p, enum masterkey_source s,
 	b64_encode(&text, key, MASTERKEY_LEN);
 	if (text.failed)
 		return err_set(err, ERR_INTERNAL, "no memory for a key");
-	if (s == MASTERKEY_RING || s == MASTERKEY_RING_NEXT)
+	/* the mark first: an entry without one is never replaced */
+	rc = s == MASTERKEY_RING ? write_own(p, key, err) : 0;
+	if (rc == 0 && (s == MASTERKEY_RING || s == MASTERKEY_RING_NEXT))
 		rc = ring_entry(p, s, name) ? keyring_set(name, buf_span(&text), err)
 					    : err_set(err, ERR_IO, "%s/%s cannot be read", p->dir, RING_MARK);
-	else
+	else if (rc == 0)
 		rc = file_write(p->dirfd, sources[s].file, 0600, true, buf_data(&text), buf_len(&text), err);
 	safe_buf_clear(&text);
 	return rc;
@@ -470,7 +512,7 @@ int masterkey_drop(const struct masterkey_place *p, enum masterkey_source s, str
 			return 0;
 		err_init(&why);
 		keyring_drop(name, &why);
-		return s == MASTERKEY_RING ? 0 : file_remove(p->dirfd, RING_MARK, false, err);
+		return file_remove(p->dirfd, s == MASTERKEY_RING ? RING_OWN : RING_MARK, false, err);
 	}
 	return sources[s].file != NULL ? file_remove(p->dirfd, sources[s].file, true, err) : 0;
 }
@@ -503,7 +545,9 @@ enum masterkey_ring masterkey_ring_whose(const struct masterkey_place *p, const 
 	rc = from_ring(p, MASTERKEY_RING, room, &why);
 	if (rc == ERR_NOTFOUND)
 		whose = MASTERKEY_RING_NONE;
-	else if (rc == 0 && ((key != NULL && mem_same_ct(room, key, MASTERKEY_LEN)) || is_marked(p, room)))
+	else if (rc == 0 &&
+	    (is_marked(p, room) ||
+		(key != NULL && mem_same_ct(room, key, MASTERKEY_LEN) && is_own(p, room))))
 		whose = MASTERKEY_RING_OURS;
 	wipe(room, MASTERKEY_LEN);
 	return whose;

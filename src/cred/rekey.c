@@ -58,7 +58,7 @@ static int reseal_all(struct vault *v, const uint8_t *old, const uint8_t *fresh,
 	return 0;
 }
 
-/* The keyring has one entry a user: another folder's key must not be lost. */
+/* The keyring has one entry a user: a key that other folders may be under must not be lost. */
 static int check_ring(const struct vault *v, struct err *err)
 {
 	if (!keyring_is_here())
@@ -68,7 +68,8 @@ static int check_ring(const struct vault *v, struct err *err)
 	return is_there(v, ".keyring.next") ||
 		masterkey_ring_whose(&v->p.place, v->master) == MASTERKEY_RING_OTHER
 	    ? err_set(err, ERR_USAGE,
-		  "the keyring's entry is the key of another store; use --to file or --to passphrase here")
+		  "the keyring's entry was not put there by this store, and others may be under its key; use "
+		  "--to file or --to passphrase here")
 	    : 0;
 }
 

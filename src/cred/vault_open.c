@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/rand.h"
 #include "base/safe.h"
+#include "cred/foreign.h"
 #include "cred/rekey.h"
 #include "cred/sweep.h"
 #include "cred/vault.h"
@@ -34,16 +35,21 @@ static void say(const struct vault *v, const char *fmt, ...)
 
 /* ---- opening ---- */
 
+static int say_none(const struct vault *v, struct err *err)
+{
+	return err_set(err, ERR_NOTFOUND, "there are no credentials in %s; 'ghoard cred set' keeps one",
+	    v->p.dir);
+}
+
 static int open_dir(struct vault *v, struct err *err)
 {
 	struct stat st;
 
-	if (v->p.write && file_mkdirs(v->p.dir, 0700, err) != 0)
+	if (v->p.write && !v->p.existing && file_mkdirs(v->p.dir, 0700, err) != 0)
 		return ERR_IO;
 	v->dirfd = open(v->p.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (v->dirfd < 0 && errno == ENOENT)
-		return err_set(err, ERR_NOTFOUND,
-		    "there are no credentials in %s; 'ghoard cred set' keeps one", v->p.dir);
+		return say_none(v, err);
 	if (v->dirfd < 0 || fstat(v->dirfd, &st) != 0)
 		return err_sys(err, ERR_IO, "opening %s", v->p.dir);
 	if (st.st_uid != geteuid())
@@ -121,9 +127,8 @@ static int find_key(struct vault *v, struct buf *image, bool *open, struct err *
 		    "%s is in use and no key for it is there: put back .master_key, or name its "
 		    "file in GHOARD_MASTER_KEY_FILE; nothing was changed",
 		    v->p.dir);
-	if (rc == ERR_NOTFOUND && !v->p.write)
-		return err_set(err, rc, "there are no credentials in %s; 'ghoard cred set' keeps one",
-		    v->p.dir);
+	if (rc == ERR_NOTFOUND && (!v->p.write || v->p.existing))
+		return say_none(v, err);
 	if (rc != ERR_NOTFOUND)
 		return rc == 0 ? 0 : err_set(err, rc, "%s", why.msg);
 	v->source = MASTERKEY_MADE;
@@ -211,9 +216,66 @@ static int on_rollback(struct vault *v, uint64_t gen, struct err *err)
 	if (v->p.repair)
 		return 0;
 	return err_set(err, ERR_DAMAGED,
-	    "%s/%s is rolled back: its generation is %" PRIu64 ", the log's last is %" PRIu64
+	    "%s/%s is rolled back: its generation is %" PRIu64 ", and the log knows a later one, of %" PRIu64
 	    "; nothing was changed, 'ghoard cred doctor' says what can be done", v->p.dir, VAULT_STORE, gen,
 	    v->audit.gen);
+}
+
+/* With p.repair and a broken log: what is wrong with it is kept. */
+static int tolerate(struct vault *v, int rc, struct err *err)
+{
+	if (rc != ERR_DAMAGED || !v->p.repair)
+		return rc;
+	v->log_broken = true;
+	err_set(&v->log_why, rc, "%s", err->msg);
+	err_init(err);
+	return 0;
+}
+
+/* Of the newest line, by another program on top of it, by us without a line, or older. */
+static int compare_store(struct vault *v, uint64_t gen, struct err *err)
+{
+	bool same = strcmp(v->sha, v->audit.sha) == 0, unlogged = gen > v->audit.high;
+	int rc = 0;
+
+	if (v->exists && !same && !unlogged && foreign_is_known(v)) {
+		/* another reader may have noted it just now */
+		rc = audit_tail(&v->audit, err);
+		same = strcmp(v->sha, v->audit.sha) == 0;
+		if (rc != 0 || !same)
+			return rc != 0 ? rc : on_rollback(v, gen, err);
+	}
+	/* between the last write's and the highest ever lies only what was written before */
+	if (!same && !unlogged && gen != v->audit.gen && (gen > v->audit.gen || !foreign_follows(v)))
+		return on_rollback(v, gen, err);
+	if (!v->exists)
+		return 0;
+	if (!same) {
+		bool looks = v->p.repair && !v->p.write;
+
+		say(v, "%s%s%s",
+		    unlogged ? "the store's last write did not get as far as the log"
+			     : "the store was written by another program since (the Python reference?)",
+		    gen < v->audit.gen ? ", and its newest record is changed or gone" : "",
+		    looks ? "" : "; noted");
+		if (!looks)
+			rc = note_change(v, unlogged ? "unlogged_write" : "foreign_write", err);
+		if (rc != 0 || !unlogged)
+			return rc;
+	}
+	/* cut off between the two, a write of ours left a value in the copy that it took from the store */
+	return v->p.write && recordset_bad(&v->set) == 0 ? vault_renew_good(v, err) : 0;
+}
+
+/* A damaged record says of itself what it likes: that is no proof of a write. */
+static uint64_t proven_gen(const struct recordset *s)
+{
+	uint64_t gen = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->list[i].state == RECORD_BOUND && s->list[i].gen > gen)
+			gen = s->list[i].gen;
+	return gen;
 }
 
 static int compare_log(struct vault *v, struct err *err)
@@ -222,52 +284,42 @@ static int compare_log(struct vault *v, struct err *err)
 	int rc = v->audit.has_key ? audit_tail(&v->audit, err) : 0;
 
 	/* what we write has a generation, and a log that was begun before */
-	if (rc == 0 && (gen > 0 || v->damaged) && (v->audit.fresh || !v->audit.has_key))
+	if (rc == 0 && (gen > 0 || is_there(v, VAULT_GOOD)) && (v->audit.fresh || !v->audit.has_key))
 		rc = err_set(err, ERR_DAMAGED,
 		    "the audit log of %s and its key are gone, and an older store could not be told from the "
 		    "newest: put them back, or 'ghoard cred doctor --restart-audit' begins another",
 		    v->p.dir);
+	/* a crash keeps one write from it, and the next command notes that */
+	if (rc == 0 && proven_gen(&v->set) > v->audit.high + 1)
+		rc = err_set(err, ERR_DAMAGED,
+		    "the end of the audit log of %s was cut off: its last generation is %" PRIu64
+		    ", the store's %" PRIu64
+		    "; put that back, or 'ghoard cred doctor --restart-audit' begins another",
+		    v->p.dir, v->audit.high, gen);
 	v->high = v->audit.high > gen ? v->audit.high : gen;
-	if (rc == ERR_DAMAGED && v->p.repair) {
-		v->log_broken = true;
-		err_init(err);
-		return 0;
-	}
-	if (rc != 0 || !v->audit.has_gen || v->damaged)
-		return rc;
-	/* the highest may have gone with its record, so a store's own is less than one there was: between the
-	 * last write's and the highest ever lies only what was written before */
-	if (gen < v->audit.gen || (gen > v->audit.gen && gen <= v->audit.high))
-		return on_rollback(v, gen, err);
-	if (!v->exists)
-		return 0;
-	if (strcmp(v->sha, v->audit.sha) != 0) {
-		say(v,
-		    gen == v->audit.gen
-			? "the store was written by another program since (the Python reference?); noted"
-			: "the store's last write did not get as far as the log; noted");
-		rc = note_change(v, gen == v->audit.gen ? "foreign_write" : "unlogged_write", err);
-		if (rc != 0 || gen == v->audit.gen)
-			return rc;
-	}
-	/* cut off between the two, a write of ours left a value in the copy that it took from the store */
-	return v->p.write && recordset_bad(&v->set) == 0 ? vault_renew_good(v, err) : 0;
+	if (rc == 0 && !v->damaged && (v->audit.has_gen || gen > 0))
+		return compare_store(v, gen, err);
+	return tolerate(v, rc, err);
 }
 
 static void tell_records(const struct vault *v)
 {
 	for (size_t i = 0; i < v->set.n; i++) {
 		const struct record *r = &v->set.list[i];
+		struct buf which;
 
+		buf_init(&which, ERR_MSG_MAX);
+		record_which(r, &which);
 		if (r->state == RECORD_ROTATED)
 			say(v,
 			    "credential %.*s was given another value by another program (the Python "
 			    "reference?): it is "
-			    "not handed out until 'ghoard cred doctor --adopt %.*s'",
-			    (int)r->name.n, r->name.p, (int)r->name.n, r->name.p);
+			    "not handed out until 'ghoard cred doctor --adopt %s'",
+			    (int)r->name.n, r->name.p, buf_cstr(&which));
 		else if (r->state == RECORD_BAD)
 			say(v, "credential %.*s is damaged and is not handed out: %s; the others are intact",
 			    (int)r->name.n, r->name.p, r->why);
+		buf_free(&which);
 	}
 }
 
@@ -276,11 +328,10 @@ static int open_log(struct vault *v, struct err *err)
 {
 	int rc = audit_open(&v->audit, v->dirfd, v->master, v->exists || v->p.write, err);
 
-	if (rc != ERR_DAMAGED || !v->p.repair)
-		return rc;
-	err_init(err);
-	v->log_broken = true;
-	return 0;
+	/* a key alone: a first write was cut off */
+	if (rc == 0 && !v->audit.has_key && !v->damaged)
+		return say_none(v, err);
+	return tolerate(v, rc, err);
 }
 
 static int open_steps(struct vault *v, struct err *err)

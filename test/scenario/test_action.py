@@ -307,12 +307,14 @@ def test_caching_switched_off(job):
         "cache-key": "",
         "reason": "",
     }
+    assert job.step("codeql", cwd=job.tree, ENABLE_CODEQL_CACHE="false").out.endswith(b"scan: disabled\n")
 
 
 def test_wrong_words(job):
     """A wrong input is no reason to skip, nor to fail."""
     found = look(job, GHOARD_MATRIX="{")
     assert found["cache-status"] == "error" and found["should-skip-scan"] == "false"
+    assert job.step("codeql", cwd=job.tree, GHOARD_MATRIX="{").out.endswith(b"scan: error\n")
 
 
 # ---- credentials ----
@@ -349,3 +351,9 @@ def test_anchor_in_the_summary(step):
     (step.folder / "summary").write_text("")
     step("report")
     assert "audit log stands at line" in (step.folder / "summary").read_text()
+    log = next(step.folder.rglob("audit.log"))
+    log.write_bytes(log.read_bytes().replace(b"log_started", b"log_begun.."))
+    (step.folder / "summary").write_text("")
+    step("report")
+    summary = (step.folder / "summary").read_text()
+    assert "does not verify" in summary and "stands at line" not in summary

@@ -2,6 +2,8 @@
 
 import base64
 import ctypes
+import datetime
+import fcntl
 import json
 import os
 import random
@@ -159,7 +161,7 @@ def test_the_json_input(vault):
     assert defined == {g["name"]: g["value"] for g in given}
     assert output == {"count": "4", "status": "success"}
     listed = {r["name"]: r for r in vault("ls", "--json", rc=0).json}
-    assert listed["A"]["scope_filter"] == "o/r" and listed["C"]["expires_at"] is None
+    assert listed["A"]["scope_filter"] == "o/r"
     for bad in (
         {"name": "A"},
         {"name": "A", "value": 7},
@@ -168,12 +170,55 @@ def test_the_json_input(vault):
         {"name": "A", "value": "x", "ttl": "soon"},
         {"name": "LD_PRELOAD", "value": "x"},
         {"name": "A,B", "value": "x"},
+        {"name": "A", "value": "nul\0x"},
         "A",
     ):
         before = (vault.folder / "credentials.json.enc").read_bytes()
         run, defined, _, _ = vault.step("--from-json", "-", input=json.dumps([bad]).encode(), rc=2)
         assert not defined and not run.out
         assert (vault.folder / "credentials.json.enc").read_bytes() == before
+
+
+def test_a_lifetime_in_json(vault):
+    """24 h where none is given, as in the reference; 0 and null are no end."""
+    given = [
+        {"name": "DAY", "value": "x"},
+        {"name": "HOURS", "value": "x", "ttl_hours": 2},
+        {"name": "NULL", "value": "x", "ttl_hours": None},
+        {"name": "TTL", "value": "x", "ttl": None},
+        {"name": "ZERO", "value": "x", "ttl_hours": 0},
+    ]
+    begin = time.time()
+    vault.step("--from-json", "-", input=json.dumps(given).encode(), rc=0)
+    sealed = {r["name"]: r["expires_at"] for r in vault("ls", "--json", rc=0).json}
+    ends = {n: e and datetime.datetime.fromisoformat(e).timestamp() - begin for n, e in sealed.items()}
+    assert abs(ends["DAY"] - 86400) < 60 and abs(ends["HOURS"] - 7200) < 60
+    assert ends["NULL"] is ends["TTL"] is ends["ZERO"] is None
+
+
+def test_one_value_a_name(vault):
+    """What was brought goes before what is stored, then the most specific; the same twice is refused."""
+    env = {"GITHUB_REPOSITORY": "o/r", "RUNNER_NAME": "one"}
+    vault.set("A", "stored")
+    given = [
+        {"name": "A", "value": "of the repo", "scope": "repo"},
+        {"name": "A", "value": "of the runner", "scope": "runner"},
+        {"name": "A", "value": "of all", "scope": "global"},
+        {"name": "B", "value": "alone"},
+    ]
+    for order in (given, given[::-1]):
+        _, defined, output, _ = vault.step(
+            "--from-json", "-", "--names", "A,B", input=json.dumps(order).encode(), env=env, rc=0
+        )
+        assert defined == {"A": "of the runner", "B": "alone"}
+        assert output == {"count": "2", "status": "success"}
+    twice = [{"name": "A", "value": "one"}, {"name": "A", "value": "two"}]
+    before = (vault.folder / "credentials.json.enc").read_bytes()
+    run, defined, _, _ = vault.step("--from-json", "-", input=json.dumps(twice).encode(), rc=2)
+    assert "twice" in run.err and not defined
+    assert (vault.folder / "credentials.json.enc").read_bytes() == before
+    run, _, _, _ = vault.step("--from-json", "-", "--from-json-env", "X", input=b"[]", env={"X": "[]"}, rc=2)
+    assert "give one" in run.err
 
 
 def test_where_masks_would_not_arrive(vault, tmp_path):
@@ -315,6 +360,18 @@ def memory_has(pid, needle):
     return False
 
 
+def hold(path):
+    """Make the file; who opens it to write waits until the descriptor that this gives is closed."""
+    path.write_text("")
+    fd = os.open(path, os.O_RDONLY)
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as why:
+        pytest.skip(f"no lease on a file here: {why}")
+    return fd
+
+
 def wait_for(condition):
     until = time.monotonic() + 10
     while not condition():
@@ -339,7 +396,7 @@ def test_nothing_stays_in_memory(vault, tmp_path, how):
     needle = "needle-" + os.urandom(12).hex()
     value = "".join(f"{needle}-{i:05d}." for i in range(1500))
     (tmp_path / "env").write_text("")
-    os.mkfifo(tmp_path / "summary")
+    held = hold(tmp_path / "summary")
     env = vault.ghoard.environment(
         more=vault.env | {"GITHUB_ENV": tmp_path / "env", "GITHUB_STEP_SUMMARY": tmp_path / "summary"}
     )
@@ -363,8 +420,7 @@ def test_nothing_stays_in_memory(vault, tmp_path, how):
     found = memory_has(process.pid, needle.encode()) or memory_has(
         process.pid, base64.b64encode(needle.encode())[:-4]
     )
-    with open(tmp_path / "summary") as reader:
-        reader.read()
+    os.close(held)
     process.stdout.close()
     assert process.wait(10) == 0
     assert needle in (tmp_path / "env").read_text()
@@ -471,7 +527,7 @@ def test_json_stores_leave_a_line_each(vault):
     stored = vault.audit(action="store")
     assert [e["credential"] for e in stored] == ["A", "B"]
     assert stored[0]["details"]["scope"] == "repo" and stored[0]["details"]["scope_filter"] == "o/r"
-    assert stored[0]["details"]["ttl_hours"] == 2 and stored[1]["details"]["ttl_hours"] is None
+    assert stored[0]["details"]["ttl_hours"] == 2 and stored[1]["details"]["ttl_hours"] == 24
     assert [e["credential"] for e in vault.audit(action="access_granted")] == ["A", "B"]
     log = (vault.folder / "audit.log").read_text()
     assert "alpha-secret" not in log and "beta-secret" not in log
@@ -513,11 +569,11 @@ def test_each_line_has_its_anchor_in_the_summary(vault, tmp_path):
 )
 @pytest.mark.parametrize("command", [("set", "A"), ("rotate", "A"), ("get", "A")])
 def test_nothing_stays_in_memory_of_others(vault, tmp_path, command):
-    """At the end of a command, which waits for the reader of the summary, its value is nowhere."""
+    """At the end of a command, which waits for the summary, its value is nowhere."""
     needle = "needle-" + os.urandom(12).hex()
     value = "".join(f"{needle}-{i:05d}." for i in range(1500)).encode()
     vault.set("A", value if command[0] == "get" else "old")
-    os.mkfifo(tmp_path / "summary")
+    held = hold(tmp_path / "summary")
     (tmp_path / "value").write_bytes(value)
     env = vault.ghoard.environment(more=vault.env | {"GITHUB_STEP_SUMMARY": tmp_path / "summary"})
     flags = ["--from-file", tmp_path / "value"] if command[0] != "get" else ["--access", "off"]
@@ -527,8 +583,7 @@ def test_nothing_stays_in_memory_of_others(vault, tmp_path, command):
     found = memory_has(process.pid, needle.encode())
     # the search itself works: the terminal's text of the command is there
     assert memory_has(process.pid, str(tmp_path / "summary").encode())
-    with open(tmp_path / "summary") as reader:
-        reader.read()
+    os.close(held)
     assert process.wait(10) == 0
     assert vault("get", "A", rc=0).out == value
     assert not found
@@ -566,7 +621,7 @@ def test_nothing_stays_in_memory_at_the_end(vault, tmp_path, command):
     needle = "needle-" + os.urandom(12).hex()
     vault.set("A", "".join(f"{needle}-{i:05d}." for i in range(1500)))
     keys = [(vault.folder / ".master_key").read_bytes()]
-    os.mkfifo(tmp_path / "summary")
+    held = hold(tmp_path / "summary")
     words = command.split()
     words += {"exec": ["--names", "A", "--", "/bin/sh", "-c", "unset A; exec sleep 0.3"], "rm": ["A"]}.get(
         words[0], []
@@ -581,8 +636,7 @@ def test_nothing_stays_in_memory_at_the_end(vault, tmp_path, command):
     # the search works: at the summary exec has the values still to hand out, the others their folder's name
     known = needle if words[0] == "exec" else str(vault.folder)
     assert memory_has(process.pid, known.encode())
-    with open(tmp_path / "summary") as reader:
-        reader.read()
+    os.close(held)
     if command == "rekey":
         keys.append((vault.folder / ".master_key").read_bytes())
         assert keys[0] != keys[1]

@@ -107,6 +107,9 @@ def test_the_kernel_remembers_the_passphrase(vault, tmp_path):
     vault("get", "A", rc=0)
     if key_of(vault) != "kernel keyring":
         pytest.skip("no keyring of the kernel here (a container's seccomp profile)")
+    # a new key where the remembered one is
+    assert "passphrase" in vault("rekey", rc=0).out.decode()
+    vault("get", "A", rc=0)
     words.write_text("not these words")
     begin = time.monotonic()
     assert vault("get", "A", rc=0).out == b"value"
@@ -194,11 +197,39 @@ def test_a_key_that_python_put_there(vault, session):
     run = session(
         f"printf %s {key} | {STORE} application 'Python keyring library'; "
         f"$G get A --access off; rm -r \"$CREDENTIALS_DIR\"\n"
-        "printf x | $G set B; $G rekey --to keyring; echo; " + LOOK
+        "printf x | $G set B; $G rekey --to keyring || echo; echo; " + LOOK
     )
     assert run.returncode == 0, run
     assert run.stdout.decode().startswith("of the reference")
-    assert run.stdout.decode().splitlines()[-1] != "", "the entry is still there"
+    assert run.stdout.decode().splitlines()[-1] == key, "the entry is as it was"
+
+
+@pytest.mark.parametrize("where", ["file", "passphrase", "keyring"])
+def test_a_second_store_leaves_the_entry_alone(vault, session, tmp_path, where):
+    """A new store has a key of its own; what the first has put into the keyring only the first moves."""
+    second = tmp_path / "second"
+    words = tmp_path / "words"
+    words.write_text("four words of mine")
+    words.chmod(0o600)
+    run = session(
+        "printf v1 | $G set A >&2; $G rekey --to keyring >&2; KEY=$(%s)\n"
+        f"export GHOARD_PASSPHRASE_FILE={words}\n"
+        f"printf v2 | CREDENTIALS_DIR={second} $G set B >&2; ls -A {second}\n"
+        f"CREDENTIALS_DIR={second} $G rekey --to {where} >&2 || echo refused\n"
+        '[ "$KEY" = "$(%s)" ] && echo same\n'
+        f"cp -a {vault.folder} {tmp_path}/copy; CREDENTIALS_DIR={tmp_path}/copy $G rekey --to file\n"
+        '[ "$KEY" = "$(%s)" ] && echo same\n'
+        f"$G get A --access off; echo; CREDENTIALS_DIR={second} $G get B --access off; echo\n"
+        "$G rekey >&2; $G get A --access off; echo; $G rekey --to file >&2; %s || echo gone\n"
+        % (LOOK, LOOK, LOOK, LOOK)
+    )
+    assert run.returncode == 0, run
+    lines = run.stdout.decode().splitlines()
+    assert ".master_key" in lines
+    assert ("refused" in lines) == (where == "keyring")
+    assert lines.count("same") == 2, run
+    assert any("stays in the keyring" in line for line in lines)
+    assert lines[-4:] == ["v1", "v2", "v1", "gone"], run
 
 
 def test_another_stores_entry_is_kept(vault, session):
