@@ -199,6 +199,7 @@ int action_codeql(const struct globals *g, struct err *err)
 	(void)err;
 	memset(&l, 0, sizeof(l));
 	l.status = on ? "error" : "disabled";
+	action_export("GHOARD_CODEQL_STATE", "");	/* that of a setup before this is not this one's */
 	if (on) {
 		take_folder(&l, g);
 		persist("restore");

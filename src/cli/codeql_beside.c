@@ -18,6 +18,7 @@ static bool hash_folder(const struct codeql *c, const char *path, char out[stati
 	struct fingerprint_options o = { .source = path, .alone = true,
 		.home = codeql_env("HOME"),
 		.xdg_config = codeql_env("XDG_CONFIG_HOME"),
+		.read_all = c->git_steered,
 		.read_plain = c->o->sarif != NULL,
 		.format = c->fp.format };
 	struct fingerprint fp;

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "cli/cli.h"
-#include "cli/cred_sub.h"
+#include "cli/cred_grant.h"
 #include "cred/vault.h"
 #include "loop/loop.h"
 
