@@ -132,6 +132,8 @@ def test_off(member, env, why):
     report = one.report()
     assert report["state"] == "off" and why in report["why"]
     assert why in one("ls", rc=1).err
+    for args in ((), ("--json",)):
+        assert one("register", *args, rc=1).one_line().endswith(report["why"])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", one.port), timeout=5)
     assert one.daemon.get("/_ghoard/health", token=None).status == 200
