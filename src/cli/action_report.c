@@ -126,6 +126,7 @@ static void put_anchor(const struct globals *g)
 	struct err why;
 	struct stat st;
 	bool there;
+	int code;
 
 	err_init(&why);
 	if (app_open(&app, g, &why) != 0)
@@ -138,13 +139,16 @@ static void put_anchor(const struct globals *g)
 	action_begin(&c, "cred", "audit");
 	action_arg(&c, "verify");
 	action_arg(&c, "--json");
-	action_run(&c);
+	code = action_run(&c);
 	o = action_json(&c);
 	action_text(o, "head", head, sizeof(head));
 	action_text(o, "last", last, sizeof(last));
 	snprintf(text, sizeof(text), "\nghoard: the credentials' audit log stands at line %s, anchor `%s`\n",
 	    last, head);
-	if (head[0] != '\0')
+	if (code != XC_OK)
+		put_summary("\nghoard: the credentials' audit log does not verify: `ghoard cred audit verify`"
+			    " says why\n");
+	else if (head[0] != '\0')
 		put_summary(text);
 	json_free(o);
 	action_end(&c);

@@ -18,6 +18,7 @@
 
 #define MASKS_AT_ONCE ((size_t)12 << 10)
 #define JSON_INPUT_MAX ((size_t)1 << 20)
+#define TTL_DEFAULT (24 * 3600)		/* the reference's, where neither ttl nor ttl_hours is given */
 
 struct inject {
 	struct cred *c;
@@ -87,13 +88,19 @@ static bool take_ttl(struct inject *j, struct span object, int64_t *seconds)
 	char number[32];
 	double hours;
 
+	bool given = jscan_member(object, "ttl", &v) == 1;
+
 	*seconds = 0;
-	if (jscan_member(object, "ttl", &v) == 1 && !span_eq(v, "null")) {
+	if (given && !span_eq(v, "null")) {
 		text = v;
 		return (v.p[0] != '"' || take_str(j, v, &text)) &&
 		    (text.n == 0 || span_duration(text, seconds));
 	}
-	if (jscan_member(object, "ttl_hours", &v) != 1 || span_eq(v, "null"))
+	if (jscan_member(object, "ttl_hours", &v) != 1) {
+		*seconds = given ? 0 : TTL_DEFAULT;
+		return true;
+	}
+	if (span_eq(v, "null"))
 		return true;
 	text = v;
 	if ((v.p[0] == '"' && !take_str(j, v, &text)) || !span_copy(number, sizeof(number), text))
@@ -132,7 +139,20 @@ static int take_one(struct inject *j, struct span object, struct vault_entry *e,
 		    (int)(e->name.n < 128 ? e->name.n : 128), e->name.p);
 	if (*ttl > 0)
 		e->expires = clock_wall() + *ttl * CLOCK_SEC;
+	/* before it takes the place of one that is stored */
+	if (span_chr(e->value, '\0') >= 0)
+		return err_set(err, ERR_USAGE,
+		    "the value of %.*s has a NUL, which an environment cannot hold",
+		    (int)(e->name.n < 128 ? e->name.n : 128), e->name.p);
 	return e->value.n <= VAULT_VALUE_MAX ? 0 : err_set(err, ERR_USAGE, "a value is longer than 64 KiB");
+}
+
+static bool is_brought(const struct inject *j, const struct vault_entry *e)
+{
+	for (size_t i = 0; i < j->n; i++)
+		if (span_same(j->list[i].name, e->name) && j->list[i].scope == e->scope)
+			return true;
+	return false;
 }
 
 static int put_one(struct inject *j, struct span object, struct err *err)
@@ -153,6 +173,8 @@ static int put_one(struct inject *j, struct span object, struct err *err)
 		j->empty++;
 		return 0;
 	}
+	if (is_brought(j, &e))
+		return err_set(err, ERR_USAGE, "the JSON has %s twice for the same scope", name);
 	/* checked as the names of --names are, deny-list and all */
 	rc = grant_names(j->c, name, false, &j->list[j->n], CRED_NAMES_MAX - j->n, err);
 	if (rc != 1)
@@ -205,6 +227,28 @@ static int store_json(struct inject *j, struct err *err)
 	if (rc != 0 || j->n == 0)
 		return rc;
 	return commit(j, err);
+}
+
+/* A variable has one value: what was brought goes before what is stored, then the most specific. */
+static bool is_beaten(const struct grant *g, const struct grant *by)
+{
+	return span_same(g->name, by->name) && (g->own ? by->own && by->scope > g->scope : by->own);
+}
+
+static void keep_one_a_name(struct inject *j)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < j->n; i++) {
+		bool beaten = false;
+
+		/* one that beats and is gone was beaten by one that is not */
+		for (size_t k = 0; k < j->n && !beaten; k++)
+			beaten = (k < kept || k > i) && is_beaten(&j->list[i], &j->list[k]);
+		if (!beaten)
+			j->list[kept++] = j->list[i];
+	}
+	j->n = kept;
 }
 
 /* ---- out ---- */
@@ -290,8 +334,12 @@ static int gather(struct inject *j, struct err *err)
 {
 	const struct cred_opts *o = j->c->o;
 	bool json = o->from_json != NULL || o->from_json_env != NULL;
-	int rc = json ? read_json(j, err) : 0, n = 0;
+	int rc = 0, n = 0;
 
+	if (o->from_json != NULL && o->from_json_env != NULL)
+		rc = err_set(err, ERR_USAGE, "--from-json and --from-json-env are two inputs; give one");
+	else if (json)
+		rc = read_json(j, err);
 	if (rc == 0)
 		rc = cred_open(j->c, json && buf_len(&j->json) > 0, NULL, err);
 	/* no store yet: nothing of it can be had */
@@ -306,6 +354,7 @@ static int gather(struct inject *j, struct err *err)
 	if (rc != 0 || n < 0)
 		return rc != 0 ? rc : n;
 	j->n += (size_t)n;
+	keep_one_a_name(j);
 	return j->n > 0 ? grant_all(j->c, j->list, j->n, "inject", err) : 0;
 }
 

@@ -83,8 +83,14 @@ static void print_json(const struct audit_check *k, bool ok)
 static int verify(const struct cred *c, struct err *err)
 {
 	struct audit_check k;
-	int rc = audit_check_all(&c->vault->audit, c->o->anchor, &k, err);
+	const struct vault *v = c->vault;
+	int rc = audit_check_all(&v->audit, c->o->anchor, &k, err);
 
+	/* gone, or cut: what is left of it follows itself */
+	if (v->log_broken && (rc == 0 || !v->audit.has_key)) {
+		*err = v->log_why;
+		rc = ERR_DAMAGED;
+	}
 	if (rc != 0 && rc != ERR_DAMAGED)
 		return cred_exit_code(err);
 	if (c->g->json)

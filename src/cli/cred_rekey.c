@@ -65,7 +65,8 @@ int cred_rekey_run(struct cred *c, struct err *err)
 		printf("the old key (%s) opens nothing any more; take it away\n", masterkey_name(from));
 	if (from == MASTERKEY_RING && to != MASTERKEY_RING &&
 	    masterkey_ring_whose(&c->vault->p.place, NULL) != MASTERKEY_RING_NONE)
-		printf("the old key stays in the keyring: it was not put there by this store, and others may be "
+		printf("the old key stays in the keyring: it was not put there by this store, and others may "
+		       "be "
 		       "under it\n");
 	return XC_OK;
 }

@@ -281,8 +281,7 @@ static void tell(struct visit *d)
 		say(d, true, "the store is older than the log's last write: it was rolled back",
 		    "put back the newer file; or, if it was you, 'ghoard cred doctor --accept-rollback'");
 	if (v->log_broken)
-		say(d, true, "the audit log or its key is damaged, and nothing can be handed out",
-		    "'ghoard cred doctor --restart-audit' puts the log aside and begins another");
+		say(d, true, v->log_why.msg, NULL);
 	say(d, false,
 	    d->c->safe.locked ? "memory is locked" : "memory cannot be locked here; secrets may reach swap",
 	    NULL);

@@ -119,7 +119,6 @@ static void tolerate(const struct cred *c, struct vault_params *p)
 {
 	(void)c;
 	p->repair = true;
-	p->note = NULL;
 }
 
 int cred_open_log(struct cred *c, struct err *err)

@@ -69,7 +69,7 @@ void cred_end(struct cred *);
 /* Open the vault; with `write` under its lock. `params` may change what vault_open is told; NULL: nothing. */
 int cred_open(struct cred *, bool write, void (*params)(const struct cred *, struct vault_params *),
     struct err *);
-/* Open it to look at, also where it is damaged. */
+/* Open it to look at, also where it is damaged; nothing is noted. */
 int cred_open_log(struct cred *, struct err *);
 /* An exit code for a failure of the vault: a folder or a disk that refuses is 6, not 3. */
 int cred_exit_code(const struct err *);

@@ -3,10 +3,11 @@
  * action, credential, details), and seq, prev, mac.
  *
  * mac = HMAC(audit key, prev ‖ the line up to its mac), prev = the mac of the line before: an edit, a removal
- * and another order show; a cut tail shows against an anchor (a mac kept elsewhere). The key is in
- * cred/audit_key.h; a key without a line, or the other way round, is damage. Lines without seq are the
- * reference's: counted, no proof of anything. A file above 1 MiB becomes audit.log.N, the greatest N the
- * newest, and the chain goes on; cut off there, it goes on from that file's last line.
+ * and another order show; a cut tail shows against an anchor (a mac kept elsewhere), and against the store
+ * where two writes went with it. The key is in cred/audit_key.h; a key without a line, or the other way
+ * round, is damage. Lines without seq are the reference's: counted, no proof of anything. A file above 1 MiB
+ * becomes audit.log.N, the greatest N the newest, and the chain goes on; cut off there, it goes on from that
+ * file's last line.
  *
  * A write's line has the store's generation in its details, any other carries the last one's on ("store"), so
  * that the newest line says it all.

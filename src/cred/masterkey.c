@@ -431,8 +431,8 @@ static void keep(const struct masterkey_place *p, enum masterkey_source s, const
 /* Good for a store that was sealed under it, no beginning for a new one: it is to go, or another store's. */
 static bool is_no_beginning(enum masterkey_source s)
 {
-	return s == MASTERKEY_CACHE || s == MASTERKEY_RING || s == MASTERKEY_RING_NEXT || s == MASTERKEY_FILE_NEXT ||
-	    s == MASTERKEY_PASS_NEXT;
+	return s == MASTERKEY_CACHE || s == MASTERKEY_RING || s == MASTERKEY_RING_NEXT ||
+	    s == MASTERKEY_FILE_NEXT || s == MASTERKEY_PASS_NEXT;
 }
 
 int masterkey_find(const struct masterkey_place *p, bool (*opens)(void *arg, const uint8_t *key), void *arg,

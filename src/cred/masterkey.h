@@ -68,8 +68,9 @@ int masterkey_check_file(const struct stat *, const char *path, bool own, struct
  * key). */
 int masterkey_read(const struct masterkey_place *, enum masterkey_source, uint8_t key[static MASTERKEY_LEN],
     struct err *);
-/* The first that `opens` (NULL: any that a new store may begin under, which is not the keyring's). ERR_NOTFOUND: no source has a key; ERR_DAMAGED: one is unreadable, or
- * none of those that are there opens the store. */
+/* The first that `opens` (NULL: any that a new store may begin under, which is not the keyring's).
+ * ERR_NOTFOUND: no source has a key; ERR_DAMAGED: one is unreadable, or none of those that are there opens
+ * the store. */
 int masterkey_find(const struct masterkey_place *, bool (*opens)(void *arg, const uint8_t *key), void *arg,
     uint8_t key[static MASTERKEY_LEN], enum masterkey_source *, struct err *);
 
@@ -83,9 +84,9 @@ int masterkey_make_pass(const struct masterkey_place *, enum masterkey_source,
 int masterkey_drop(const struct masterkey_place *, enum masterkey_source, struct err *);
 int masterkey_settle(const struct masterkey_place *, enum masterkey_source next, const uint8_t *key,
     struct err *);
-/* There is one entry of the keyring a user, as Python's keyring has it, and other stores may be under its key:
- * does it hold what this folder has put there, as `key` (may be NULL) or the one that was marked? _OTHER: or
- * something that is no key. Only _OURS may be replaced or dropped. */
+/* There is one entry of the keyring a user, as Python's keyring has it, and other stores may be under its
+ * key: does it hold what this folder has put there, as `key` (may be NULL) or the one that was marked?
+ * _OTHER: or something that is no key. Only _OURS may be replaced or dropped. */
 enum masterkey_ring { MASTERKEY_RING_NONE, MASTERKEY_RING_OURS, MASTERKEY_RING_OTHER };
 enum masterkey_ring masterkey_ring_whose(const struct masterkey_place *, const uint8_t *key);
 /* Before a key is written as MASTERKEY_RING_NEXT, and before one leaves MASTERKEY_RING: names the former's

@@ -17,12 +17,12 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/str.h"
 #include "cred/audit.h"
 #include "cred/masterkey.h"
 #include "cred/record.h"
 
-struct err;
 struct safe;
 
 #define VAULT_STORE "credentials.json.enc"
@@ -37,7 +37,8 @@ struct vault_params {
 	struct masterkey_place place;	/* env, cache_s, ask; the rest is filled in */
 	bool write;			/* make what is not there, and hold the lock until vault_free */
 	bool accept_rollback;
-	bool repair;			/* go on where the store is damaged or holds bad records (doctor) */
+	/* Go on where store or log is damaged (doctor); without `write` nothing is noted. */
+	bool repair;
 	void (*note)(void *arg, const char *sentence);	/* warnings; NULL: none */
 	void *note_arg;
 };
@@ -51,6 +52,7 @@ struct vault {
 	/* With p.repair, what would have been a failure: the store could not be read (`set` is empty), is
 	 * older than the log's last write, the log cannot be gone on with. */
 	bool damaged, rolled_back, log_broken;
+	struct err log_why;		/* of log_broken */
 	uint8_t *scratch;		/* in p.safe: a value that is being sealed */
 	struct recordset set;
 	char sha[65];			/* of the file */

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/rand.h"
 #include "base/safe.h"
+#include "cred/foreign.h"
 #include "cred/rekey.h"
 #include "cred/sweep.h"
 #include "cred/vault.h"
@@ -211,9 +212,66 @@ static int on_rollback(struct vault *v, uint64_t gen, struct err *err)
 	if (v->p.repair)
 		return 0;
 	return err_set(err, ERR_DAMAGED,
-	    "%s/%s is rolled back: its generation is %" PRIu64 ", the log's last is %" PRIu64
+	    "%s/%s is rolled back: its generation is %" PRIu64 ", and the log knows a later one, of %" PRIu64
 	    "; nothing was changed, 'ghoard cred doctor' says what can be done", v->p.dir, VAULT_STORE, gen,
 	    v->audit.gen);
+}
+
+/* With p.repair and a broken log: what is wrong with it is kept. */
+static int tolerate(struct vault *v, int rc, struct err *err)
+{
+	if (rc != ERR_DAMAGED || !v->p.repair)
+		return rc;
+	v->log_broken = true;
+	err_set(&v->log_why, rc, "%s", err->msg);
+	err_init(err);
+	return 0;
+}
+
+/* Of the newest line, by another program on top of it, by us without a line, or older. */
+static int compare_store(struct vault *v, uint64_t gen, struct err *err)
+{
+	bool same = strcmp(v->sha, v->audit.sha) == 0, unlogged = gen > v->audit.high;
+	int rc = 0;
+
+	if (v->exists && !same && !unlogged && foreign_is_known(v)) {
+		/* another reader may have noted it just now */
+		rc = audit_tail(&v->audit, err);
+		same = strcmp(v->sha, v->audit.sha) == 0;
+		if (rc != 0 || !same)
+			return rc != 0 ? rc : on_rollback(v, gen, err);
+	}
+	/* between the last write's and the highest ever lies only what was written before */
+	if (!same && !unlogged && gen != v->audit.gen && (gen > v->audit.gen || !foreign_follows(v)))
+		return on_rollback(v, gen, err);
+	if (!v->exists)
+		return 0;
+	if (!same) {
+		bool looks = v->p.repair && !v->p.write;
+
+		say(v, "%s%s%s",
+		    unlogged ? "the store's last write did not get as far as the log"
+			     : "the store was written by another program since (the Python reference?)",
+		    gen < v->audit.gen ? ", and its newest record is changed or gone" : "",
+		    looks ? "" : "; noted");
+		if (!looks)
+			rc = note_change(v, unlogged ? "unlogged_write" : "foreign_write", err);
+		if (rc != 0 || !unlogged)
+			return rc;
+	}
+	/* cut off between the two, a write of ours left a value in the copy that it took from the store */
+	return v->p.write && recordset_bad(&v->set) == 0 ? vault_renew_good(v, err) : 0;
+}
+
+/* A damaged record says of itself what it likes: that is no proof of a write. */
+static uint64_t proven_gen(const struct recordset *s)
+{
+	uint64_t gen = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->list[i].state == RECORD_BOUND && s->list[i].gen > gen)
+			gen = s->list[i].gen;
+	return gen;
 }
 
 static int compare_log(struct vault *v, struct err *err)
@@ -222,36 +280,22 @@ static int compare_log(struct vault *v, struct err *err)
 	int rc = v->audit.has_key ? audit_tail(&v->audit, err) : 0;
 
 	/* what we write has a generation, and a log that was begun before */
-	if (rc == 0 && (gen > 0 || v->damaged) && (v->audit.fresh || !v->audit.has_key))
+	if (rc == 0 && (gen > 0 || is_there(v, VAULT_GOOD)) && (v->audit.fresh || !v->audit.has_key))
 		rc = err_set(err, ERR_DAMAGED,
 		    "the audit log of %s and its key are gone, and an older store could not be told from the "
 		    "newest: put them back, or 'ghoard cred doctor --restart-audit' begins another",
 		    v->p.dir);
+	/* a crash keeps one write from it, and the next command notes that */
+	if (rc == 0 && proven_gen(&v->set) > v->audit.high + 1)
+		rc = err_set(err, ERR_DAMAGED,
+		    "the end of the audit log of %s was cut off: its last generation is %" PRIu64
+		    ", the store's %" PRIu64
+		    "; put that back, or 'ghoard cred doctor --restart-audit' begins another",
+		    v->p.dir, v->audit.high, gen);
 	v->high = v->audit.high > gen ? v->audit.high : gen;
-	if (rc == ERR_DAMAGED && v->p.repair) {
-		v->log_broken = true;
-		err_init(err);
-		return 0;
-	}
-	if (rc != 0 || !v->audit.has_gen || v->damaged)
-		return rc;
-	/* the highest may have gone with its record, so a store's own is less than one there was: between the
-	 * last write's and the highest ever lies only what was written before */
-	if (gen < v->audit.gen || (gen > v->audit.gen && gen <= v->audit.high))
-		return on_rollback(v, gen, err);
-	if (!v->exists)
-		return 0;
-	if (strcmp(v->sha, v->audit.sha) != 0) {
-		say(v,
-		    gen == v->audit.gen
-			? "the store was written by another program since (the Python reference?); noted"
-			: "the store's last write did not get as far as the log; noted");
-		rc = note_change(v, gen == v->audit.gen ? "foreign_write" : "unlogged_write", err);
-		if (rc != 0 || gen == v->audit.gen)
-			return rc;
-	}
-	/* cut off between the two, a write of ours left a value in the copy that it took from the store */
-	return v->p.write && recordset_bad(&v->set) == 0 ? vault_renew_good(v, err) : 0;
+	if (rc == 0 && !v->damaged && (v->audit.has_gen || gen > 0))
+		return compare_store(v, gen, err);
+	return tolerate(v, rc, err);
 }
 
 static void tell_records(const struct vault *v)
@@ -274,13 +318,7 @@ static void tell_records(const struct vault *v)
 /* The line is the price of a read: without a key for it there is none. */
 static int open_log(struct vault *v, struct err *err)
 {
-	int rc = audit_open(&v->audit, v->dirfd, v->master, v->exists || v->p.write, err);
-
-	if (rc != ERR_DAMAGED || !v->p.repair)
-		return rc;
-	err_init(err);
-	v->log_broken = true;
-	return 0;
+	return tolerate(v, audit_open(&v->audit, v->dirfd, v->master, v->exists || v->p.write, err), err);
 }
 
 static int open_steps(struct vault *v, struct err *err)

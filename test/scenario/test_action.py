@@ -349,3 +349,9 @@ def test_anchor_in_the_summary(step):
     (step.folder / "summary").write_text("")
     step("report")
     assert "audit log stands at line" in (step.folder / "summary").read_text()
+    log = next(step.folder.rglob("audit.log"))
+    log.write_bytes(log.read_bytes().replace(b"log_started", b"log_begun.."))
+    (step.folder / "summary").write_text("")
+    step("report")
+    summary = (step.folder / "summary").read_text()
+    assert "does not verify" in summary and "stands at line" not in summary

@@ -2,6 +2,7 @@
 
 import base64
 import ctypes
+import datetime
 import json
 import os
 import random
@@ -159,7 +160,7 @@ def test_the_json_input(vault):
     assert defined == {g["name"]: g["value"] for g in given}
     assert output == {"count": "4", "status": "success"}
     listed = {r["name"]: r for r in vault("ls", "--json", rc=0).json}
-    assert listed["A"]["scope_filter"] == "o/r" and listed["C"]["expires_at"] is None
+    assert listed["A"]["scope_filter"] == "o/r"
     for bad in (
         {"name": "A"},
         {"name": "A", "value": 7},
@@ -168,12 +169,55 @@ def test_the_json_input(vault):
         {"name": "A", "value": "x", "ttl": "soon"},
         {"name": "LD_PRELOAD", "value": "x"},
         {"name": "A,B", "value": "x"},
+        {"name": "A", "value": "nul\0x"},
         "A",
     ):
         before = (vault.folder / "credentials.json.enc").read_bytes()
         run, defined, _, _ = vault.step("--from-json", "-", input=json.dumps([bad]).encode(), rc=2)
         assert not defined and not run.out
         assert (vault.folder / "credentials.json.enc").read_bytes() == before
+
+
+def test_a_lifetime_in_json(vault):
+    """24 h where none is given, as in the reference; 0 and null are no end."""
+    given = [
+        {"name": "DAY", "value": "x"},
+        {"name": "HOURS", "value": "x", "ttl_hours": 2},
+        {"name": "NULL", "value": "x", "ttl_hours": None},
+        {"name": "TTL", "value": "x", "ttl": None},
+        {"name": "ZERO", "value": "x", "ttl_hours": 0},
+    ]
+    begin = time.time()
+    vault.step("--from-json", "-", input=json.dumps(given).encode(), rc=0)
+    sealed = {r["name"]: r["expires_at"] for r in vault("ls", "--json", rc=0).json}
+    ends = {n: e and datetime.datetime.fromisoformat(e).timestamp() - begin for n, e in sealed.items()}
+    assert abs(ends["DAY"] - 86400) < 60 and abs(ends["HOURS"] - 7200) < 60
+    assert ends["NULL"] is ends["TTL"] is ends["ZERO"] is None
+
+
+def test_one_value_a_name(vault):
+    """What was brought goes before what is stored, then the most specific; the same twice is refused."""
+    env = {"GITHUB_REPOSITORY": "o/r", "RUNNER_NAME": "one"}
+    vault.set("A", "stored")
+    given = [
+        {"name": "A", "value": "of the repo", "scope": "repo"},
+        {"name": "A", "value": "of the runner", "scope": "runner"},
+        {"name": "A", "value": "of all", "scope": "global"},
+        {"name": "B", "value": "alone"},
+    ]
+    for order in (given, given[::-1]):
+        _, defined, output, _ = vault.step(
+            "--from-json", "-", "--names", "A,B", input=json.dumps(order).encode(), env=env, rc=0
+        )
+        assert defined == {"A": "of the runner", "B": "alone"}
+        assert output == {"count": "2", "status": "success"}
+    twice = [{"name": "A", "value": "one"}, {"name": "A", "value": "two"}]
+    before = (vault.folder / "credentials.json.enc").read_bytes()
+    run, defined, _, _ = vault.step("--from-json", "-", input=json.dumps(twice).encode(), rc=2)
+    assert "twice" in run.err and not defined
+    assert (vault.folder / "credentials.json.enc").read_bytes() == before
+    run, _, _, _ = vault.step("--from-json", "-", "--from-json-env", "X", input=b"[]", env={"X": "[]"}, rc=2)
+    assert "give one" in run.err
 
 
 def test_where_masks_would_not_arrive(vault, tmp_path):
@@ -471,7 +515,7 @@ def test_json_stores_leave_a_line_each(vault):
     stored = vault.audit(action="store")
     assert [e["credential"] for e in stored] == ["A", "B"]
     assert stored[0]["details"]["scope"] == "repo" and stored[0]["details"]["scope_filter"] == "o/r"
-    assert stored[0]["details"]["ttl_hours"] == 2 and stored[1]["details"]["ttl_hours"] is None
+    assert stored[0]["details"]["ttl_hours"] == 2 and stored[1]["details"]["ttl_hours"] == 24
     assert [e["credential"] for e in vault.audit(action="access_granted")] == ["A", "B"]
     log = (vault.folder / "audit.log").read_text()
     assert "alpha-secret" not in log and "beta-secret" not in log
