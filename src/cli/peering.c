@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -114,6 +115,31 @@ int peering_identity(const struct app *a, struct ed25519_key *key, struct err *e
 	return 0;
 }
 
+/* Two daemons of one identity would drive each other out at every peer. */
+static int own_identity(struct peering *g, struct err *err)
+{
+	const char *named = named_file(g->app);
+	char path[FILE_TMP_MAX];
+	int rc = peering_identity(g->app, &g->key, err);
+
+	if (rc != 0 || peering_is_fleeting(g->app))
+		return rc;
+	if (named == NULL)
+		snprintf(path, sizeof(path), "%s/" KEYFILE_NAME, g->app->cache_dir);
+	if (keyfile_hold(named != NULL ? named : path, &g->held))
+		return 0;
+	log_warn("another daemon has the libp2p identity of %s; this one uses another",
+	    named != NULL ? named : path);
+	return keyfile_fresh(&g->key, err);
+}
+
+static void let_go(struct peering *g)
+{
+	if (g->held > 0)
+		close(g->held);
+	g->held = 0;
+}
+
 /* ---- the swarm's parameters ---- */
 
 static bool is_set(const struct app *a, const char *key)
@@ -218,6 +244,7 @@ static void give_up(struct peering *g, const struct err *err)
 	g->why = g->sentence;
 	g->state = PEERING_OFF;
 	log_warn("no peers: %s", g->why);
+	let_go(g);
 	lan_stop(&g->lan);
 	p2p_close(g->app, g->share);
 	g->share = NULL;
@@ -301,7 +328,7 @@ void peering_start(struct peering *g, struct app *a, struct loop *loop, int64_t 
 	}
 	choose(a, &secret, &g->why);
 	g->why = "";
-	if (peering_identity(a, &g->key, &err) != 0 ||
+	if (own_identity(g, &err) != 0 ||
 	    group_derive_start(loop, secret, on_key, g, &g->job, &err) != 0)
 		give_up(g, &err);
 	else
@@ -312,6 +339,7 @@ void peering_stop(struct peering *g, int64_t ms)
 {
 	group_derive_cancel(g->job);
 	g->job = NULL;
+	let_go(g);
 	doors_stop(&g->doors);
 	lan_stop(&g->lan);
 	if (g->share != NULL)
@@ -328,6 +356,7 @@ bool peering_is_over(const struct peering *g)
 void peering_free(struct peering *g)
 {
 	group_derive_cancel(g->job);
+	let_go(g);
 	doors_free(&g->doors);
 	lan_stop(&g->lan);
 	p2p_close(g->app, g->share);

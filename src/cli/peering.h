@@ -33,6 +33,7 @@ struct peering {
 	const char *why;		/* OFF: a sentence, or "" */
 	int64_t port;			/* --p2p-port; negative: the settings' */
 	struct ed25519_key key;
+	int held;			/* the identity file, held against other daemons; 0, -1: not */
 	uint8_t group_key[WIRE_GROUP_KEY_LEN];
 	struct group_job *job;
 	struct share *share;

@@ -116,6 +116,24 @@ def test_an_identity_of_one_daemon(member):
     assert "no daemon runs" in one("id", rc=1).one_line()
 
 
+def test_two_daemons_of_one_folder(member):
+    """One has the folder's identity: with the same they would drive each other out everywhere."""
+    one = member("one")
+    peer = one.lines[0]
+    env = {**one.env, "P2P_LISTEN_PORT": free_port()}
+    two = Daemon(one.ghoard, env=env, path=one.ghoard.folder / "two.sock")
+    try:
+        said = one.ghoard("peers", "id", "--socket", two.socket, env=env, rc=0).out.decode()
+        assert ID.match(said) and peer not in said and "another daemon" in two.errors
+        assert one.lines[0] == peer
+        one.daemon.stop()
+        one.start()
+        assert one.lines[0] == peer and "another daemon" not in one.daemon.errors
+    finally:
+        two.stop()
+        two.end()
+
+
 def test_two_daemons_meet(member):
     one = member("one")
     two = member("two", CACHE_BOOTSTRAP_PEERS=one.lines[2])
