@@ -10,7 +10,8 @@ struct err;
 
 #define SUMMARY_MAX ((size_t)1 << 20)	/* of one step: the runner drops a larger one */
 
-/* Append to the file at `path` under O_APPEND; ERR_LIMIT if it would pass SUMMARY_MAX, ERR_IO. */
+/* Append to the file at `path` under O_APPEND; ERR_LIMIT if it would pass SUMMARY_MAX, ERR_IO. A
+ * pipe that nobody reads is ERR_IO, too: no command waits for its reader. */
 int summary_append(const char *path, struct span markdown, struct err *);
 
 #endif

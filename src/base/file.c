@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -185,11 +186,12 @@ int file_hold(struct file_hold *h, int dirfd, const char *name, struct err *e)
 
 int file_write_all(int fd, const void *data, size_t n)
 {
+	struct pollfd wait = { .fd = fd, .events = POLLOUT };
 	const uint8_t *p = data;
 
 	while (n > 0) {
 		ssize_t r = write(fd, p, n);
-		if (r < 0 && errno == EINTR)
+		if (r < 0 && (errno == EINTR || (errno == EAGAIN && poll(&wait, 1, -1) >= 0)))
 			continue;
 		if (r == 0)
 			errno = EIO;

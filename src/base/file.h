@@ -54,7 +54,7 @@ int file_remove(int dirfd, const char *name, bool scrub, struct err *);
 /* mkdir -p; only folders it makes get `mode` (less the umask). */
 int file_mkdirs(const char *path, mode_t mode, struct err *);
 
-/* write(2) until done; -1 with errno. */
+/* write(2) until done, also where the descriptor does not block; -1 with errno. */
 int file_write_all(int fd, const void *, size_t);
 
 /* For tests: the n-th system call of a write from now on ends the process with _exit(137) (0: never). */

@@ -17,6 +17,14 @@
 static struct rlimit core_was;
 static bool hardened;
 
+void safe_lock(struct safe *s)
+{
+	s->locked = syscall(SYS_mlock2, s->base, s->size, ONFAULT) == 0;
+	/* under a small limit, and before Linux 4.4, at least the keys, which come first */
+	if (!s->locked)
+		mlock(s->base, s->size < LEAST ? s->size : LEAST);
+}
+
 int safe_new(struct safe *s, size_t size, struct err *err)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -27,10 +35,7 @@ int safe_new(struct safe *s, size_t size, struct err *err)
 	s->base = p;
 	madvise(p, size, MADV_DONTDUMP);
 	madvise(p, size, MADV_NOHUGEPAGE);	/* one byte would clear and lock 2 MiB */
-	s->locked = syscall(SYS_mlock2, p, size, ONFAULT) == 0;
-	/* under a small limit, and before Linux 4.4, at least the keys, which come first */
-	if (!s->locked)
-		mlock(p, size < LEAST ? size : LEAST);
+	safe_lock(s);
 	return 0;
 }
 

@@ -25,6 +25,8 @@ struct safe {
 
 /* 0, or ERR_INTERNAL: no memory. Not being allowed to lock is no failure. */
 int safe_new(struct safe *, size_t size, struct err *);
+/* Keep it out of swap where that is allowed: safe_new did, but a fork's copy is not locked. */
+void safe_lock(struct safe *);
 /* Overwrites and unmaps; fine twice. */
 void safe_free(struct safe *);
 

@@ -199,6 +199,7 @@ int action_codeql(const struct globals *g, struct err *err)
 	(void)err;
 	memset(&l, 0, sizeof(l));
 	l.status = on ? "error" : "disabled";
+	action_export("GHOARD_CODEQL_STATE", "");	/* that of a setup before this is not this one's */
 	if (on) {
 		take_folder(&l, g);
 		persist("restore");
@@ -213,7 +214,8 @@ int action_codeql(const struct globals *g, struct err *err)
 	action_output("cache-dir", l.dir);
 	action_output("cache-key", l.key);
 	action_output("reason", l.reason);
-	printf("%s: %s: ", l.skip ? "skip" : "scan", l.reason);
+	printf("%s: %s%s", l.skip ? "skip" : "scan", l.reason[0] != '\0' ? l.reason : l.status,
+	    l.detail[0] != '\0' ? ": " : "");
 	codeql_print(span_of(l.detail));
 	putchar('\n');
 	return XC_OK;

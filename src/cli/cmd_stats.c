@@ -5,8 +5,10 @@
 #include "actions/summary.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/jscan.h"
 #include "cli/app.h"
 #include "cli/cli.h"
+#include "cli/daemon.h"
 #include "metrics/metrics.h"
 #include "metrics/report.h"
 #include "store/store.h"
@@ -44,12 +46,32 @@ static int write_summary(const struct metrics *m, const struct report_gauges *g,
 	return rc;
 }
 
-/* No peers yet: a command that ends at once has none, whatever the setting says. */
+/* A command that ends at once has no peers: the daemon says how many it has. -1: it has none to be had, or
+ * there is no daemon. */
+static int64_t ask_peers(const struct app *app)
+{
+	char socket[256];
+	struct span on, number;
+	struct buf b;
+	struct err none;
+	uint64_t n = 0;
+	bool ok;
+
+	err_init(&none);
+	buf_init(&b, REPORT_MAX);
+	ok = !app->globals->no_daemon && daemon_socket(app, socket, sizeof(socket), &none) == 0 &&
+	    daemon_ask(socket, "GET", "/_ghoard/stats", &b, &none) == 0 &&
+	    jscan_member(buf_span(&b), "p2p_enabled", &on) == 1 && span_eq(on, "true") &&
+	    jscan_member(buf_span(&b), "connected_peers", &number) == 1 && span_u64(number, INT32_MAX, &n);
+	buf_free(&b);
+	return ok ? (int64_t)n : -1;
+}
+
 static void take_gauges(const struct app *app, struct report_gauges *g)
 {
 	*g = (struct report_gauges){ .entries = -1,
 		.bytes = -1,
-		.connected_peers = -1,
+		.connected_peers = ask_peers(app),
 		.cache_dir = app->cache_dir,
 		.version = strchr(cli_agent(), '/') + 1 };
 	if (app->store != NULL && store_usage(app->store, &g->entries, &g->bytes, NULL) != 0)
@@ -103,7 +125,7 @@ const struct command cmd_stats = {
 	.text =
 	    "Prints the counters that all processes with this cache folder add to: requests,\n"
 	    "hits by where they came from, calls and bytes saved, what reached GitHub; and those\n"
-	    "of the credential folder.",
+	    "of the credential folder. A running daemon is asked for its peers.",
 	.opts = opts,
 	.values = &v,
 	.run = run

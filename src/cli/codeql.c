@@ -171,6 +171,7 @@ static int take_fingerprint(struct codeql *c, struct err *err)
 		.nalways = c->cfg.config_file != NULL && c->cfg.config_file[0] != '/' ? 1 : 0,
 		.home = codeql_env("HOME"),
 		.xdg_config = codeql_env("XDG_CONFIG_HOME"),
+		.read_all = c->git_steered,
 		.read_plain = c->o->sarif != NULL,	/* what is stored is what the bytes are */
 		.format = sha != NULL && strlen(sha) == 2 * SHA256_LEN ? OBJID_SHA256 : OBJID_SHA1 };
 	int rc = fingerprint_take(&o, &c->fp, err);
@@ -185,6 +186,9 @@ static int take_fingerprint(struct codeql *c, struct err *err)
 
 static void take_config(struct codeql *c)
 {
+	c->cfg.base = codeql_env("GITHUB_WORKSPACE");
+	if (c->cfg.base == NULL && c->fp.top[0] != '\0')
+		c->cfg.base = c->fp.top;
 	c->has_config = scancfg_key(&c->cfg, &c->config, &c->why) == 0;
 	if (!c->has_config)
 		return;

@@ -57,6 +57,7 @@ struct codeql {
 	struct scancfg cfg;
 	struct scancfg_pair *env;
 	char *env_text;
+	bool git_steered; /* the environment names other settings of git, or another repository */
 	const char *ignore[OPT_LIST_MAX], *extra[OPT_LIST_MAX];
 	struct buf category;		/* that a run without one gets */
 	struct buf fields;		/* the configuration's, JSON: want.fields */

@@ -48,20 +48,22 @@ void codeql_payload(const struct codeql *c, const char *path, char *out, size_t 
 }
 
 /* Whose results are these going to be? Where nothing says that a pull request is of this repository, it is a
- * fork's. So is what an event of unknown sources stores, whatever ref it is given. */
+ * fork's. So is what an event of unknown sources stores, whatever ref it is given. CodeQL's action asks the
+ * payload, not the event's name, which lines are a request's: so base and head count for every event. */
 static void take_class(struct codeql *c)
 {
 	struct scan *w = &c->want;
+	bool own;
 
+	codeql_payload(c, "pull_request.head.repo.full_name", w->head_repo, sizeof(w->head_repo));
+	codeql_payload(c, "pull_request.base.sha", w->base, sizeof(w->base));
+	own = w->head_repo[0] != '\0' && strcasecmp(w->head_repo, w->repo) == 0;
 	w->class = SCAN_FULL;
-	if (strcmp(w->event, "pull_request") == 0) {
-		codeql_payload(c, "pull_request.head.repo.full_name", w->head_repo, sizeof(w->head_repo));
-		w->class =
-		    w->head_repo[0] != '\0' && strcasecmp(w->head_repo, w->repo) == 0 ? SCAN_PULL : SCAN_FORK;
-		codeql_payload(c, "pull_request.base.sha", w->base, sizeof(w->base));
-	} else if (event_of(w->event) == EVENT_UNTRUSTED || span_starts(span_of(w->ref), "refs/pull/")) {
+	if (strcmp(w->event, "pull_request") == 0)
+		w->class = own ? SCAN_PULL : SCAN_FORK;
+	else if (event_of(w->event) == EVENT_UNTRUSTED || span_starts(span_of(w->ref), "refs/pull/") ||
+	    w->head_repo[0] != '\0' || w->base[0] != '\0')
 		w->class = SCAN_FORK;
-	}
 }
 
 static int copy(char *out, size_t size, const char *value, const char *what, struct err *err)
@@ -111,6 +113,19 @@ int codeql_take_event(struct codeql *c, struct err *err)
 
 /* ---- the scan's words ---- */
 
+/* With it git may see another repository or other settings than we do, who read the usual files alone. */
+static bool steers_git(const char *name)
+{
+	static const char *const words[] = { "CONFIG", "ATTR_", "DIR", "WORK_TREE", "INDEX_", "COMMON_DIR",
+		"OBJECT_", "ALTERNATE_", "REPLACE_", "NO_REPLACE_" };
+
+	if (strncmp(name, "GIT_", 4) == 0)
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			if (strncmp(name + 4, words[i], strlen(words[i])) == 0)
+				return true;
+	return false;
+}
+
 static int take_environment(struct codeql *c)
 {
 	size_t n = 0, bytes = 0;
@@ -131,6 +146,7 @@ static int take_environment(struct codeql *c)
 		if (eq != NULL) {
 			*eq = '\0';
 			c->env[c->cfg.nenv++] = (struct scancfg_pair){ to, eq + 1 };
+			c->git_steered |= steers_git(to);
 		}
 		to += strlen(*e) + 1;
 	}

@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,7 +15,7 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "cli/cli.h"
-#include "cli/cred_sub.h"
+#include "cli/cred_grant.h"
 #include "cred/vault.h"
 #include "loop/loop.h"
 
@@ -101,27 +103,35 @@ struct stream {
 };
 
 static volatile sig_atomic_t child_pid;
+static int wake;		/* a byte for each SIGCHLD */
 
-static void forward(int sig)
+/* What the kernel sends for a terminal it sends to the whole group, and so to the command; but a hangup to a
+ * session's leader alone. */
+static void on_signal(int sig, siginfo_t *si, void *context)
 {
 	int saved = errno;
 
-	if (child_pid > 0)
+	(void)context;
+	if (sig == SIGCHLD)
+		file_write_all(wake, "", 1);
+	else if (child_pid > 0 && (si->si_code <= 0 || (sig == SIGHUP && getsid(0) == getpid())))
 		kill((pid_t)child_pid, sig);
 	errno = saved;
 }
 
-static const int forwarded[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
+static const int caught[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
 
-static void catch(void (*fn)(int))
+/* NULL: as they were. What is ignored (nohup) stays so, for the command too. */
+static void catch(void (*fn)(int, siginfo_t *, void *))
 {
-	struct sigaction sa;
+	struct sigaction sa, was;
 
 	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = fn;
-	sa.sa_flags = SA_RESTART;
-	for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
-		sigaction(forwarded[i], &sa, NULL);
+	sa.sa_sigaction = fn;
+	sa.sa_flags = SA_RESTART | SA_NOCLDSTOP | (fn != NULL ? SA_SIGINFO : 0);
+	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
+		if (sigaction(caught[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+			sigaction(caught[i], &sa, NULL);
 }
 
 static unsigned want(struct io *io)
@@ -130,10 +140,11 @@ static unsigned want(struct io *io)
 	return LOOP_READ;
 }
 
+/* Nobody reads any more: the command is told so at its next write, as without us. */
 static void flush(struct stream *s)
 {
 	if (buf_len(s->out) > 0 && file_write_all(s->to, buf_data(s->out), buf_len(s->out)) < 0)
-		*s->failed = true;
+		*s->failed = s->io.dead = true;
 	safe_buf_clear(s->out);
 }
 
@@ -159,6 +170,12 @@ static void ready(struct io *io, unsigned got)
 static void reap(struct io *io)
 {
 	close(io->fd);
+}
+
+static void reap_both(struct io *io)
+{
+	close(io->fd);
+	close(((struct stream *)(void *)io)->to);
 }
 
 struct hiding {
@@ -203,12 +220,13 @@ static int make_filters(struct exec *x, struct stream s[2], struct buf *scratch,
 	return 0;
 }
 
-static void run_child(struct exec *x, int out, int problem)
+static void run_child(struct exec *x, int out, int problem, const sigset_t *mask)
 {
 	struct err err;
 
 	err_init(&err);
-	catch(SIG_DFL);
+	catch(NULL);
+	sigprocmask(SIG_SETMASK, mask, NULL);
 	if (dup2(out, STDOUT_FILENO) < 0 || dup2(problem, STDERR_FILENO) < 0)
 		_exit(NOT_RUN);
 	int code = become(x, &err);
@@ -217,48 +235,117 @@ static void run_child(struct exec *x, int out, int problem)
 	_exit(code);
 }
 
-/* As the command ended, so do we. */
-static int end_as(pid_t pid)
+/* A signal that comes in between would reach neither. */
+static pid_t start(struct exec *x, const int *fds)
 {
-	int status;
+	sigset_t all, mask;
+	pid_t pid;
 
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return NOT_RUN;
-	catch(SIG_DFL);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &mask);
+	signal(SIGCHLD, SIG_DFL);
+	catch(on_signal);
+	pid = fork();
+	if (pid == 0)
+		run_child(x, fds[1], fds[3], &mask);
+	child_pid = pid;
+	sigdelset(&mask, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	return pid;
+}
+
+struct ending {
+	struct io io;
+	pid_t pid;
+	int status;
+	bool done;
+};
+
+static void ended(struct io *io, unsigned got)
+{
+	struct ending *e = (struct ending *)(void *)io;
+	char byte;
+
+	(void)got;
+	if (read(io->fd, &byte, 1) == 1 && waitpid(e->pid, &e->status, WNOHANG) == e->pid) {
+		child_pid = 0;
+		e->done = io->dead = true;
+	}
+}
+
+/* Take what the ended command has written; whether another process still holds its end. */
+static bool is_held(struct stream *s)
+{
+	struct pollfd p = { .fd = s->io.fd, .events = POLLIN };
+	int n = 0;
+
+	if (!s->io.dead)
+		ioctl(p.fd, FIONREAD, &n);
+	for (; !s->io.dead && (n > 0 || (poll(&p, 1, 0) > 0 && !(p.revents & POLLIN))); n -= CHUNK)
+		ready(&s->io, 0);
+	return !s->io.dead;
+}
+
+/* Who waits for the command does not wait for what it left behind; nor does that lose its output, or the
+ * output its filter: a copy of us stays for it. true: we are that copy (or could make none). */
+static bool stays(struct exec *x, struct stream *s)
+{
+	bool held[2] = { is_held(&s[0]), is_held(&s[1]) };
+	pid_t pid = held[0] || held[1] ? fork() : 1;
+
+	if (pid != 0)
+		return pid < 0;
+	safe_lock(&x->c->safe);
+	close(STDIN_FILENO);
+	for (int i = 0; i < 2; i++)
+		if (held[i])
+			s[i].io.reap = reap_both;
+		else
+			close(s[i].to);
+	return true;
+}
+
+/* As the command ended, so do we. */
+static int end_as(int status)
+{
 	if (!WIFSIGNALED(status))
 		return WEXITSTATUS(status);
+	signal(WTERMSIG(status), SIG_DFL);
 	raise(WTERMSIG(status));
 	return 128 + WTERMSIG(status);
 }
 
-static int supervise(struct exec *x, const int fds[4], struct stream *s, struct err *err)
+static int supervise(struct exec *x, const int fds[6], struct stream *s, struct err *err)
 {
+	struct ending e = { .io = { .fd = fds[4], .want = want, .ready = ended, .reap = reap } };
 	struct loop *loop = NULL;
-	bool done = false;
-	pid_t pid;
+	bool never = false;
 	int rc = loop_new(&loop, err);
 
 	for (int i = 0; rc == 0 && i < 2; i++)
 		rc = loop_add(loop, &s[i].io, err);
-	catch(forward);
-	pid = rc == 0 ? fork() : -1;
-	if (pid == 0)
-		run_child(x, fds[1], fds[3]);
-	child_pid = pid;
+	if (rc == 0)
+		rc = loop_add(loop, &e.io, err);
+	wake = fds[5];
+	e.pid = rc == 0 ? start(x, fds) : -1;
+	if (rc == 0 && e.pid < 0)
+		rc = err_sys(err, ERR_IO, "starting %s", x->c->arg[0]);
 	close(fds[1]);
 	close(fds[3]);
-	if (pid > 0)
-		rc = loop_run(loop, &done, err);
-	else if (rc == 0)
-		rc = err_sys(err, ERR_IO, "starting %s", x->c->arg[0]);
+	if (rc == 0)
+		rc = loop_run(loop, &e.done, err);
+	if (rc == 0) {
+		catch(NULL);
+		if (stays(x, s))
+			loop_run(loop, &never, err);
+	}
 	loop_free(loop);
-	return pid > 0 ? end_as(pid) : cred_exit_code(err);
+	return rc == 0 ? end_as(e.status) : cred_exit_code(err);
 }
 
 static int run_redacted(struct exec *x, struct err *err)
 {
-	int fds[4] = { -1, -1, -1, -1 }, code = XC_MACHINE;
+	int fds[6], code = XC_MACHINE;
 	struct stream s[2];
 	struct buf scratch, out[2];
 	size_t most = 0;
@@ -275,7 +362,7 @@ static int run_redacted(struct exec *x, struct err *err)
 	}
 	if (make_filters(x, s, &scratch, err) != 0)
 		goto out;
-	if (pipe2(fds, O_CLOEXEC) != 0 || pipe2(fds + 2, O_CLOEXEC) != 0) {
+	if (pipe2(fds, O_CLOEXEC) != 0 || pipe2(fds + 2, O_CLOEXEC) != 0 || pipe2(fds + 4, O_CLOEXEC) != 0) {
 		err_sys(err, ERR_IO, "making pipes");
 		goto out;
 	}

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "cli/cred_sub.h"
+#include "cli/cred_grant.h"
 #include "cred/vault.h"
 
 #define NAME_LEN_MAX 256

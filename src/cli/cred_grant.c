@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rand.h"
-#include "cli/cred_sub.h"
+#include "cli/cred_grant.h"
 #include "config/layers.h"
 #include "cred/vault.h"
 

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "cli/cli.h"
-#include "cli/cred_sub.h"
+#include "cli/cred_grant.h"
 #include "cred/vault.h"
 
 #define MASKS_AT_ONCE ((size_t)12 << 10)

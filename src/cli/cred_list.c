@@ -151,14 +151,16 @@ static int cleanup(struct cred *c, size_t *expired, size_t *previous, struct err
 int cred_list_cleanup(struct cred *c, struct err *err)
 {
 	size_t expired = 0, previous = 0;
-	int rc = cred_open(c, true, NULL, err);
+	int rc = cred_open(c, true, cred_existing, err);
 
 	if (rc == 0)
 		rc = cleanup(c, &expired, &previous, err);
-	if (rc != 0)
+	if (rc != 0 && rc != ERR_NOTFOUND)
 		return cred_exit_code(err);
+	err_init(err);
 	cred_count(c, "cred.expired", expired);
-	cred_count_active(c);
+	if (rc == 0)
+		cred_count_active(c);
 	if (c->g->json)
 		printf("{\"removed\":%zu,\"previous\":%zu}\n", expired, previous);
 	else

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +100,7 @@ int cred_one_rm(struct cred *c, struct err *err)
 {
 	struct record *r;
 	struct buf details;
-	int rc = cred_open(c, true, NULL, err);
+	int rc = cred_open(c, true, cred_existing, err);
 
 	if (rc != 0)
 		return cred_exit_code(err);
@@ -136,6 +137,7 @@ static void prove_child(const char *cmd, const char *pair)
 			env[k++] = environ[i];
 	env[k] = (char *)(uintptr_t)pair;
 	safe_soften();
+	signal(SIGPIPE, SIG_DFL);
 	execve("/bin/sh", argv, env);
 	_exit(127);
 }
@@ -232,7 +234,7 @@ int cred_one_rotate(struct cred *c, struct err *err)
 	if (rc == 0 && c->o->verify != NULL)
 		rc = prove(c, c->arg[0], buf_span(&value), err);
 	if (rc == 0)
-		rc = cred_open(c, true, NULL, err);
+		rc = cred_open(c, true, cred_existing, err);
 	if (rc == 0)
 		rc = rotate(c, buf_span(&value), err);
 	safe_buf_clear(&value);

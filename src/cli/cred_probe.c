@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "http/client.h"
 #include "http/origin.h"
 #include "http/parse.h"
+#include "http/url.h"
 #include "loop/loop.h"
 
 #define FDS_NEEDED 16		/* loop, resolver, one connection a family and address */
@@ -119,6 +121,22 @@ static int check_room(struct err *err)
 				     "GitHub cannot be asked: too few files may be open (ulimit -n)");
 }
 
+/* A job's token is for the server that the runner names. Where the owner named no upstream it is github.com
+ * that would be asked, which must not see another server's. */
+static int check_server(const struct cred *c, struct err *err)
+{
+	const char *server = getenv("GITHUB_SERVER_URL"), *why;
+	struct url u;
+
+	if (server == NULL || server[0] == '\0' ||
+	    strcmp(settings_origin(c->owner, "upstream.url"), "default") != 0 ||
+	    (url_parse(span_of(server), &u, &why) == 0 && span_ieq(u.host, "github.com")))
+		return 0;
+	return err_set(err, ERR_DENIED,
+	    "the token is of %.200s, which was not asked: name its API as upstream.url in "
+	    "/etc/ghoard/cache-config.yml, or with --upstream", server);
+}
+
 int cred_probe_ask(void *cred, const char *path, struct span token, int64_t until, struct access_reply *reply,
     struct err *err)
 {
@@ -132,6 +150,9 @@ int cred_probe_ask(void *cred, const char *path, struct span token, int64_t unti
 		return rc;
 	if (c->g->offline)
 		return err_set(err, ERR_DENIED, "--offline: GitHub was not asked");
+	rc = check_server(c, err);
+	if (rc != 0)
+		return rc;
 	if (left <= 0)
 		return err_set(err, ERR_UNAVAIL, "GitHub did not answer in time");
 	rc = check_room(err);

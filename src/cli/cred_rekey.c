@@ -35,21 +35,30 @@ static int choose(const struct cred *c, enum masterkey_source *to, struct err *e
 	return 0;
 }
 
-int cred_rekey_run(struct cred *c, struct err *err)
+static int rekey(struct cred *c, enum masterkey_source *from, enum masterkey_source *to, struct err *err)
 {
-	struct audit_event e = { .action = "rekey", .credential = span_of("") };
-	enum masterkey_source from, to = MASTERKEY_NONE;
-	struct buf details;
-	int rc = cred_open(c, true, NULL, err);
+	int rc = cred_open(c, true, cred_existing, err);
 
 	if (rc == 0 && !c->vault->exists)
 		rc = err_set(err, ERR_NOTFOUND, "there are no credentials in %s to rekey", c->dir);
-	if (rc == 0)
-		rc = choose(c, &to, err);
-	if (rc != 0)
-		return cred_exit_code(err);
-	from = c->vault->source;
-	rc = rekey_to(c->vault, to, err);
+	/* once: opened again, its key may come from the kernel's keyring */
+	if (rc == 0 && *to == MASTERKEY_NONE) {
+		*from = c->vault->source;
+		rc = choose(c, to, err);
+	}
+	return rc != 0 ? rc : rekey_to(c->vault, *to, err);
+}
+
+int cred_rekey_run(struct cred *c, struct err *err)
+{
+	struct audit_event e = { .action = "rekey", .credential = span_of("") };
+	enum masterkey_source from = MASTERKEY_NONE, to = MASTERKEY_NONE;
+	struct buf details;
+	int rc;
+
+	do
+		rc = rekey(c, &from, &to, err);
+	while (rc != 0 && cred_asked(c, err));
 	if (rc == 0) {
 		buf_init(&details, AUDIT_LINE_MAX);
 		audit_detail(&details, "from", span_of(masterkey_name(from)));
@@ -66,7 +75,6 @@ int cred_rekey_run(struct cred *c, struct err *err)
 	if (from == MASTERKEY_RING && to != MASTERKEY_RING &&
 	    masterkey_ring_whose(&c->vault->p.place, NULL) != MASTERKEY_RING_NONE)
 		printf("the old key stays in the keyring: it was not put there by this store, and others may "
-		       "be "
-		       "under it\n");
+		       "be under it\n");
 	return XC_OK;
 }

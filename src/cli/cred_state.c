@@ -90,25 +90,29 @@ static void print_status(const struct cred *c)
 	       "            the key is a systemd credential that the job's processes cannot read.\n");
 }
 
+/* And free it. */
+static void print_json(struct json *o)
+{
+	struct buf b;
+
+	buf_init(&b, (size_t)1 << 20);
+	if (json_print(o, true, &b) == 0)
+		printf("%s\n", buf_cstr(&b));
+	buf_free(&b);
+	json_free(o);
+}
+
 int cred_state_status(struct cred *c, struct err *err)
 {
-	struct json *o;
-	struct buf b;
 	int rc = cred_open(c, false, NULL, err);
 
 	if (rc != 0 && rc != ERR_NOTFOUND)
 		return cred_exit_code(err);
 	err_init(err);
-	if (!c->g->json) {
+	if (c->g->json)
+		print_json(describe(c));
+	else
 		print_status(c);
-	} else {
-		o = describe(c);
-		buf_init(&b, 65536);
-		if (json_print(o, true, &b) == 0)
-			printf("%s\n", buf_cstr(&b));
-		buf_free(&b);
-		json_free(o);
-	}
 	return c->vault != NULL && recordset_bad(&c->vault->set) > 0 ? XC_DAMAGED : XC_OK;
 }
 
@@ -116,19 +120,29 @@ int cred_state_status(struct cred *c, struct err *err)
 
 struct visit {
 	struct cred *c;
+	struct json *list;		/* NULL: as text */
 	bool failed, fixed;
 };
 
 static void say(struct visit *d, bool bad, const char *text, const char *remedy)
 {
+	const char *word = bad ? "fail" : "ok";
+	struct json *o = d->list != NULL ? json_put_object(d->list, NULL) : NULL;
+
 	d->failed = d->failed || bad;
-	printf("%-5s %s%s%s\n", bad ? "fail" : "ok", text, remedy != NULL ? "; " : "",
-	    remedy != NULL ? remedy : "");
+	if (o == NULL) {
+		printf("%-5s %s%s%s\n", word, text, remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
+		return;
+	}
+	json_put_str(o, "result", word);
+	json_put_str(o, "finding", text);
+	if (remedy != NULL)
+		json_put_str(o, "remedy", remedy);
 }
 
 static void allow(const struct cred *c, struct vault_params *p)
 {
-	p->repair = true;
+	p->repair = p->existing = true;
 	p->accept_rollback = c->o->accept_rollback;
 }
 
@@ -237,7 +251,8 @@ static int fix(struct visit *d, struct err *err)
 static void tell_records(struct visit *d)
 {
 	const struct recordset *s = &d->c->vault->set;
-	char text[600], remedy[300];
+	char text[600];
+	struct buf remedy;
 	size_t unbound = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
@@ -249,9 +264,12 @@ static void tell_records(struct visit *d)
 			    "credential %.*s was given another value by another program (the Python "
 			    "reference?)",
 			    (int)(r->name.n < 128 ? r->name.n : 128), r->name.p);
-			snprintf(remedy, sizeof(remedy), "if it was you, 'ghoard cred doctor --adopt %.*s'",
-			    (int)(r->name.n < 128 ? r->name.n : 128), r->name.p);
-			say(d, true, text, remedy);
+			buf_init(&remedy, 8192);
+			buf_adds(&remedy, "if it was you, 'ghoard cred doctor --adopt ");
+			record_which(r, &remedy);
+			buf_adds(&remedy, "'");
+			say(d, true, text, buf_cstr(&remedy));
+			buf_free(&remedy);
 		} else if (r->state == RECORD_BAD) {
 			snprintf(text, sizeof(text), "credential %.*s: %s",
 			    (int)(r->name.n < 128 ? r->name.n : 128), r->name.p, r->why);
@@ -295,19 +313,22 @@ static void tell(struct visit *d)
 int cred_state_doctor(struct cred *c, struct err *err)
 {
 	const struct cred_opts *o = c->o;
-	struct visit d = { .c = c };
+	struct visit d = { .c = c, .list = c->g->json ? json_array() : NULL };
 	bool change = o->repair || o->adopt != NULL || o->accept_rollback || o->restart_audit;
 	int rc = cred_open(c, change, allow, err);
+	bool none = rc == ERR_NOTFOUND && !change;
 
-	if (rc == ERR_NOTFOUND && !change) {
-		err_init(err);
-		say(&d, false, "there are no credentials here yet", NULL);
-		return XC_OK;
-	}
 	if (rc == 0)
 		rc = fix(&d, err);
-	if (rc != 0)
-		return cred_exit_code(err);
-	tell(&d);
+	if (none)
+		say(&d, false, "there are no credentials here yet", NULL);
+	else if (rc == 0)
+		tell(&d);
+	if (none)
+		err_init(err);
+	else if (rc != 0)
+		return json_free(d.list), cred_exit_code(err);
+	if (d.list != NULL)
+		print_json(d.list);
 	return d.failed ? XC_DAMAGED : XC_OK;
 }

@@ -97,6 +97,19 @@ void cred_end(struct cred *c)
 	settings_free(c->settings);
 }
 
+/* Under the vault's lock, for which jobs wait: what is not there yet is asked for when that is free. */
+static int give_pass(void *arg, bool fresh, struct buf *out, struct err *err)
+{
+	struct cred *c = arg;
+
+	if (!c->has_words[fresh]) {
+		c->wants = fresh ? 2 : 1;
+		return err_set(err, ERR_USAGE, "a passphrase is needed");
+	}
+	buf_addspan(out, buf_span(&c->words[fresh]));
+	return 0;
+}
+
 int cred_open(struct cred *c, bool write, void (*params)(const struct cred *, struct vault_params *),
     struct err *err)
 {
@@ -105,14 +118,24 @@ int cred_open(struct cred *c, bool write, void (*params)(const struct cred *, st
 
 	keyring_read_env(&p.place.env);
 	p.place.cache_s = (unsigned)settings_int(c->owner, "credentials.key_cache");
-	p.place.ask = cred_ask_pass;
+	p.place.ask = give_pass;
 	p.place.arg = c;
 	if (params != NULL)
 		params(c, &p);
-	rc = vault_open(&p, &c->vault, err);
-	if (rc == 0)
+	do
+		rc = vault_open(&p, &c->vault, err);
+	while (rc != 0 && cred_asked(c, err));
+	if (rc != 0)
+		return err->cls;
+	if (c->metrics == NULL)
 		c->metrics = metrics_open(c->dir);
-	return rc;
+	return 0;
+}
+
+void cred_existing(const struct cred *c, struct vault_params *p)
+{
+	(void)c;
+	p->existing = true;
 }
 
 static void tolerate(const struct cred *c, struct vault_params *p)
@@ -128,7 +151,9 @@ int cred_open_log(struct cred *c, struct err *err)
 
 int cred_exit_code(const struct err *err)
 {
-	return err->cls == ERR_DENIED ? XC_MACHINE : cli_exit_code(err);
+	int code = cli_exit_code(err);
+
+	return err->cls == ERR_DENIED || code == XC_UNAVAILABLE ? XC_MACHINE : code;
 }
 
 /* ---- secrets from outside ---- */
@@ -229,9 +254,8 @@ static int read_words(const char *path, struct buf *out, struct err *err)
 	return rc;
 }
 
-int cred_ask_pass(void *arg, bool fresh, struct buf *out, struct err *err)
+static int ask_pass(struct cred *c, bool fresh, struct buf *out, struct err *err)
 {
-	struct cred *c = arg;
 	struct keyring_env env;
 	int rc;
 
@@ -246,6 +270,21 @@ int cred_ask_pass(void *arg, bool fresh, struct buf *out, struct err *err)
 	return err_set(err, ERR_USAGE,
 	    "the key needs a passphrase, and there is no terminal to ask at: name its file in "
 	    "GHOARD_PASSPHRASE_FILE");
+}
+
+bool cred_asked(struct cred *c, struct err *err)
+{
+	int which = c->wants - 1;
+
+	if (which < 0)
+		return false;
+	c->wants = 0;
+	vault_free(c->vault);
+	c->vault = NULL;
+	err_init(err);
+	safe_buf(&c->safe, &c->words[which], MASTERKEY_PASS_MAX);
+	c->has_words[which] = ask_pass(c, which, &c->words[which], err) == 0;
+	return c->has_words[which];
 }
 
 /* ---- which one ---- */

@@ -53,6 +53,8 @@ struct cred {
 	struct settings *owner;		/* /etc/ghoard and flags */
 	const char *dir;
 	struct safe safe;
+	struct buf words[2];		/* the passphrase, and a fresh one */
+	uint8_t has_words[2], wants;	/* wants: 1 the former, 2 the latter */
 	struct vault *vault;
 	struct metrics *metrics;	/* of the folder */
 	struct scope_caller caller;
@@ -69,9 +71,11 @@ void cred_end(struct cred *);
 /* Open the vault; with `write` under its lock. `params` may change what vault_open is told; NULL: nothing. */
 int cred_open(struct cred *, bool write, void (*params)(const struct cred *, struct vault_params *),
     struct err *);
+/* Such `params`: to change what there is, and begin nothing (ERR_NOTFOUND). */
+void cred_existing(const struct cred *, struct vault_params *);
 /* Open it to look at, also where it is damaged; nothing is noted. */
 int cred_open_log(struct cred *, struct err *);
-/* An exit code for a failure of the vault: a folder or a disk that refuses is 6, not 3. */
+/* An exit code for a failure of the vault: a folder, disk or keyring that refuses is 6, not 3 or 4. */
 int cred_exit_code(const struct err *);
 
 /* A value from --from-env, --from-file, a terminal or standard input (one newline at its end dropped), in
@@ -84,8 +88,8 @@ int cred_prompt(struct cred *, const char *prompt, bool twice, struct buf *out, 
 int cred_read_path(const char *path, struct buf *, struct err *);
 /* A variable ("K=V") that leads to our own keys: no command that we run gets it. */
 bool cred_leads_to_key(const char *pair);
-/* The passphrase: GHOARD_PASSPHRASE_FILE, else the terminal (twice if `fresh`). `arg` is the cred. */
-int cred_ask_pass(void *arg, bool fresh, struct buf *out, struct err *);
+/* After a failure for want of a passphrase, with the vault closed: is it there now? Then open it again. */
+bool cred_asked(struct cred *, struct err *);
 /* --scope and --filter, or the caller's own; ERR_USAGE. filter p == NULL for global. */
 int cred_scope(const struct cred *, enum scope *, struct span *filter, struct err *);
 /* The one record of that name, which --scope and --filter tell from its namesakes; NULL with err set. */
@@ -98,31 +102,6 @@ void cred_count_active(struct cred *);
 /* The log's head for an anchor, as a line of Markdown into the step's summary, where there is one and the log
  * was written to. Every command does so at its end. */
 void cred_anchor(const struct cred *);
-
-/* ---- who may have what (cred_grant.c) ---- */
-
-enum grant_answer { GRANT_YES, GRANT_UNKNOWN, GRANT_SCOPE, GRANT_EXPIRED, GRANT_TOKEN, GRANT_BROKEN };
-
-struct grant {
-	struct span name;
-	/* The caller brought the value itself, in this call: no token is asked for. It is the record of that
-	 * scope and filter, and no namesake. */
-	bool own;
-	enum scope scope;
-	struct span filter;
-	enum grant_answer answer;
-	struct record *record;
-	struct buf value;		/* in c->safe */
-	enum access_result access;
-	struct err why;			/* a sentence where it is not GRANT_YES */
-};
-
-/* Scope, expiry, token, value; then one audit line each, on the disk before this returns 0. After a failure
- * no value is left. `how` names the command in the log. */
-int grant_all(struct cred *, struct grant *, size_t n, const char *how, struct err *);
-void grant_wipe(struct grant *, size_t n);
-/* "A,B" into grants; the number, or ERR_USAGE (a bad or denied name, unless `any`). */
-int grant_names(const struct cred *, const char *names, bool any, struct grant *, size_t room, struct err *);
 
 /* GitHub at the owner's upstream (cred_probe.c). */
 int cred_probe_ask(void *cred, const char *path, struct span token, int64_t until, struct access_reply *,

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -122,4 +123,18 @@ bool gitrefs_moved(const struct gitrepo *r)
 	}
 	buf_free(&text);
 	return moved;
+}
+
+bool gitrefs_replaced(const struct gitrepo *r)
+{
+	char path[PATH_MAX];
+	struct buf text;
+	bool is = snprintf(path, sizeof(path), "%s/refs/replace", r->common) >= (int)sizeof(path) ||
+	    access(path, F_OK) == 0;
+
+	buf_init(&text, GITREFS_PACKED_MAX);
+	if (!is && read_small(r->common, "packed-refs", GITREFS_PACKED_MAX, &text))
+		is = span_find(buf_span(&text), " refs/replace/") >= 0;
+	buf_free(&text);
+	return is;
 }

@@ -24,6 +24,9 @@ void gitrefs_head(const struct gitrepo *, struct gitrefs_head *);
  * compares times and sizes, may leave a file as the attributes of that commit had made it. */
 bool gitrefs_moved(const struct gitrepo *);
 
+/* Does git put other objects in place of some (git-replace(1))? */
+bool gitrefs_replaced(const struct gitrepo *);
+
 /* The id of one ref in the text of packed-refs; false: it is not there. An engine. */
 bool gitrefs_packed(struct span text, struct span name, enum objid_format, char out[static OBJID_HEX_MAX]);
 

@@ -141,6 +141,12 @@ static void on_crlf(struct reading *g, struct span v)
 		g->r->autocrlf = now;
 }
 
+/* Any other path git takes from where it runs, or by rules of its newer versions. */
+static bool rooted(struct span path)
+{
+	return path.n > 0 && (path.p[0] == '/' || path.p[0] == '~');
+}
+
 static void on_core(struct reading *g, const struct gitconfig_var *v)
 {
 	struct gitrepo *r = g->r;
@@ -151,10 +157,11 @@ static void on_core(struct reading *g, const struct gitconfig_var *v)
 		r->crlf_eol = v->value.p && span_ieq(v->value, "crlf");
 	else if (span_ieq(v->key, "filemode"))
 		r->filemode = gitconfig_bool(v->value, true);
-	else if (span_ieq(v->key, "attributesfile") && g->conditional)
-		r->unsure = true;
-	else if (span_ieq(v->key, "attributesfile") && !(v->value.p && expand(g, v->value, r->attributes)))
-		r->unsure = true;
+	else if (span_ieq(v->key, "attributesfile"))
+		r->unsure = r->unsure || g->conditional || !rooted(v->value) ||
+		    !expand(g, v->value, r->attributes);
+	else if (span_ieq(v->key, "ignorecase"))	/* our patterns have a case */
+		r->unsure = r->unsure || gitconfig_bool(v->value, true);
 	else if (span_ieq(v->key, "worktree") && v->value.p && g->own)
 		g->bad_format |= !join(g->worktree, r->gitdir, v->value);
 	else if (span_ieq(v->key, "repositoryformatversion") && g->own)
@@ -200,6 +207,8 @@ static void on_variable(void *ctx, const struct gitconfig_var *v)
 		include(g, &copy);
 	} else if (span_ieq(v->section, "core") && v->sub.n == 0) {
 		on_core(g, v);
+	} else if (span_ieq(v->section, "attr") && span_ieq(v->key, "tree")) {
+		g->r->unsure = true;
 	} else if (span_ieq(v->section, "extensions") && v->sub.n == 0 && g->own) {
 		on_extension(g, v);
 	}

@@ -3,8 +3,9 @@
  * git-config(1). Nothing in it is run, and whose files they are does not matter.
  *
  * Settings are read from /etc/gitconfig, the user's two files, the repository's and the work tree's, with
- * their includes. A conditional include counts as if its condition were met, but only towards reading more
- * files. What cannot be known sets `unsure`: then every file is read.
+ * their includes; those of the environment are the caller's business (read_all of the fingerprint). A
+ * conditional include counts as if its condition were met, but only towards reading more files. What cannot
+ * be known sets `unsure`: then every file is read.
  */
 #ifndef CODEQL_GITREPO_H
 #define CODEQL_GITREPO_H

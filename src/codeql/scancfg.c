@@ -175,12 +175,28 @@ static void add_version(const struct scancfg *c, struct configkey *k)
 
 /* ---- files that are named ---- */
 
-static bool named_path(const struct scancfg *c, struct span word, char out[static PATH_MAX])
+static bool path_below(const char *root, struct span word, char out[static PATH_MAX])
 {
-	const char *root = word.n > 0 && word.p[0] == '/' ? "" : c->source;
+	if (word.n > 0 && word.p[0] == '/')
+		return span_copy(out, PATH_MAX, word);
+	return snprintf(out, PATH_MAX, "%s/%.*s", root, (int)word.n, word.p) < PATH_MAX;
+}
 
-	return snprintf(out, PATH_MAX, "%s%s%.*s", root, root[0] != '\0' ? "/" : "", (int)word.n, word.p) <
-	    PATH_MAX;
+/* The file below `base`, and what is there by that name below the source. How many there are, at least one;
+ * ERR_USAGE: too long. */
+static int named_paths(const struct scancfg *c, struct span word, char out[static 2][PATH_MAX])
+{
+	struct stat base, own;
+
+	if (!path_below(c->base != NULL ? c->base : c->source, word, out[0]) ||
+	    !path_below(c->source, word, out[1]))
+		return ERR_USAGE;
+	if (stat(out[1], &own) != 0)
+		return 1;
+	if (stat(out[0], &base) == 0)
+		return base.st_dev == own.st_dev && base.st_ino == own.st_ino ? 1 : 2;
+	strcpy(out[0], out[1]);
+	return 1;
 }
 
 static int add_folder(struct hash_sha256 *h, const char *path, unsigned depth, struct err *err);
@@ -237,7 +253,7 @@ static int add_folder(struct hash_sha256 *h, const char *path, unsigned depth, s
 /* What a path of the configuration holds, under "file:<path>". One that stands twice counts once. */
 static int add_named(const struct scancfg *c, struct configkey *k, struct span word, struct err *err)
 {
-	char path[PATH_MAX], name[PATH_MAX + 8], hex[2 * SHA256_LEN + 1];
+	char path[2][PATH_MAX], name[PATH_MAX + 8], hex[2 * SHA256_LEN + 1];
 	uint8_t digest[SHA256_LEN];
 	struct hash_sha256 h;
 
@@ -246,9 +262,11 @@ static int add_named(const struct scancfg *c, struct configkey *k, struct span w
 		if (k->fields[i].name != NULL && strcmp(k->fields[i].name, name) == 0)
 			return 0;
 	hash_sha256_init(&h);
-	if (!named_path(c, word, path))
+	int n = named_paths(c, word, path), rc = 0;
+	if (n < 0)
 		return err_set(err, ERR_USAGE, "the configuration names a path that is too long");
-	int rc = add_path(&h, path, 0, err);
+	for (int i = 0; i < n && rc == 0; i++)	/* which one the tool takes is its business */
+		rc = add_path(&h, path[i], 0, err);
 	hash_sha256_out(&h, digest);
 	hex_encode(hex, digest, 8);
 	configkey_add(k, name, span_of(hex));
@@ -307,7 +325,7 @@ static int add_config_file(struct words *w)
 {
 	const char *word = w->c->config_file;
 	enum qlconfig_pin pin = qlconfig_file(span_of(word));
-	char path[PATH_MAX];
+	char path[2][PATH_MAX];
 	struct buf text;
 
 	configkey_add(w->k, "config-file", span_of(word));
@@ -315,10 +333,10 @@ static int add_config_file(struct words *w)
 		configkey_unpinned(w->k, "the configuration file %s has no commit", word);
 	if (pin != QL_LOCAL)
 		return 0;
-	if (!named_path(w->c, span_of(word), path))
+	if (named_paths(w->c, span_of(word), path) < 0)
 		return err_set(w->err, ERR_USAGE, "--config-file is too long");
 	buf_init(&text, CONFIG_MAX);
-	int rc = file_read(path, CONFIG_MAX, true, &text, w->err);
+	int rc = file_read(path[0], CONFIG_MAX, true, &text, w->err);
 	if (rc == 0) {
 		configkey_add(w->k, "config-file-content", buf_span(&text));
 		qlconfig_walk(buf_span(&text), on_config, w);

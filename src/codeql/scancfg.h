@@ -30,7 +30,8 @@ struct scancfg {
 	struct span languages[SCANCFG_LANGUAGES_MAX];	/* as given */
 	size_t nlanguages;
 	const char *queries, *packs, *config_file, *build_mode;
-	const char *source;			/* the folder, for the files that are named */
+	const char *base;			/* what named files are below; NULL: source */
+	const char *source;			/* the folder; theirs, too, where they are not in `base` */
 	const char *source_root;		/* the same as it stands in the repository: "." at the top */
 	const char *os, *arch, *workflow, *job, *matrix, *category;
 	struct span dispatch;			/* the event's inputs, raw JSON; empty: none */

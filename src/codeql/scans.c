@@ -192,7 +192,7 @@ static bool name_of(const struct scan *scan, char key[static SCAN_KEY_MAX], char
 static bool of_unknown_base(const struct scan *scan)
 {
 	return (scan->class == SCAN_PULL || scan->class == SCAN_FORK) && scan->base[0] == '\0' &&
-	    strcmp(scan->event, "pull_request") == 0;
+	    (scan->head_repo[0] != '\0' || span_starts(span_of(scan->event), "pull_request"));
 }
 
 /* 1 with *out, 0 there is none, ERR_DAMAGED. */

@@ -173,8 +173,8 @@ static void part_close(struct part *p)
 	gitattr_free(p->info);
 }
 
-/* May a file be as attributes made it that are neither on disk nor in the index? Not where HEAD's commit is
- * all that was ever checked out here. */
+/* May a file be as attributes made it that are neither on disk nor in the index, or of another blob? Not
+ * where HEAD's commit is all that was ever checked out here. */
 static bool may_be_stale(const struct part *p)
 {
 	const struct gitindex *ix = p->index;
@@ -187,7 +187,7 @@ static bool may_be_stale(const struct part *p)
 		return false;
 	n = objid_len(ix->format);
 	gitrefs_head(p->repo, &head);
-	return gitrefs_moved(p->repo) || ix->root != GITINDEX_ROOT_VALID ||
+	return gitrefs_moved(p->repo) || gitrefs_replaced(p->repo) || ix->root != GITINDEX_ROOT_VALID ||
 	    snprintf(objects, sizeof(objects), "%s/objects", p->repo->common) >= (int)sizeof(objects) ||
 	    !gitobject_tree(objects, ix->format, head.commit, tree) || !hex_decode(id, n, span_of(tree)) ||
 	    memcmp(id, ix->root_id, n) != 0;

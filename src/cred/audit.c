@@ -19,7 +19,6 @@
 #include "cred/audit_line.h"
 
 #define LOG "audit.log"
-#define LOCK ".audit_lock"
 #define TAIL ((size_t)AUDIT_LINE_MAX)	/* as much as a line's, and more than a few usual ones */
 #define READ_MAX ((size_t)64 << 20)	/* of one file: the reference never rotates its own */
 
@@ -373,7 +372,7 @@ static int append_locked(struct audit *a, const struct audit_event *events, size
 
 static int lock(int dirfd, struct err *err)
 {
-	int fd = openat(dirfd, LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(dirfd, AUDIT_LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return err_sys(err, ERR_IO, "locking the audit log");

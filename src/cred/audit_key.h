@@ -15,6 +15,7 @@ struct err;
 #define AUDIT_KEY_LEN 32
 #define AUDIT_KEY_FILE ".audit_key"
 #define AUDIT_KEY_NEXT ".audit_key.next"
+#define AUDIT_LOCK_FILE ".audit_lock"	/* under which both are written */
 
 /* 0, ERR_NOTFOUND, ERR_DAMAGED (or of another master key), ERR_IO. */
 int audit_key_read(int dirfd, const char *name, const uint8_t master[static 32],

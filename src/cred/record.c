@@ -290,6 +290,15 @@ int recordset_print(const struct recordset *s, struct buf *b, struct err *err)
 
 /* ---- questions ---- */
 
+void record_which(const struct record *r, struct buf *b)
+{
+	buf_addf(b, "%.*s --scope %s", (int)r->name.n, r->name.p, scope_name(r->scope));
+	if (r->filter.p != NULL) {
+		buf_adds(b, " --filter ");
+		json_quote(b, r->filter, true);
+	}
+}
+
 uint64_t recordset_gen(const struct recordset *s)
 {
 	uint64_t gen = 0;

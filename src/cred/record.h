@@ -76,6 +76,8 @@ struct record *recordset_add(struct recordset *);
 void recordset_remove(struct recordset *, struct record *);
 /* A copy that lives as long as the set; p == NULL only if there was no memory. */
 struct span recordset_keep(struct recordset *, struct span);
+/* Its name and the options of a command that tell it from its namesakes. */
+void record_which(const struct record *, struct buf *);
 /* Compute gen, mac, fix (and prev's) of a record whose fields are filled in. */
 void record_bind(struct recordset *, struct record *, uint64_t gen, const uint8_t key[static RECORD_KEY_LEN]);
 

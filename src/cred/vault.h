@@ -36,6 +36,7 @@ struct vault_params {
 	struct safe *safe;
 	struct masterkey_place place;	/* env, cache_s, ask; the rest is filled in */
 	bool write;			/* make what is not there, and hold the lock until vault_free */
+	bool existing;			/* with write: ERR_NOTFOUND where there is no key yet */
 	bool accept_rollback;
 	/* Go on where store or log is damaged (doctor); without `write` nothing is noted. */
 	bool repair;

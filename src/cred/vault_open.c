@@ -35,16 +35,21 @@ static void say(const struct vault *v, const char *fmt, ...)
 
 /* ---- opening ---- */
 
+static int say_none(const struct vault *v, struct err *err)
+{
+	return err_set(err, ERR_NOTFOUND, "there are no credentials in %s; 'ghoard cred set' keeps one",
+	    v->p.dir);
+}
+
 static int open_dir(struct vault *v, struct err *err)
 {
 	struct stat st;
 
-	if (v->p.write && file_mkdirs(v->p.dir, 0700, err) != 0)
+	if (v->p.write && !v->p.existing && file_mkdirs(v->p.dir, 0700, err) != 0)
 		return ERR_IO;
 	v->dirfd = open(v->p.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (v->dirfd < 0 && errno == ENOENT)
-		return err_set(err, ERR_NOTFOUND,
-		    "there are no credentials in %s; 'ghoard cred set' keeps one", v->p.dir);
+		return say_none(v, err);
 	if (v->dirfd < 0 || fstat(v->dirfd, &st) != 0)
 		return err_sys(err, ERR_IO, "opening %s", v->p.dir);
 	if (st.st_uid != geteuid())
@@ -122,9 +127,8 @@ static int find_key(struct vault *v, struct buf *image, bool *open, struct err *
 		    "%s is in use and no key for it is there: put back .master_key, or name its "
 		    "file in GHOARD_MASTER_KEY_FILE; nothing was changed",
 		    v->p.dir);
-	if (rc == ERR_NOTFOUND && !v->p.write)
-		return err_set(err, rc, "there are no credentials in %s; 'ghoard cred set' keeps one",
-		    v->p.dir);
+	if (rc == ERR_NOTFOUND && (!v->p.write || v->p.existing))
+		return say_none(v, err);
 	if (rc != ERR_NOTFOUND)
 		return rc == 0 ? 0 : err_set(err, rc, "%s", why.msg);
 	v->source = MASTERKEY_MADE;
@@ -302,23 +306,32 @@ static void tell_records(const struct vault *v)
 {
 	for (size_t i = 0; i < v->set.n; i++) {
 		const struct record *r = &v->set.list[i];
+		struct buf which;
 
+		buf_init(&which, ERR_MSG_MAX);
+		record_which(r, &which);
 		if (r->state == RECORD_ROTATED)
 			say(v,
 			    "credential %.*s was given another value by another program (the Python "
 			    "reference?): it is "
-			    "not handed out until 'ghoard cred doctor --adopt %.*s'",
-			    (int)r->name.n, r->name.p, (int)r->name.n, r->name.p);
+			    "not handed out until 'ghoard cred doctor --adopt %s'",
+			    (int)r->name.n, r->name.p, buf_cstr(&which));
 		else if (r->state == RECORD_BAD)
 			say(v, "credential %.*s is damaged and is not handed out: %s; the others are intact",
 			    (int)r->name.n, r->name.p, r->why);
+		buf_free(&which);
 	}
 }
 
 /* The line is the price of a read: without a key for it there is none. */
 static int open_log(struct vault *v, struct err *err)
 {
-	return tolerate(v, audit_open(&v->audit, v->dirfd, v->master, v->exists || v->p.write, err), err);
+	int rc = audit_open(&v->audit, v->dirfd, v->master, v->exists || v->p.write, err);
+
+	/* a key alone: a first write was cut off */
+	if (rc == 0 && !v->audit.has_key && !v->damaged)
+		return say_none(v, err);
+	return tolerate(v, rc, err);
 }
 
 static int open_steps(struct vault *v, struct err *err)

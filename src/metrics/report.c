@@ -119,7 +119,7 @@ static void write_json(const struct metrics *m, const struct report_gauges *g, s
 	put_gauge(o, "cache_size", g->entries);
 	put_gauge(o, "cache_bytes", g->bytes);
 	json_put_int(o, "connected_peers", g->connected_peers < 0 ? 0 : g->connected_peers);
-	json_put_bool(o, "p2p_enabled", g->p2p_enabled);
+	json_put_bool(o, "p2p_enabled", g->connected_peers >= 0);
 	put_named(m, json_put_object(o, "named"));
 	struct json *cred = g->cred ? json_put_object(o, "credentials") : NULL;
 	for (size_t i = 0; g->cred && i < CRED_ROWS; i++)
@@ -233,7 +233,7 @@ static void write_prometheus(const struct metrics *m, const struct report_gauges
 	put_prom_gauge(out, "cache_bytes", "Bytes in the store.", g->bytes);
 	put_prom_gauge(out, "connected_peers", "Peers connected now.",
 	    g->connected_peers < 0 ? 0 : g->connected_peers);
-	put_prom_gauge(out, "p2p_enabled", "Whether entries are shared with peers.", g->p2p_enabled);
+	put_prom_gauge(out, "p2p_enabled", "Whether entries are shared with peers.", g->connected_peers >= 0);
 	put_cred(out, g->cred);
 	put_head(out, "build_info", "gauge", "The version of this program.");
 	buf_adds(out, "ghoard_build_info{version=\"");
@@ -296,7 +296,7 @@ static void write_lines(const struct metrics *m, const struct report_gauges *g, 
 	put_number(l, "cache_size", g->entries);
 	put_number(l, "cache_bytes", g->bytes);
 	put_number(l, "connected_peers", g->connected_peers < 0 ? 0 : g->connected_peers);
-	put_line(l, "p2p_enabled", g->p2p_enabled ? "true" : "false");
+	put_line(l, "p2p_enabled", g->connected_peers >= 0 ? "true" : "false");
 	put_line(l, "cache_dir", g->cache_dir ? g->cache_dir : "");
 	/* Those above, and what never happened, would only be noise here; JSON has them all. */
 	for (int i = 0; i < M_COUNT; i++)

@@ -18,8 +18,7 @@ enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_PROMETHEUS, REPORT_MARKDOW
 
 struct report_gauges {		/* what is not a counter, taken by the caller; -1: not known */
 	int64_t entries, bytes;
-	int64_t connected_peers;	/* -1 prints 0 */
-	bool p2p_enabled;
+	int64_t connected_peers;	/* -1: peers are not to be had; prints 0, and p2p_enabled is false */
 	const char *cache_dir;
 	const char *version;
 	const struct metrics *cred;	/* of the credential folder ("cred.*"); NULL: there is none */

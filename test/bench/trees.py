@@ -51,7 +51,8 @@ class Replay:
 
     def __init__(self, ghoard, bench, root, env):
         self.ghoard, self.root = ghoard, root
-        self.env = env | {
+        # with settings of git in the environment all files would be read
+        self.env = {k: v for k, v in env.items() if not k.startswith("GIT_CONFIG")} | {
             "RUNNER_TEMP": str(bench.folder), "GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/main",
             "GITHUB_RUN_ID": "1", "GITHUB_JOB": "analyze", "RUNNER_OS": "Linux", "RUNNER_ARCH": "X64",
             "GITHUB_WORKFLOW_REF": "o/r/.github/workflows/codeql.yml@refs/heads/main",

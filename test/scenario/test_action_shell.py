@@ -217,6 +217,14 @@ def test_inputs_of_the_reference(name):
     assert "${{" not in re.search(r"\n      run: (.*)", rest)[1], "an input in the text of a script"
 
 
+def test_a_setup_without_a_key_names_no_other(step):
+    """An empty cache-key is the last setup's: what had none, or did not run, must not be that one."""
+    text = (ACTIONS / "setup-codeql-cache" / "action.yml").read_text()
+    assert "${{ steps.run.outputs.cache-key || 'none' }}" in text
+    step("save", SARIF=step.folder, CACHE_KEY="none", GHOARD_CODEQL_STATE=step.folder / "output")
+    assert step.outputs["stored"] == "false"
+
+
 def test_version():
     """The version that is installed is the one that make builds."""
     (built,) = re.findall(r"^VERSION\s*:= (\S+)$", (rig.ROOT / "Makefile").read_text(), re.M)

@@ -391,11 +391,12 @@ def test_untrusted_events_scan_unless_commit_and_ref_are_given(job, event):
 @pytest.mark.parametrize("event", ["pull_request_target", "workflow_run", "no_such_event"])
 def test_what_an_untrusted_event_stored_answers_no_branch(job, event):
     args = ("--commit", job.head, "--ref", "refs/heads/other")
-    job.check(*args, rc=1, event=event)
-    job.store(None, *args, event=event)
+    of = {"event": event, "payload": pull("mallory/fork")["payload"] if "pull" in event else {}}
+    job.check(*args, rc=1, **of)
+    job.store(None, *args, **of)
     assert job.check(rc=1)["skip"] is False, "a push"
     assert job.check(rc=1, **pull("octocat/hello-world"))["skip"] is False
-    assert job.check(*args, rc=0, event=event)["skip"], "itself"
+    assert job.check(*args, rc=0, **of)["skip"], "itself"
 
 
 @pytest.mark.parametrize("ref", ["pull/7/head", "main", "refs/heads/", "refs/pull/x/merge", "refs/notes/x"])

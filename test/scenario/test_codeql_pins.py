@@ -130,6 +130,51 @@ def test_a_workflow_of_this_tree_may_call_one_that_is_not_pinned(job, away):
     assert "y.yml@v1" in job.check(rc=1)["detail"]
 
 
+# ---- what a path of the configuration is below
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_configuration_is_named_from_the_top(job, told):
+    """As init does, which gets source-root and config-file beside each other."""
+    files = {
+        "conf/c.yml": "name: x\n", "c.yml": "packs: [a/b]\n", "svc/c.yml": "name: x\n",
+        "svc/own.yml": "name: x\n", "svc/app.py": "x = 1\n",
+    }  # fmt: skip
+    for name, text in files.items():
+        (job.tree / name).parent.mkdir(exist_ok=True)
+        (job.tree / name).write_text(text)
+    job.commit()
+    job.env = {"GITHUB_WORKSPACE": job.tree} if told else {}
+    for name in ("./conf/c.yml", "conf/c.yml", "own.yml", job.tree / "svc/c.yml"):
+        job.key = (*KEY, "--source", "svc", "--config-file", name)
+        job.check(rc=1)
+        job.store(sarif([]))
+        assert job.check(rc=0)["skip"]
+    job.key = (*KEY, "--source", "svc", "--config-file", "./c.yml")
+    assert "a/b" in job.check(rc=1)["detail"], "that of svc is another one"
+
+
+def test_a_checkout_beside_its_configuration(job):
+    """Both of `path: main` and `path: conf`: the workspace is above."""
+    top = job.tree.parent
+    (top / "conf").mkdir()
+    (top / "conf" / "c.yml").write_text("queries:\n  - uses: ./conf/a.ql\n")
+    (top / "conf" / "a.ql").write_text("select 1\n")
+    (job.tree / "conf").mkdir()
+    (job.tree / "conf" / "a.ql").write_text("select 0\n")
+    job.commit()
+    job.env = {"GITHUB_WORKSPACE": top}
+    job.key = (*KEY, "--config-file", "./conf/c.yml")
+    job.scan()
+    assert job.check(rc=0)["skip"]
+    for name in ("a.ql", "c.yml"):
+        text = (top / "conf" / name).read_text()
+        (top / "conf" / name).write_text(text + "# more\n")
+        assert job.check(rc=1)["reason"] == "miss-config"
+        (top / "conf" / name).write_text(text)
+        assert job.check(rc=0)["skip"]
+
+
 # ---- pull requests and their bases
 
 
@@ -157,6 +202,23 @@ def test_what_a_pull_request_found_is_of_its_base(job, head):
 def test_an_unknown_base_is_like_no_other(job):
     job.scan(**pull(None))
     assert job.check(rc=1, **pull(None))["skip"] is False
+
+
+@pytest.mark.parametrize("event", ["pull_request_target", "pull_request_review", "push"])
+def test_any_event_of_a_pull_request_is_of_its_base(job, event):
+    """The action takes the lines to look at from the payload, whatever the event is called."""
+    args = ("--commit", job.head, "--ref", "refs/pull/5/merge")
+
+    def of(base, head="mallory/fork"):
+        return {**pull(base, head=head), "event": event}
+
+    job.check(*args, rc=1, **of("a"))
+    job.store(None, *args, **of("a"))
+    assert job.check(*args, rc=0, **of("a"))["skip"]
+    assert job.check(*args, rc=1, **of("b"))["skip"] is False
+    assert job.check(*args, rc=1, **of("a", "eve/fork"))["skip"] is False
+    assert job.check(*args, rc=1, **of(None))["skip"] is False
+    assert job.check(rc=1)["skip"] is False, "no more than a pull request's is this one's"
 
 
 # ---- version managers

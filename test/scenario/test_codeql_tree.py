@@ -314,6 +314,35 @@ def test_bytes_that_were_left_without_a_trace(job, change):
     assert not job.check()["skip"]
 
 
+SETTINGS = {
+    "global": {"GIT_CONFIG_GLOBAL": "{0}/settings"},
+    "system": {"GIT_CONFIG_SYSTEM": "{0}/settings", "GIT_CONFIG_NOSYSTEM": "0"},
+    "count": {
+        "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.attributesFile",
+        "GIT_CONFIG_VALUE_0": "{0}/attributes",
+    },
+    "parameters": {"GIT_CONFIG_PARAMETERS": "'core.autocrlf'='true'"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", SETTINGS)
+def test_settings_of_the_environment(job, how):
+    """Settings that a variable names, for git and for us, make other bytes of the same index."""
+    more = {k: v.format(job.folder) for k, v in SETTINGS[how].items()}
+    (job.folder / "attributes").write_text("*.py text eol=crlf\n")
+    (job.folder / "settings").write_text(f"[core]\n\tattributesFile = {job.folder}/attributes\n")
+    job.scan()
+    origin, job.tree = job.tree, job.folder / "other"
+    lines = f"git clone -q {origin} {job.tree}; cd {job.tree}; sleep 0.05; touch .git/index; git status -s"
+    named = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", **more}
+    told = subprocess.run(["sh", "-ec", lines], env=os.environ | named, check=True, capture_output=True)
+    assert told.stdout == b"" and b"\r" in (job.tree / "app.py").read_bytes()
+    assert not job.check(rc=1, **more)["skip"]
+    job.tree = origin
+    assert job.check(rc=0, **more)["skip"], "the settings are no input, the bytes are"
+    assert job.check(rc=0, GIT_AUTHOR_NAME="a")["skip"]
+
+
 def test_a_large_tree_is_walked_from_both_ends(job):
     names = [job.tree / "many" / f"{n // 50:03d}" / f"f{n:05d}.py" for n in range(9000)]
     for name in names:

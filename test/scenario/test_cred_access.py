@@ -1,7 +1,9 @@
 """Who may have a credential: the token is shown to GitHub, by this process, where the vault's owner says."""
 
 import json
+import socketserver
 import subprocess
+import threading
 import time
 
 import pytest
@@ -49,6 +51,42 @@ def test_writers_and_readers(vault, fake):
         ("access_denied", "no token"),
         ("access_granted", "not needed"),
     ]
+
+
+class Door(socketserver.BaseRequestHandler):
+    """A proxy that lets nobody through, and keeps whom they asked for."""
+
+    def handle(self):
+        self.server.seen.append(self.request.recv(4096).split(b"\r\n")[0].decode())
+
+
+@pytest.fixture
+def door():
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Door) as server:
+        server.seen = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize("server", ["https://ghes.corp", "https://octocorp.ghe.com/", "github.com"])
+def test_a_token_of_another_server_is_not_for_github_com(make_ghoard, tmp_path, door, server):
+    """Without an upstream of the owner's it is github.com that is asked, which this token is not for."""
+    vault = Vault(make_ghoard("plain"), tmp_path / "credentials")
+    vault.set("T", "value", "--scope", "repo", "--filter", REPO)
+    proxy = ("--repo", REPO, "--proxy", f"http://127.0.0.1:{door.server_address[1]}")
+    env = {"GITHUB_SERVER_URL": server, "GITHUB_API_URL": "https://ghes.corp/api/v3"}
+    for access in ("prefer", "require"):
+        run = vault("get", "T", *proxy, "--access", access, token="ghs_enterprise", env=env, rc=1)
+        assert "upstream.url" in run.err and "/etc/ghoard" in run.err and server in run.err
+        assert not run.out
+    assert door.seen == []
+    assert [e["details"]["access"] for e in vault.audit(action="access_denied")] == ["refused"] * 2
+    # its own token may go there, and where the owner says
+    run = vault("get", "T", *proxy, token="ghs_x", env={"GITHUB_SERVER_URL": "https://GitHub.com"}, rc=None)
+    assert door.seen[-1].startswith("CONNECT api.github.com:443")
+    vault("get", "T", *proxy, "--upstream", "https://ghes.corp/api/v3", token="ghs_y", env=env, rc=None)
+    assert door.seen[-1].startswith("CONNECT ghes.corp:443")
 
 
 def test_scope_and_expiry_come_first(vault, fake):

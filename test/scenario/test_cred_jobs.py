@@ -3,6 +3,7 @@
 import base64
 import ctypes
 import datetime
+import fcntl
 import json
 import os
 import random
@@ -359,6 +360,18 @@ def memory_has(pid, needle):
     return False
 
 
+def hold(path):
+    """Make the file; who opens it to write waits until the descriptor that this gives is closed."""
+    path.write_text("")
+    fd = os.open(path, os.O_RDONLY)
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as why:
+        pytest.skip(f"no lease on a file here: {why}")
+    return fd
+
+
 def wait_for(condition):
     until = time.monotonic() + 10
     while not condition():
@@ -383,7 +396,7 @@ def test_nothing_stays_in_memory(vault, tmp_path, how):
     needle = "needle-" + os.urandom(12).hex()
     value = "".join(f"{needle}-{i:05d}." for i in range(1500))
     (tmp_path / "env").write_text("")
-    os.mkfifo(tmp_path / "summary")
+    held = hold(tmp_path / "summary")
     env = vault.ghoard.environment(
         more=vault.env | {"GITHUB_ENV": tmp_path / "env", "GITHUB_STEP_SUMMARY": tmp_path / "summary"}
     )
@@ -407,8 +420,7 @@ def test_nothing_stays_in_memory(vault, tmp_path, how):
     found = memory_has(process.pid, needle.encode()) or memory_has(
         process.pid, base64.b64encode(needle.encode())[:-4]
     )
-    with open(tmp_path / "summary") as reader:
-        reader.read()
+    os.close(held)
     process.stdout.close()
     assert process.wait(10) == 0
     assert needle in (tmp_path / "env").read_text()
@@ -557,11 +569,11 @@ def test_each_line_has_its_anchor_in_the_summary(vault, tmp_path):
 )
 @pytest.mark.parametrize("command", [("set", "A"), ("rotate", "A"), ("get", "A")])
 def test_nothing_stays_in_memory_of_others(vault, tmp_path, command):
-    """At the end of a command, which waits for the reader of the summary, its value is nowhere."""
+    """At the end of a command, which waits for the summary, its value is nowhere."""
     needle = "needle-" + os.urandom(12).hex()
     value = "".join(f"{needle}-{i:05d}." for i in range(1500)).encode()
     vault.set("A", value if command[0] == "get" else "old")
-    os.mkfifo(tmp_path / "summary")
+    held = hold(tmp_path / "summary")
     (tmp_path / "value").write_bytes(value)
     env = vault.ghoard.environment(more=vault.env | {"GITHUB_STEP_SUMMARY": tmp_path / "summary"})
     flags = ["--from-file", tmp_path / "value"] if command[0] != "get" else ["--access", "off"]
@@ -571,8 +583,7 @@ def test_nothing_stays_in_memory_of_others(vault, tmp_path, command):
     found = memory_has(process.pid, needle.encode())
     # the search itself works: the terminal's text of the command is there
     assert memory_has(process.pid, str(tmp_path / "summary").encode())
-    with open(tmp_path / "summary") as reader:
-        reader.read()
+    os.close(held)
     assert process.wait(10) == 0
     assert vault("get", "A", rc=0).out == value
     assert not found
@@ -610,7 +621,7 @@ def test_nothing_stays_in_memory_at_the_end(vault, tmp_path, command):
     needle = "needle-" + os.urandom(12).hex()
     vault.set("A", "".join(f"{needle}-{i:05d}." for i in range(1500)))
     keys = [(vault.folder / ".master_key").read_bytes()]
-    os.mkfifo(tmp_path / "summary")
+    held = hold(tmp_path / "summary")
     words = command.split()
     words += {"exec": ["--names", "A", "--", "/bin/sh", "-c", "unset A; exec sleep 0.3"], "rm": ["A"]}.get(
         words[0], []
@@ -625,8 +636,7 @@ def test_nothing_stays_in_memory_at_the_end(vault, tmp_path, command):
     # the search works: at the summary exec has the values still to hand out, the others their folder's name
     known = needle if words[0] == "exec" else str(vault.folder)
     assert memory_has(process.pid, known.encode())
-    with open(tmp_path / "summary") as reader:
-        reader.read()
+    os.close(held)
     if command == "rekey":
         keys.append((vault.folder / ".master_key").read_bytes())
         assert keys[0] != keys[1]

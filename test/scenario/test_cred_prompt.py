@@ -153,6 +153,36 @@ def test_passphrases(vault):
     assert t.end() == 0 and b"value" in t.seen
 
 
+def test_nobody_waits_for_what_is_typed(vault):
+    """The folder's lock is free while a passphrase is asked for: jobs read and write beside it."""
+    vault.set("A", "value")
+    t = Terminal(vault, "rekey", "--to", "passphrase")
+    t.wait_for(b"New passphrase of the credentials: ")
+    assert vault("get", "A", rc=0, timeout=5).out == b"value"
+    vault("set", "B", input=b"beside it", rc=0, timeout=5)
+    t.type(b"credentials: ", b"correct horse battery\n")
+    t.type(b"Once more: ", b"correct horse battery\n")
+    assert t.end() == 0 and b"2 credentials are under a new key: passphrase" in t.seen, t.seen
+
+
+@pytest.mark.parametrize("args", [["rm", "B"], ["get", "A", "--access", "off"]])
+def test_nobody_waits_for_the_old_one(vault, args):
+    file = vault.folder.parent / "words"
+    file.write_text("correct horse battery\n")
+    file.chmod(0o600)
+    vault.env["GHOARD_PASSPHRASE_FILE"] = file
+    vault.set("A", "value")
+    vault.set("B", "other")
+    vault("rekey", "--to", "passphrase", rc=0)
+    t = Terminal(vault, *args, GHOARD_PASSPHRASE_FILE=None)
+    t.wait_for(b"Passphrase of the credentials: ")
+    vault("set", "C", input=b"beside it", rc=0, timeout=5)
+    t.type(b"credentials: ", b"correct horse battery\n")
+    assert t.end() == 0, t.seen
+    assert vault("get", "C", rc=0).out == b"beside it"
+    assert vault("get", "B", rc=None).rc == (args[0] == "rm")
+
+
 def test_ctrl_c_at_the_passphrase_changes_nothing(vault):
     vault.set("A", "value")
     before = {p.name: p.read_bytes() for p in vault.folder.iterdir()}

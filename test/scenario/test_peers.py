@@ -47,6 +47,9 @@ class Member:
     def __call__(self, *args, **more):
         return self.ghoard("peers", *args, "--socket", self.daemon.socket, env=self.env, **more)
 
+    def stats(self, *args, **env):
+        return self.ghoard("stats", *args, "--socket", self.daemon.socket, env=self.env | env, rc=0)
+
     @property
     def lines(self):
         return self("id", rc=0).out.decode().splitlines()
@@ -143,9 +146,21 @@ def test_two_daemons_meet(member):
     assert seen["id"] == one.lines[0] and seen["direction"] == "out"
     assert seen["addr"] == f"/ip4/127.0.0.1/tcp/{one.port}"
     assert one.lines[0] in two("ls", rc=0).out.decode()
-    assert two.daemon.get("/_ghoard/stats", token=None, unix=True).json["connected_peers"] == 1
+    # the dashboards of the daemon and of a command beside it
+    found = [two.daemon.get("/_ghoard/stats", token=None, unix=True).json]
+    found.append(two.stats("--json").json)
+    assert [(f["connected_peers"], f["p2p_enabled"]) for f in found] == [(1, True)] * 2
+    for text in (two.stats("--format", "prometheus").out, two.daemon.get("/_ghoard/metrics", unix=True).body):
+        assert b"\nghoard_connected_peers 1\n" in text and b"\nghoard_p2p_enabled 1\n" in text
+    summary = two.ghoard.folder / "summary.md"
+    two.stats("--summary", GITHUB_STEP_SUMMARY=summary)
+    assert "| connected_peers | 1 |\n| p2p_enabled | true |" in summary.read_text()
     one.daemon.stop()
     eventually(lambda: two.report()["peers"] == [])
+    found = two.stats("--json").json
+    assert found["connected_peers"] == 0 and found["p2p_enabled"] is True
+    found = one.stats("--json").json
+    assert found["connected_peers"] == 0 and found["p2p_enabled"] is False
     one.start()
     eventually(lambda: two.report()["peers"] != [])
 
@@ -190,6 +205,7 @@ def test_off(member, env, why):
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", one.port), timeout=5)
     assert one.daemon.get("/_ghoard/health", token=None).status == 200
+    assert one.stats("--json").json["p2p_enabled"] is False
 
 
 def test_blocked(member):

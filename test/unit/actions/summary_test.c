@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -47,6 +48,26 @@ static void test_appends(void **state)
 	content_is("a\nb\n");
 }
 
+/* Neither without a reader nor with one that does not read. */
+static void test_a_pipe_is_not_waited_for(void **state)
+{
+	char much[4096] = { 0 };
+	struct err e;
+	int fd, rc = 0;
+
+	(void)state;
+	assert_int_equal(mkfifo(path, 0600), 0);
+	err_init(&e);
+	assert_int_equal(summary_append(path, span_of("a"), &e), ERR_IO);
+	fd = open(path, O_RDONLY | O_NONBLOCK);
+	assert_int_equal(summary_append(path, span_of("a"), &e), 0);
+	assert_int_equal(read(fd, much, 2), 1);
+	for (int i = 0; rc == 0 && i < 1000; i++)
+		rc = summary_append(path, span_make(much, sizeof much), &e);
+	assert_int_equal(rc, ERR_IO);
+	close(fd);
+}
+
 static void test_limit(void **state)
 {
 	struct stat st;
@@ -82,7 +103,8 @@ static void test_no_file(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_appends), TEST(test_limit), TEST(test_no_file) };
+	const struct CMUnitTest tests[] = { TEST(test_appends), TEST(test_a_pipe_is_not_waited_for),
+		TEST(test_limit), TEST(test_no_file) };
 
 	return cmocka_run_group_tests_name("actions/summary", tests, NULL, NULL);
 }

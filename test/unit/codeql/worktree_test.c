@@ -145,6 +145,57 @@ static void test_conversion_gone(void **state)
 	assert_int_equal(rec("x.w").flags, MANIFEST_TRACKED | MANIFEST_DIRTY);
 }
 
+/* Attributes that git finds by a path from the top, and in any case. git calls the files clean. */
+static void test_attributes_elsewhere(void **state)
+{
+	static const char *const ways[] = {
+		"echo 'd/b filter=up' >mine; git config core.attributesFile mine",
+		"echo 'd/b filter=up' >d/mine; git config core.attributesFile ./d/mine",
+		"echo '/D/* filter=up' >.git/info/attributes; git config core.ignorecase true",
+		"echo '/D/* filter=up' >.git/info/attributes; printf '[core]\n\tignoreCase\n' >>.git/config",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		sh("rm -rf r");
+		make_repo("");
+		sh("cd r; git config filter.up.smudge 'tr a-z A-Z'; git config filter.up.clean 'tr A-Z a-z'; "
+		   "%s; rm d/b; git checkout -q d/b; [ $(cat d/b) = B ]; touch -d 2026-01-01 d/b; git "
+		   "update-index --refresh; sleep 0.02; touch .git/index; [ -z \"$(git status -s -uno)\" ]",
+		    ways[i]);
+		take("r");
+		expect_usable();
+		expect_id_of("d/b", "B\n");
+	}
+	sh("cd r; git config core.ignorecase false; rm .git/info/attributes");
+	take("r");
+	assert_int_equal(fp.counts.read, 0);
+	sh("cd r; git config attr.tree HEAD");	/* which other versions of git take attributes from */
+	take("r");
+	expect_id_of("d/b", "B\n");
+}
+
+/* git writes the other blob, and has the first one's id in the index. */
+static void test_replaced(void **state)
+{
+	(void)state;
+	make_repo("");
+	sh("cd r; git replace $(git rev-parse HEAD:d/b) $(git rev-parse HEAD:a); rm d/b; git checkout -q "
+	   "d/b; "
+	   "[ $(cat d/b) = a ]; sleep 1.1; touch .git/index; [ -z \"$(git status -s)\" ]");
+	for (int i = 0; i < 2; i++) {
+		take("r");
+		expect_usable();
+		expect_id_of("d/b", "a\n");
+		sh("cd r; git pack-refs --all; rm -rf .git/refs/replace");
+	}
+	sh("cd r; git replace -d $(git rev-parse HEAD:d/b); rm -rf .git/refs/replace d/b; git checkout -q "
+	   "d/b; sleep 0.02; touch "
+	   ".git/index");
+	take("r");
+	assert_int_equal(fp.counts.read, 0);
+}
+
 /* One commit, however often it is checked out, is no move. */
 static void test_moves(void **state)
 {
@@ -488,6 +539,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_racy, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_reads, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_conversion_gone, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(test_attributes_elsewhere, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(test_replaced, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_moves, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_smudged, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(test_sparse, git_setup, git_teardown),

@@ -6,7 +6,7 @@
 #include "metrics/metrics.h"
 #include "metrics/report.h"
 
-static const struct report_gauges gauges = { 12, 3456, -1, true, "/srv/u/.cache/a|b", "1.0 \"x\\" };
+static const struct report_gauges gauges = { 12, 3456, -1, "/srv/u/.cache/a|b", "1.0 \"x\\" };
 
 static struct metrics *counted(void)
 {
@@ -64,7 +64,7 @@ static void member_is(struct buf *out, const char *path, const char *want)
 
 static void test_json(void **state)
 {
-	struct report_gauges none = { -1, -1, 2, false, NULL, NULL };
+	struct report_gauges none = { -1, -1, 2, NULL, NULL, NULL };
 	struct span value;
 	struct buf out;
 
@@ -82,7 +82,7 @@ static void test_json(void **state)
 	member_is(&out, "cache_size", "12");
 	member_is(&out, "cache_bytes", "3456");
 	member_is(&out, "connected_peers", "0");
-	member_is(&out, "p2p_enabled", "true");
+	member_is(&out, "p2p_enabled", "false");
 	member_is(&out, "cache_dir", "\"/srv/u/.cache/a|b\"");
 	assert_int_equal(jscan_member(buf_span(&out), "named", &value), 1);
 	struct span number;
@@ -95,6 +95,7 @@ static void test_json(void **state)
 	member_is(&out, "cache_size", "null");
 	member_is(&out, "hit_rate", "0");
 	member_is(&out, "connected_peers", "2");
+	member_is(&out, "p2p_enabled", "true");
 	member_is(&out, "total_requests", "0");
 	buf_free(&out);
 }
