@@ -167,6 +167,15 @@ struct span span_trim(struct span a)
 	return a;
 }
 
+bool span_cut_line(struct span *rest, struct span *out)
+{
+	size_t n = 0;
+
+	while (n < rest->n && rest->p[n] != '\n' && rest->p[n] != '\r')
+		n++;
+	return span_cut(rest, n < rest->n ? rest->p[n] : '\n', out);
+}
+
 bool span_cut(struct span *rest, char sep, struct span *out)
 {
 	if (!rest->p)

@@ -38,6 +38,9 @@ struct span span_trim(struct span);			/* spaces and tabs at both ends */
 /* Cut the front of `*rest` up to the first `sep` (which is dropped) into `*out`; false when nothing is left.
  */
 bool span_cut(struct span *rest, char sep, struct span *out);
+/* The same up to a line feed or a carriage return, as YAML has it; an empty line is between the two of a
+ * CRLF. */
+bool span_cut_line(struct span *rest, struct span *out);
 
 /* Copy into a C string; false (and "") if it does not fit or holds a NUL. */
 bool span_copy(char *dst, size_t size, struct span);

@@ -145,7 +145,7 @@ const struct command cmd_codeql = {
 	    "workflow it must be told by GHOARD_MATRIX or --matrix, also that there is none.\n"
 	    "\n"
 	    "store, run after the scan, keeps its SARIF under the key that check saw before\n"
-	    "the build, unless a tracked file has changed since, the scan failed, its options\n"
+	    "the build, unless a file it saw has changed since, the scan failed, its options\n"
 	    "are not those of the job's last check, or the SARIF is older than the check, of\n"
 	    "another category or language or no result of these sources. Incremental results\n"
 	    "are kept apart and answer nothing.\n"

@@ -15,6 +15,7 @@
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/doctor.h"
+#include "cli/peering.h"
 #include "cli/lan.h"
 #include "config/layers.h"
 #include "store/store.h"
@@ -128,9 +129,9 @@ static void look_at_files(struct doctor *d, const struct globals *g)
 	buf_free(&found);
 }
 
-static void look_at_secret(struct doctor *d)
+static void look_at_secret(struct doctor *d, const struct app *a)
 {
-	const char *secret = getenv("CACHE_P2P_SHARED_SECRET");
+	const char *secret = getenv("CACHE_P2P_SHARED_SECRET"), *why;
 
 	if (secret == NULL || secret[0] == '\0')
 		return;
@@ -138,7 +139,7 @@ static void look_at_secret(struct doctor *d)
 		doctor_say(d, DOCTOR_FAIL, "CACHE_P2P_SHARED_SECRET",
 		    "make a good one with: openssl rand -base64 32",
 		    "fewer than %d characters: one message suffices to test guesses of it", SECRET_LEAST);
-	else
+	else if (peering_judge(a, &why) == PEERING_ON)
 		doctor_say(d, DOCTOR_WARN, "CACHE_P2P_SHARED_SECRET",
 		    "keep it out of the environment that untrusted jobs inherit",
 		    "who holds the secret can read every body shared under it");
@@ -273,7 +274,7 @@ static void look(struct doctor *d, const struct globals *g)
 		return;
 	}
 	look_at_files(d, g);
-	look_at_secret(d);
+	look_at_secret(d, &app);
 	look_at_folder(d, &app);
 	look_at_anchors(d, &app);
 	doctor_peers(d, &app);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/daemon.h"
@@ -97,9 +98,16 @@ static void print_json(const struct json *o)
 	buf_free(&b);
 }
 
+static const char *text_of(const struct json *o, const char *key)
+{
+	const char *s = json_str(json_get(o, key));
+
+	return s != NULL && s[0] != '\0' ? s : "-";
+}
+
 /* ---- id ---- */
 
-static void print_id_of_daemon(const struct json *o)
+static void print_id(const struct json *o)
 {
 	const struct json *addrs = json_get(o, "addrs");
 
@@ -108,57 +116,53 @@ static void print_id_of_daemon(const struct json *o)
 		printf("%s\n", json_str(json_at(addrs, i)));
 }
 
-static int print_id_of_file(struct ctx *c, struct err *err)
+/* Without `why` there would be peers: where a daemon would listen is tried out. */
+static int put_id_of_file(struct ctx *c, const char *why, struct json *o, struct err *err)
 {
-	char text[PEERID_TEXT_MAX];
 	struct ed25519_key key;
-	struct peerid id;
-	struct buf b;
-	int rc = peering_identity(&c->app, &key, err);
+	struct err no;
 
-	if (rc != 0)
-		return cli_exit_code(err);
-	peerid_of_ed25519(&id, key.pub);
-	buf_init(&b, 65536);
-	peerid_text(&id, text);
-	buf_addf(&b, "%s\n", text);
-	peerid_cid(&id, text);
-	buf_addf(&b, "%s\n", text);
-	peering_guess(&c->app, &key, &b);
-	printf("%s", buf_cstr(&b));
-	buf_free(&b);
+	if (peering_is_fleeting(&c->app))
+		return err_set(err, ERR_NOTFOUND, "%s; here each daemon has an identity of its own",
+		    why != NULL ? why : "no daemon runs");
+	if (peering_identity(&c->app, &key, err) != 0)
+		return err->cls;
+	err_init(&no);
+	if (peering_describe(&c->app, &key, why == NULL, o, &no) != 0)
+		why = no.msg;
+	json_put_str(o, "state", "off");
+	json_put_str(o, "why", why != NULL ? why : "no daemon runs");
+	if (!c->globals->json)
+		log_warn("%s%s", why != NULL ? "no address: " : "no daemon runs; it would listen there",
+		    why != NULL ? why : "");
 	ed25519_wipe(&key);
-	return XC_OK;
+	return 0;
 }
 
 static int run_id(struct ctx *c, struct err *err)
 {
-	struct json *o = NULL;
+	struct json *o = NULL, *own = NULL;
+	const char *why = NULL;
 	struct err none;
+	int rc = 0;
 
 	err_init(&none);
-	if (daemon_is_ours(c->socket))
-		o = ask(c, &none);
-	if (o == NULL || !is_on(o)) {
-		json_free(o);
-		return print_id_of_file(c, err);
-	}
-	if (c->globals->json)
-		print_json(o);
-	else
-		print_id_of_daemon(o);
+	if (daemon_is_ours(c->socket) && (o = ask(c, &none)) == NULL)
+		why = none.msg;
+	else if (o != NULL)
+		why = text_of(o, "why");
+	else if (peering_judge(&c->app, &why) == PEERING_ON)
+		why = NULL;
+	if (o == NULL || !is_on(o))
+		rc = put_id_of_file(c, why, own = json_object(), err);
+	if (rc == 0)
+		(c->globals->json ? print_json : print_id)(own != NULL ? own : o);
+	json_free(own);
 	json_free(o);
-	return XC_OK;
+	return rc == 0 ? XC_OK : cli_exit_code(err);
 }
 
 /* ---- ls ---- */
-
-static const char *text_of(const struct json *o, const char *key)
-{
-	const char *s = json_str(json_get(o, key));
-
-	return s != NULL && s[0] != '\0' ? s : "-";
-}
 
 static void print_peers(const struct json *list)
 {
@@ -196,6 +200,7 @@ struct ping_run {
 	struct peer *peer;
 	char id[PEERID_TEXT_MAX];
 	uint64_t left;
+	struct json *ms;		/* NULL: print */
 	struct err *err;
 	bool done;
 };
@@ -209,7 +214,10 @@ static void on_pong(void *arg, int64_t us)
 		r->done = true;
 		return;
 	}
-	printf("%s answered in %.3f ms\n", r->id, (double)us / 1000);
+	if (r->ms != NULL)
+		json_put_num(r->ms, NULL, (double)us / 1000);
+	else
+		printf("%s answered in %.3f ms\n", r->id, (double)us / 1000);
 	if (--r->left > 0 && peer_ping(r->peer, on_pong, r))
 		return;
 	r->done = true;
@@ -248,7 +256,8 @@ static int identity(struct ctx *c, struct ed25519_key *key, struct err *err)
 
 static int ping(struct ctx *c, const struct multiaddr *m, uint64_t count, struct err *err)
 {
-	struct ping_run r = { .left = count, .err = err };
+	struct json *o = c->globals->json ? json_object() : NULL;
+	struct ping_run r = { .left = count, .ms = o != NULL ? json_put_array(o, "ms") : NULL, .err = err };
 	struct loop *loop = NULL;
 	struct ed25519_key key;
 	struct swarm_params p = { .key = &key, .agent = cli_agent(), .max_peers = 1,
@@ -267,6 +276,11 @@ static int ping(struct ctx *c, const struct multiaddr *m, uint64_t count, struct
 	swarm_free(r.swarm);
 	loop_free(loop);
 	ed25519_wipe(&key);
+	if (o != NULL && err->cls == 0) {
+		json_put_str(o, "id", r.id);
+		print_json(o);
+	}
+	json_free(o);
 	return err->cls;
 }
 
@@ -383,7 +397,8 @@ static int run(const struct globals *g, const struct opt_args *args, struct err 
 }
 
 const struct command cmd_peers = { "peers", "id|ls|ping ADDR|register|discover", "look at the P2P side",
-	"id: this node's libp2p identity in both text forms, and its addresses.\n"
+	"id: this node's libp2p identity in both text forms, and its addresses; without a daemon those "
+	"that one would listen on now.\n"
 	"ls: the peers the daemon is connected to.\n"
 	"ping ADDR: connect to a multiaddress like /ip4/192.0.2.1/tcp/9000/p2p/12D3... and time its "
 	"answers.\n"

@@ -164,7 +164,7 @@ static int take_fingerprint(struct codeql *c, struct err *err)
 		.root = c->workspace[0] != '\0' ? c->workspace : NULL,
 		.languages = c->cfg.languages,
 		.nlanguages = c->cfg.nlanguages,
-		.built = scancfg_builds(&c->cfg) || scancfg_steers(&c->cfg),
+		.built = scancfg_builds(&c->cfg) || scancfg_reads_more(&c->cfg),
 		.ignore = c->cfg.ignore,
 		.nignore = c->cfg.nignore,
 		.always = always,
@@ -221,6 +221,7 @@ int codeql_look(struct codeql *c, struct err *err)
 	if (rc != 0)
 		return rc;
 	codeql_take_workflow(c);
+	codeql_take_beside(c);
 	take_config(c);
 	if (c->o->commit != NULL)
 		sha = c->o->commit;

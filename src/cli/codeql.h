@@ -86,6 +86,8 @@ int codeql_take_event(struct codeql *, struct err *);
 int codeql_take_words(struct codeql *, struct err *);
 /* After the fingerprint: the workflow file and what it calls, into `config`. */
 void codeql_take_workflow(struct codeql *);
+/* And for builds, and tools that may read anything, what GITHUB_WORKSPACE has beside the checkout. */
+void codeql_take_beside(struct codeql *);
 /* 1: the tree's files are those of that commit; 0: they are not; -1: its objects cannot be read, so nobody
  * knows.
  */

@@ -27,7 +27,7 @@ struct storing {
 	struct scan scan;
 	struct intake in;
 	char path[PATH_MAX];		/* of the state */
-	char changed[256];		/* a tracked file, or a field, that is not as it was */
+	char changed[256];		/* a file, or a field, that is not as it was */
 };
 
 /* Epoch seconds, with a fraction or not, or RFC 3339. */
@@ -92,7 +92,7 @@ static int compare_tree(struct storing *s, struct err *err)
 		return err_set(err, ERR_PROTO,
 		    "the list of files that check left is gone; nothing is stored");
 	if (was != NULL)
-		n = manifest_tracked_diff(was, s->c->fp.manifest, note_change, s);
+		n = manifest_since(was, s->c->fp.manifest, note_change, s);
 	manifest_free(was);
 	if (n == 0)
 		return 0;
@@ -116,8 +116,10 @@ static void note_field(void *arg, const char *name, const char *was, const char 
 {
 	struct storing *s = arg;
 
-	(void)was;
 	(void)is;
+	/* a build may leave things beside the sources */
+	if (was == NULL && span_starts(span_of(name), "beside."))
+		return;
 	if (s->changed[0] == '\0' && codeql_is_given(s->c, name))
 		snprintf(s->changed, sizeof(s->changed), "%s", name);
 }

@@ -15,6 +15,25 @@
 
 /* ---- in the tree ---- */
 
+/* Without .git the tree is the workspace, and the checkout may be a folder of it: one that the source is in.
+ */
+static bool find_below(const struct codeql *c, struct span path, struct manifest_rec *r)
+{
+	char folder[PATH_MAX], file[2 * PATH_MAX], *slash = folder;
+
+	if (c->fp.indexed || strcmp(c->source_root, ".") == 0)
+		return false;
+	snprintf(folder, sizeof(folder), "%s", c->source_root);
+	for (; slash != NULL; slash = strrchr(folder, '/')) {
+		if (slash != folder)
+			*slash = '\0';
+		snprintf(file, sizeof(file), "%s/%.*s", folder, (int)path.n, path.p);
+		if (manifest_find(c->fp.manifest, span_of(file), r))
+			return true;
+	}
+	return false;
+}
+
 /* The record of the file, or of the sparse folder that it is in. */
 static bool find(const struct codeql *c, struct span path, struct manifest_rec *r)
 {
@@ -23,7 +42,7 @@ static bool find(const struct codeql *c, struct span path, struct manifest_rec *
 	for (size_t n = path.n; n > 0; n--)
 		if (path.p[n - 1] == '/' && manifest_find(c->fp.manifest, span_sub(path, 0, n), r))
 			return true;
-	return false;
+	return find_below(c, path, r);
 }
 
 static bool read_text(const struct codeql *c, struct span path, struct buf *out)
@@ -35,7 +54,7 @@ static bool read_text(const struct codeql *c, struct span path, struct buf *out)
 	if (!find(c, path, &r))
 		return false;
 	if (r.mode == MANIFEST_FILE || r.mode == MANIFEST_EXEC)
-		return snprintf(file, sizeof(file), "%s/%.*s", fp->top, (int)path.n, path.p) <
+		return snprintf(file, sizeof(file), "%s/%.*s", fp->top, (int)r.path.n, r.path.p) <
 		    (int)sizeof(file) &&
 		    file_read(file, FILE_MAX, true, out, NULL) == 0;
 	/* not on disk: what the index names is a blob, or the tree of a sparse folder */
@@ -129,16 +148,16 @@ static bool read_calls(struct codeql *c, const char *sha)
 }
 
 /* A called workflow may be called twice, and its job sees neither by whom nor, here, with which inputs. */
-static void take_inputs(struct codeql *c, bool called)
+static void take_inputs(struct codeql *c, const char *why)
 {
 	const char *inputs = getenv("GHOARD_INPUTS");
 
 	if (inputs != NULL && inputs[0] != '\0' && strcmp(inputs, "null") != 0)
 		configkey_add(&c->config, "inputs", span_of(inputs));
-	else if (inputs == NULL && called && c->o->extra.n == 0 && codeql_in_actions())
+	else if (inputs == NULL && why != NULL && c->o->extra.n == 0 && codeql_in_actions())
 		configkey_unpinned(&c->config,
-		    "the workflow calls others, and the inputs of this job's are not known "
-		    "(set GHOARD_INPUTS to ${{ toJSON(inputs) }}, or name what differs by --extra-key)");
+		    "the workflow %s, and the inputs of this job's are not known "
+		    "(set GHOARD_INPUTS to ${{ toJSON(inputs) }}, or name what differs by --extra-key)", why);
 }
 
 void codeql_take_workflow(struct codeql *c)
@@ -152,7 +171,7 @@ void codeql_take_workflow(struct codeql *c)
 		if (codeql_in_actions())
 			configkey_unpinned(&c->config,
 			    "GITHUB_WORKFLOW_REF does not say which workflow this is");
-		take_inputs(c, false);
+		take_inputs(c, NULL);
 		return;
 	}
 	if (!is_ours(c, sha) && sha != NULL)
@@ -160,5 +179,8 @@ void codeql_take_workflow(struct codeql *c)
 	else if (!is_ours(c, sha))
 		configkey_unpinned(&c->config,
 		    "the workflow %s is not in this tree, and GITHUB_WORKFLOW_SHA is not set", c->workflow);
-	take_inputs(c, !find(c, span_of(c->workflow), &r) || read_calls(c, sha));
+	if (!find(c, span_of(c->workflow), &r))
+		take_inputs(c, "is not found in this tree");
+	else
+		take_inputs(c, read_calls(c, sha) ? "calls others" : NULL);
 }

@@ -23,37 +23,64 @@ static const char *text_of(const struct json *o, const char *key)
 	return s != NULL ? s : "";
 }
 
-static void judge(struct doctor *d, const struct json *o)
+static size_t count_bootstrap(const struct app *a)
 {
-	size_t n = 0, addrs = 0;
+	const char *const *items;
 
-	if (strcmp(text_of(o, "state"), "on") != 0) {
-		doctor_say(d, DOCTOR_WARN, "p2p", NULL, "the daemon has no peers: %s", text_of(o, "why"));
-		return;
-	}
-	while (json_at(json_get(o, "peers"), n) != NULL)
-		n++;
-	while (json_at(json_get(o, "addrs"), addrs) != NULL)
-		addrs++;
-	doctor_say(d, addrs > 0 ? DOCTOR_OK : DOCTOR_WARN, "p2p",
-	    addrs > 0 ? NULL : "others cannot dial it; look at network.listen.addresses",
-	    "the daemon is connected to %zu peers and listens on %s", n,
-	    addrs > 0 ? json_str(json_at(json_get(o, "addrs"), 0)) : "no address");
+	return settings_list(a->settings, "p2p.bootstrap_peers", &items) +
+	    settings_list(a->settings, "discovery.bootstrap_peers", &items);
 }
 
-/* Each waits its whole budget and then asks GitHub all the same. */
+static void judge(struct doctor *d, const struct app *a, const struct json *o)
+{
+	const struct json *p;
+	size_t n = 0, members = 0, addrs = 0;
+
+	while ((p = json_at(json_get(o, "peers"), n)) != NULL) {
+		members +=
+		    strcmp(text_of(p, "kind"), "member") == 0 || strcmp(text_of(p, "kind"), "reference") == 0;
+		n++;
+	}
+	while (json_at(json_get(o, "addrs"), addrs) != NULL)
+		addrs++;
+	if (members == 0 && count_bootstrap(a) > 0)
+		doctor_say(d, DOCTOR_WARN, "p2p", "look at the peer's own log, and compare the secrets",
+		    "no peer of this group is connected, though bootstrap_peers names some: %s",
+		    text_of(o, "failure")[0] != '\0' ? text_of(o, "failure")
+						     : "none was dialled; see the log");
+	else
+		doctor_say(d, addrs > 0 ? DOCTOR_OK : DOCTOR_WARN, "p2p",
+		    addrs > 0 ? NULL : "others cannot dial it; look at network.listen.addresses",
+		    "the daemon is connected to %zu peers and listens on %s", n,
+		    addrs > 0 ? json_str(json_at(json_get(o, "addrs"), 0)) : "no address");
+}
+
+static uint64_t number(struct span report, const char *path)
+{
+	struct span n;
+	uint64_t v = 0;
+
+	if (jscan_path(report, path, &n) == 1)
+		span_u64(n, INT64_MAX, &v);
+	return v;
+}
+
 static void judge_answers(struct doctor *d, struct span report)
 {
-	uint64_t late = 0, asked = 0;
-	struct span n;
+	uint64_t late = number(report, "sharing.late"), asked = number(report, "sharing.asked"),
+		 body = number(report, "sharing.bad_body"), seal = number(report, "sharing.bad_seal");
 
-	if (jscan_path(report, "sharing.late", &n) == 1)
-		span_u64(n, INT64_MAX, &late);
-	if (jscan_path(report, "sharing.asked", &n) == 1)
-		span_u64(n, INT64_MAX, &asked);
+	/* Each waits its whole budget and then asks GitHub all the same. */
 	if (late > asked / 5)
-		doctor_say(d, DOCTOR_WARN, "p2p", "`ghoard peers ping` shows who is silent",
+		doctor_say(d, DOCTOR_WARN, "p2p",
+		    "`ghoard peers ls` names them; peer_blocklist keeps one out",
 		    "%" PRIu64 " of %" PRIu64 " look-ups got no answer from peers in time", late, asked);
+	if (body + seal > 0)
+		doctor_say(d, DOCTOR_WARN, "p2p",
+		    "the log names who sends them; peer_blocklist keeps one out",
+		    "%" PRIu64 " bodies of peers were not what was asked for, %" PRIu64
+		    " messages were sealed with another secret or damaged",
+		    body, seal);
 }
 
 static void judge_registry(struct doctor *d, const struct json *r)
@@ -80,26 +107,8 @@ static void judge_mdns(struct doctor *d, const struct json *o)
 		doctor_say(d, DOCTOR_OK, "mdns", NULL, "off: %s", text_of(o, "why"));
 }
 
-static void look_at_daemon(struct doctor *d, const char *socket)
-{
-	struct json *o = NULL;
-	struct buf b;
-	struct err err;
-
-	err_init(&err);
-	buf_init(&b, REPORT_MAX);
-	if (daemon_ask(socket, "GET", "/_ghoard/peers", &b, &err) == 0 &&
-	    json_parse(buf_span(&b), &o) == 0) {
-		judge(d, o);
-		judge_answers(d, buf_span(&b));
-		judge_registry(d, json_get(o, "registry"));
-		judge_mdns(d, json_get(o, "mdns"));
-	}
-	buf_free(&b);
-	json_free(o);
-}
-
-static void look_at_identity(struct doctor *d, const struct app *a)
+/* `now`: the daemon's; NULL: there is none. */
+static void look_at_identity(struct doctor *d, const struct app *a, const char *now)
 {
 	char text[PEERID_TEXT_MAX];
 	struct ed25519_key key;
@@ -113,7 +122,11 @@ static void look_at_identity(struct doctor *d, const struct app *a)
 	}
 	peerid_of_ed25519(&id, key.pub);
 	peerid_text(&id, text);
-	doctor_say(d, DOCTOR_OK, "identity", NULL, "this node is %s among its peers", text);
+	if (now == NULL && peering_is_fleeting(a))
+		doctor_say(d, DOCTOR_OK, "identity", NULL, "each daemon here is another one among its peers");
+	else
+		doctor_say(d, DOCTOR_OK, "identity", NULL, "this node is %s among its peers",
+		    now != NULL ? now : text);
 	ed25519_wipe(&key);
 }
 
@@ -136,15 +149,42 @@ static void look_at_group(struct doctor *d, const struct app *a)
 		    "repositories");
 }
 
+static struct json *ask(const struct app *a, struct buf *b)
+{
+	struct json *o = NULL;
+	char socket[256];
+
+	if (daemon_socket(a, socket, sizeof(socket), NULL) == 0 && daemon_is_ours(socket) &&
+	    daemon_ask(socket, "GET", "/_ghoard/peers", b, NULL) == 0)
+		json_parse(buf_span(b), &o);
+	return o;
+}
+
 void doctor_peers(struct doctor *d, const struct app *a)
 {
-	char socket[256];
-	const char *why;
+	const char *why, *secret = getenv("CACHE_P2P_SHARED_SECRET");
+	bool wanted = secret != NULL && secret[0] != '\0' && settings_bool(a->settings, "p2p.enabled");
+	bool on = peering_judge(a, &why) == PEERING_ON;
+	struct json *o;
+	struct buf b;
 
-	if (peering_judge(a, &why) != PEERING_ON)
-		return;		/* the secret and the token have their own lines */
-	look_at_identity(d, a);
-	look_at_group(d, a);
-	if (daemon_socket(a, socket, sizeof(socket), NULL) == 0 && daemon_is_ours(socket))
-		look_at_daemon(d, socket);
+	buf_init(&b, REPORT_MAX);
+	o = ask(a, &b);
+	if (on) {
+		look_at_identity(d, a, json_str(json_get(o, "id")));
+		look_at_group(d, a);
+	} else {
+		doctor_say(d, wanted ? DOCTOR_WARN : DOCTOR_OK, "p2p", NULL, "off: %s", why);
+	}
+	if (strcmp(text_of(o, "state"), "on") == 0) {
+		judge(d, a, o);
+		judge_answers(d, buf_span(&b));
+		judge_registry(d, json_get(o, "registry"));
+		judge_mdns(d, json_get(o, "mdns"));
+	} else if (on && o != NULL) {
+		doctor_say(d, DOCTOR_WARN, "p2p", NULL, "the daemon has no peers: %s",
+		    text_of(o, "why")[0] != '\0' ? text_of(o, "why") : "it still derives its group key");
+	}
+	buf_free(&b);
+	json_free(o);
 }

@@ -33,28 +33,30 @@ static void on_listed(void *arg, const struct span *keys, const uint64_t *ids, s
 	struct doors *d = arg;
 
 	d->list = NULL;
-	if (err->cls != 0)
+	if (err->cls != 0 && d->swarm != NULL)
 		log_warn("looking for peers: %s", err->msg);
 	d->listed(d->p, keys, ids, n, err);
 }
 
 static int list(void *arg, struct span front,
     void (*done)(void *p, const struct span *keys, const uint64_t *ids, size_t n, const struct err *),
-    void *p)
+    void *p, struct err *err)
 {
 	struct doors *d = arg;
 	struct cachelist_params q = rest(d);
 
 	d->listed = done;
 	d->p = p;
-	return cachelist_list(&q, front, on_listed, d, &d->list, NULL);
+	return cachelist_list(&q, front, on_listed, d, &d->list, err);
 }
 
 static void on_created(void *arg, const struct actionscache_end *e)
 {
 	struct doors *d = arg;
 
-	if (e->err->cls != 0)
+	if (d->swarm == NULL)
+		;		/* by hand: the command says it */
+	else if (e->err->cls != 0)
 		log_warn("registering this node: %s", e->err->msg);
 	else
 		log_info("this node is registered in the Actions cache of %s", d->repository);
@@ -71,14 +73,15 @@ static struct span version(void)
 	return span_of(text);
 }
 
-static int create(void *arg, struct span key, void (*done)(void *p, const struct err *), void *p)
+static int create(void *arg, struct span key, void (*done)(void *p, const struct err *), void *p,
+    struct err *err)
 {
 	struct actionscache_blob blob = { .bytes = { "1", 1 }, .fd = -1 };
 	struct doors *d = arg;
 
 	d->done = done;
 	d->p = p;
-	return actionscache_put(d->service, key, version(), &blob, on_created, d, NULL);
+	return actionscache_put(d->service, key, version(), &blob, on_created, d, err);
 }
 
 static void on_removed(void *arg, const struct span *keys, const uint64_t *ids, size_t n,
@@ -153,6 +156,8 @@ static const char *refusal(struct doors *d)
 	if (repo == NULL || !span_copy(d->repository, sizeof(d->repository), span_of(repo)) ||
 	    repo[0] == '\0')
 		return "no repository is known: set GITHUB_REPOSITORY or discovery.github.repository";
+	if (!cachelist_names(d->repository))
+		return "the repository's name is not like owner/name: mend GITHUB_REPOSITORY";
 	return learn_identity(d) ? NULL : "there is no token to list the repository's caches: set GH_TOKEN";
 }
 
@@ -252,7 +257,8 @@ void doors_start(struct doors *d, struct swarm *swarm, const uint8_t *group_key,
 	d->swarm = swarm;
 	d->min_peers = (unsigned)settings_int(d->app->settings, "network.connections.min_peers");
 	if (doors_open(d, d->app->loop, &p, &err) != 0) {
-		log_info("peers are not looked for in an Actions cache: %s", err.msg);
+		log_msg(d->repository[0] == '\0' || cachelist_names(d->repository) ? LOG_INFO : LOG_WARN,
+		    "peers are not looked for in an Actions cache: %s", err.msg);
 		return;
 	}
 	if (d->why[0] != '\0')

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -13,6 +14,7 @@
 #include "cli/p2p.h"
 #include "cli/peering.h"
 #include "config/layers.h"
+#include "loop/loop.h"
 #include "net/addr.h"
 #include "p2p/group.h"
 #include "p2p/keyfile.h"
@@ -79,17 +81,30 @@ void peering_secret(const struct app *a, struct span *secret)
 
 /* ---- who ---- */
 
-int peering_identity(const struct app *a, struct ed25519_key *key, struct err *err)
+static const char *named_file(const struct app *a)
 {
 	const char *named = settings_str(a->settings, "p2p.peer_key_file");
+
+	return named != NULL && named[0] != '\0' ? named : NULL;
+}
+
+/* A runner's folder comes and goes with its job, and a cached one would be many nodes' at once. */
+bool peering_is_fleeting(const struct app *a)
+{
+	return named_file(a) == NULL &&
+	    (span_eq(env("GITHUB_ACTIONS"), "true") || a->store == NULL || a->cache_dir == NULL);
+}
+
+int peering_identity(const struct app *a, struct ed25519_key *key, struct err *err)
+{
+	const char *named = named_file(a);
 	char path[FILE_TMP_MAX];
 	struct err soft;
 	int rc;
 
-	if (named != NULL && named[0] != '\0')
+	if (named != NULL)
 		return keyfile_load(named, false, key, err);
-	/* A runner's folder comes and goes with its job, and a cached one would be many nodes' at once. */
-	if (span_eq(env("GITHUB_ACTIONS"), "true") || a->store == NULL || a->cache_dir == NULL)
+	if (peering_is_fleeting(a))
 		return keyfile_fresh(key, err);
 	err_init(&soft);
 	snprintf(path, sizeof(path), "%s/" KEYFILE_NAME, a->cache_dir);
@@ -98,6 +113,31 @@ int peering_identity(const struct app *a, struct ed25519_key *key, struct err *e
 		return rc == 0 ? 0 : err_set(err, rc, "%s", soft.msg);
 	log_warn("%s; this time another identity is used", soft.msg);
 	return 0;
+}
+
+/* Two daemons of one identity would drive each other out at every peer. */
+static int own_identity(struct peering *g, struct err *err)
+{
+	const char *named = named_file(g->app);
+	char path[FILE_TMP_MAX];
+	int rc = peering_identity(g->app, &g->key, err);
+
+	if (rc != 0 || peering_is_fleeting(g->app))
+		return rc;
+	if (named == NULL)
+		snprintf(path, sizeof(path), "%s/" KEYFILE_NAME, g->app->cache_dir);
+	if (keyfile_hold(named != NULL ? named : path, &g->held))
+		return 0;
+	log_warn("another daemon has the libp2p identity of %s; this one uses another",
+	    named != NULL ? named : path);
+	return keyfile_fresh(&g->key, err);
+}
+
+static void let_go(struct peering *g)
+{
+	if (g->held > 0)
+		close(g->held);
+	g->held = 0;
 }
 
 /* ---- the swarm's parameters ---- */
@@ -204,6 +244,7 @@ static void give_up(struct peering *g, const struct err *err)
 	g->why = g->sentence;
 	g->state = PEERING_OFF;
 	log_warn("no peers: %s", g->why);
+	let_go(g);
 	lan_stop(&g->lan);
 	p2p_close(g->app, g->share);
 	g->share = NULL;
@@ -287,7 +328,7 @@ void peering_start(struct peering *g, struct app *a, struct loop *loop, int64_t 
 	}
 	choose(a, &secret, &g->why);
 	g->why = "";
-	if (peering_identity(a, &g->key, &err) != 0 ||
+	if (own_identity(g, &err) != 0 ||
 	    group_derive_start(loop, secret, on_key, g, &g->job, &err) != 0)
 		give_up(g, &err);
 	else
@@ -298,6 +339,7 @@ void peering_stop(struct peering *g, int64_t ms)
 {
 	group_derive_cancel(g->job);
 	g->job = NULL;
+	let_go(g);
 	doors_stop(&g->doors);
 	lan_stop(&g->lan);
 	if (g->share != NULL)
@@ -314,6 +356,7 @@ bool peering_is_over(const struct peering *g)
 void peering_free(struct peering *g)
 {
 	group_derive_cancel(g->job);
+	let_go(g);
 	doors_free(&g->doors);
 	lan_stop(&g->lan);
 	p2p_close(g->app, g->share);
@@ -325,34 +368,6 @@ void peering_free(struct peering *g)
 }
 
 /* ---- telling ---- */
-
-static void put_line(struct buf *b, const struct multiaddr *m, const struct peerid *id)
-{
-	char text[MULTIADDR_TEXT_MAX];
-	struct multiaddr full = *m;
-
-	full.peer = *id;
-	multiaddr_text(&full, text);
-	buf_addf(b, "%s\n", text);
-}
-
-void peering_guess(const struct app *a, const struct ed25519_key *key, struct buf *b)
-{
-	struct peering g = { .app = (struct app *)(uintptr_t)a, .port = -1 };
-	struct addr at[LISTEN_MAX];
-	struct swarm_params p = { .loop = NULL };
-	struct multiaddr m;
-	struct peerid id;
-	size_t n = read_addrs(a, at);
-
-	set_ports(&g, &p);
-	peerid_of_ed25519(&id, key->pub);
-	for (size_t i = 0; i < n; i++) {
-		multiaddr_of_addr(&m, &at[i]);
-		m.port = p.port;
-		put_line(b, &m, &id);
-	}
-}
 
 static void put_addrs(struct peering *g, struct json *o)
 {
@@ -370,16 +385,47 @@ static void put_addrs(struct peering *g, struct json *o)
 	}
 }
 
-static void put_swarm(struct peering *g, struct json *o)
+static void put_self(struct peering *g, struct json *o)
 {
 	char text[PEERID_TEXT_MAX];
-	struct buf b;
 
 	peerid_text(swarm_id(g->swarm), text);
 	json_put_str(o, "id", text);
 	peerid_cid(swarm_id(g->swarm), text);
 	json_put_str(o, "cid", text);
 	put_addrs(g, o);
+}
+
+int peering_describe(struct app *a, const struct ed25519_key *key, bool listen, struct json *o,
+    struct err *err)
+{
+	struct peering g = { .app = a, .port = -1, .key = *key };
+	struct swarm_params p = { .loop = NULL };
+	struct lists *l = calloc(1, sizeof(*l));
+	int rc = l != NULL ? loop_new(&g.loop, err) : err_set(err, ERR_INTERNAL, "no memory for peers");
+
+	if (rc == 0)
+		rc = fill(&g, &p, l, err);
+	p.nlisten = listen ? p.nlisten : 0;
+	if (rc == 0)
+		rc = swarm_new(&p, &g.swarm, err);
+	if (rc == 0)
+		rc = swarm_listen(g.swarm, err);
+	if (g.swarm != NULL)
+		put_self(&g, o);
+	swarm_free(g.swarm);
+	loop_free(g.loop);
+	ed25519_wipe(&g.key);
+	free(l);
+	return rc;
+}
+
+static void put_swarm(struct peering *g, struct json *o)
+{
+	struct buf b;
+
+	put_self(g, o);
+	json_put_str(o, "failure", swarm_stats(g->swarm)->failure);
 	lan_report(&g->lan, o);
 	p2p_report(g->share, o);
 	buf_init(&b, (size_t)1 << 20);

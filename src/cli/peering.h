@@ -18,6 +18,7 @@ struct app;
 struct buf;
 struct err;
 struct group_job;
+struct json;
 struct loop;
 struct share;
 struct swarm;
@@ -32,6 +33,7 @@ struct peering {
 	const char *why;		/* OFF: a sentence, or "" */
 	int64_t port;			/* --p2p-port; negative: the settings' */
 	struct ed25519_key key;
+	int held;			/* the identity file, held against other daemons; 0, -1: not */
 	uint8_t group_key[WIRE_GROUP_KEY_LEN];
 	struct group_job *job;
 	struct share *share;
@@ -47,9 +49,11 @@ enum peering_state peering_judge(const struct app *, const char **why);
 void peering_secret(const struct app *, struct span *secret);
 /* The identity of the file, or one of this process alone. ERR_CONFIG, ERR_DENIED, ERR_DAMAGED. */
 int peering_identity(const struct app *, struct ed25519_key *, struct err *);
-/* Where a swarm would listen: the text of the multiaddresses by the settings, one a line, ending in /p2p/ID.
- */
-void peering_guess(const struct app *, const struct ed25519_key *, struct buf *);
+/* Is it one of this process alone, kept nowhere? */
+bool peering_is_fleeting(const struct app *);
+/* id, cid and addrs of a node with that key; `listen`: the addresses where it can listen now, bound and let
+ * go; else none. */
+int peering_describe(struct app *, const struct ed25519_key *, bool listen, struct json *, struct err *);
 
 /* Begin; what goes wrong is one warning and PEERING_OFF, never an end of the daemon. */
 void peering_start(struct peering *, struct app *, struct loop *, int64_t port);

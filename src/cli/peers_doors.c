@@ -103,8 +103,10 @@ static int close_hand(struct hand *h, int rc, int code)
 	return rc == ERR_DENIED ? XC_NO : cli_exit_code(h->err);
 }
 
-static int wait_for(struct hand *h)
+static int wait_for(struct hand *h, int begun)
 {
+	if (begun != 0)
+		return err_set(h->err, begun, "%s", registry_stats(h->doors.registry)->last_error);
 	if (loop_run(h->app->loop, &h->done, h->err) == 0 && !h->done)
 		err_set(h->err, ERR_INTERNAL, "the answer was lost");
 	return h->err->cls;
@@ -119,9 +121,7 @@ int peers_doors_discover(struct app *a, struct err *err)
 	struct buf b;
 
 	if (rc == 0)
-		rc = registry_discover_now(h.doors.registry, on_done, &h);
-	if (rc == 0)
-		rc = wait_for(&h);
+		rc = wait_for(&h, registry_discover_now(h.doors.registry, on_done, &h));
 	if (rc == 0 && a->globals->json) {
 		buf_init(&b, JSON_MAX);
 		json_print(h.list, true, &b);
@@ -139,7 +139,7 @@ static int take_report(struct hand *h, const struct json *o, struct err *err)
 	struct peerid peer;
 
 	if (id == NULL || !peerid_parse(&peer, span_of(id)) || !peerid_ed25519(&peer, h->pub))
-		return err_set(err, ERR_UNAVAIL, "the daemon has no peers: %s",
+		return err_set(err, ERR_DENIED, "the daemon has no peers: %s",
 		    json_str(json_get(o, "why")) != NULL ? json_str(json_get(o, "why"))
 							 : "it does not say why");
 	for (size_t i = 0; json_at(list, i) != NULL && h->naddrs < REGISTRY_ADDRS_MAX; i++)
@@ -149,17 +149,15 @@ static int take_report(struct hand *h, const struct json *o, struct err *err)
 
 int peers_doors_register(struct app *a, const struct json *report, struct err *err)
 {
-	struct hand h = { .list = NULL };
+	struct hand h = { .err = err };
 	int rc = take_report(&h, report, err);
 
 	if (rc == 0)
 		rc = open_hand(&h, a, err);
 	if (rc == 0 && h.doors.why[0] != '\0')
 		rc = err_set(err, ERR_DENIED, "not registered: %s", h.doors.why);
-	if (rc == 0) {
-		rc = registry_register_now(h.doors.registry, on_done, &h);
-		rc = rc == 0 ? wait_for(&h) : err_set(err, rc, "there is no address to register");
-	}
+	if (rc == 0)
+		rc = wait_for(&h, registry_register_now(h.doors.registry, on_done, &h));
 	if (rc == 0 && a->globals->json)
 		printf("{\"registered\":true,\"repository\":\"%s\"}\n", h.doors.repository);
 	else if (rc == 0)

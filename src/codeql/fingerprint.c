@@ -102,7 +102,8 @@ int fingerprint_take(const struct fingerprint_options *opt, struct fingerprint *
 	*fp = (struct fingerprint){ .deny_version = DENY_VERSION };
 	if (repo == NULL)
 		return err_set(err, ERR_INTERNAL, "no memory");
-	int rc = gitrepo_find(repo, opt->source ? opt->source : ".", true, &home, &reason, &where, err);
+	int rc =
+	    gitrepo_find(repo, opt->source ? opt->source : ".", !opt->alone, &home, &reason, &where, err);
 	if (rc < 0)
 		goto out;
 	fp->indexed = repo->gitdir[0] != '\0';

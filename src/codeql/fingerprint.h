@@ -42,7 +42,7 @@ enum fingerprint_reason {
 	FP_EXTENSION,  /* an index extension that must be understood and is not known */
 	FP_VERSION,    /* an index of another version than 2, 3, 4 */
 	FP_DAMAGED,    /* an index whose checksum or structure is wrong; its shared index is missing */
-	FP_LINK_OUT,   /* a symbolic link leaves the tree, or goes into .git */
+	FP_LINK_OUT,   /* a symbolic link leaves the tree, or goes into .git or what `ignore` names */
 	FP_UNREADABLE, /* a file or folder cannot be read */
 	FP_CHANGING,   /* a file changed while it was read */
 	FP_WORKTREE,   /* .git names a repository whose work tree is another folder, or none */
@@ -63,11 +63,13 @@ struct fingerprint_options {
 	const char *source;			/* --source; NULL: "." */
 	const char *root; /* where there is no repository, the folder above `source` whose
 			     tree counts; NULL: source itself */
+	bool alone;		/* look for no repository above `source` */
 	/* Languages or their aliases; none: no narrow key. An unknown one has an empty deny list. */
 	const struct span *languages;
 	size_t nlanguages;
-	bool built;				/* a build runs (autobuild, manual), or variables steer the
-						   extractor: it may read anything, so nothing is denied */
+	bool built;				/* a build runs (autobuild, manual), variables steer the
+						   extractor, or the tool is another: anything may be
+						   read, so nothing is denied */
 	/* Untracked paths that do not count, gitignore's patterns without "!" and "#". They join the keys. In
 	 * a tree without an index nothing is known to be untracked, and they leave nothing out. */
 	const char *const *ignore;

@@ -269,7 +269,7 @@ struct manifest *manifest_read(struct span in, struct err *err)
 
 struct sides {
 	const struct manifest *was, *is;
-	bool narrow, tracked;
+	bool narrow, since;
 	manifest_visit *visit;
 	void *ctx;
 	size_t visited;
@@ -294,7 +294,7 @@ static bool same_file(const struct sides *s, const struct manifest_rec *a, const
 /* One path, on one side or both. False: the visitor has had enough. */
 static bool compare(struct sides *s, const struct manifest_rec *was, const struct manifest_rec *is)
 {
-	bool matters = !s->tracked || is_tracked(was) || is_tracked(is) || (was && !s->was->indexed);
+	bool matters = !s->since || was || is_tracked(is);
 	enum manifest_change change = MANIFEST_CHANGED;
 
 	was = counts(was, s->narrow) ? was : NULL;
@@ -335,10 +335,10 @@ size_t manifest_diff(const struct manifest *was, const struct manifest *is, bool
 	return walk_both(&s);
 }
 
-size_t manifest_tracked_diff(const struct manifest *was, const struct manifest *is, manifest_visit *visit,
+size_t manifest_since(const struct manifest *was, const struct manifest *is, manifest_visit *visit,
     void *ctx)
 {
-	struct sides s = { .was = was, .is = is, .tracked = true, .visit = visit, .ctx = ctx };
+	struct sides s = { .was = was, .is = is, .since = true, .visit = visit, .ctx = ctx };
 
 	return walk_both(&s);
 }

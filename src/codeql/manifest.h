@@ -2,7 +2,7 @@
  * What a scan would read: every file of a tree by path, mode and object id, in the order of the paths' bytes.
  *
  * It is made by codeql/fingerprint and kept for `explain` (what changed against that scan?) and for `store`
- * (did a tracked file change since the check?). Paths are relative to the root of the tree, without "./", and
+ * (is all that check saw as it was?). Paths are relative to the root of the tree, without "./", and
  * may hold any byte but NUL. The id is that of the bytes on disk as a blob, of a link's target, or of the
  * commit that a gitlink names.
  *
@@ -84,12 +84,10 @@ size_t manifest_diff(const struct manifest *was, const struct manifest *is, bool
     void *ctx);
 
 /*
- * Did a tracked file change between two looks at one tree? Visits every path tracked in either that was
- * added, removed or changed, and where `was` had no index every path of `was` that was removed or changed.
- * What a build leaves beside the sources is not visited. Returns how many were visited: 0 means `store` may
- * go on.
+ * Is what the first of two looks at one tree saw still as it was? Visits every path of `was`, tracked or not,
+ * that was removed or changed, and what is tracked since. What a build leaves beside the sources is not
+ * visited. Returns how many were visited: 0 means `store` may go on.
  */
-size_t manifest_tracked_diff(const struct manifest *was, const struct manifest *is, manifest_visit *,
-    void *ctx);
+size_t manifest_since(const struct manifest *was, const struct manifest *is, manifest_visit *, void *ctx);
 
 #endif

@@ -194,7 +194,7 @@ static void tell_odd(const struct walk *w, struct span text)
 {
 	struct span line;
 
-	while (span_cut(&text, '\n', &line)) {
+	while (span_cut_line(&text, &line)) {
 		line = unquote(no_comment(line));
 		if (line.n > 0 && !span_eq(line, "---") && !span_eq(line, "..."))
 			w->fn(w->arg, QL_PACK, span_of("packs"), line);
@@ -212,7 +212,7 @@ static void tell_block(const struct walk *w, struct span name, struct span text)
 	}
 	w->fn(w->arg, QL_BLOCK, name, text);
 	rest = span_sub(text, (size_t)span_chr(text, ':') + 1, text.n);
-	while (span_cut(&rest, '\n', &line)) {
+	while (span_cut_line(&rest, &line)) {
 		line = no_comment(line);
 		if (is_hidden(line))
 			tell_odd(w, line);
@@ -233,7 +233,7 @@ void qlconfig_walk(struct span file, qlconfig_fn *fn, void *arg)
 	const char *from = file.p;
 	rest = file;
 
-	while (span_cut(&rest, '\n', &line)) {
+	while (span_cut_line(&rest, &line)) {
 		if (!is_top(line))
 			continue;
 		tell_block(&w, name, span_make(from, (size_t)(line.p - from)));

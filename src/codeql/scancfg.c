@@ -119,8 +119,10 @@ bool scancfg_builds(const struct scancfg *c)
 	return c->nlanguages == 0;
 }
 
-bool scancfg_steers(const struct scancfg *c)
+bool scancfg_reads_more(const struct scancfg *c)
 {
+	if (profile_of(c->tool)->tool == NULL)
+		return true;
 	for (size_t i = 0; i < c->nenv; i++)
 		if (span_starts(span_of(c->env[i].name), "LGTM_INDEX_") ||
 		    span_starts(span_of(c->env[i].name), "CODEQL_EXTRACTOR_"))
@@ -250,8 +252,41 @@ static int add_folder(struct hash_sha256 *h, const char *path, unsigned depth, s
 	return rc;
 }
 
+static bool has_file(const char *folder, const char *name)
+{
+	char path[PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return access(path, F_OK) == 0;
+}
+
+/* A query or suite outside of the tree reads others around it: `path` becomes its pack's folder, or its own.
+ */
+static void widen(const struct scancfg *c, char path[static PATH_MAX])
+{
+	char root[PATH_MAX], at[PATH_MAX], *slash;
+	size_t below = strcmp(c->source_root, ".") == 0 ? 0 : strlen(c->source_root) + 1;
+	struct stat st;
+
+	if (realpath(c->source, root) == NULL || realpath(path, at) == NULL || stat(at, &st) != 0 ||
+	    S_ISDIR(st.st_mode) || strlen(root) <= below)
+		return;
+	root[strlen(root) - below] = '\0';
+	if (span_starts(span_of(at), root) && at[strlen(root)] == '/')
+		return;
+	snprintf(path, PATH_MAX, "%.*s", (int)(strrchr(at, '/') - at), at);
+	while ((slash = strrchr(at, '/')) != NULL && slash > at) {
+		*slash = '\0';
+		if (has_file(at, "qlpack.yml") || has_file(at, "codeql-pack.yml")) {
+			strcpy(path, at);
+			return;
+		}
+	}
+}
+
 /* What a path of the configuration holds, under "file:<path>". One that stands twice counts once. */
-static int add_named(const struct scancfg *c, struct configkey *k, struct span word, struct err *err)
+static int add_named(const struct scancfg *c, struct configkey *k, struct span word, bool query,
+    struct err *err)
 {
 	char path[2][PATH_MAX], name[PATH_MAX + 8], hex[2 * SHA256_LEN + 1];
 	uint8_t digest[SHA256_LEN];
@@ -265,8 +300,11 @@ static int add_named(const struct scancfg *c, struct configkey *k, struct span w
 	int n = named_paths(c, word, path), rc = 0;
 	if (n < 0)
 		return err_set(err, ERR_USAGE, "the configuration names a path that is too long");
-	for (int i = 0; i < n && rc == 0; i++)	/* which one the tool takes is its business */
+	for (int i = 0; i < n && rc == 0; i++) {	/* which one the tool takes is its business */
+		if (query)
+			widen(c, path[i]);
 		rc = add_path(&h, path[i], 0, err);
+	}
 	hash_sha256_out(&h, digest);
 	hex_encode(hex, digest, 8);
 	configkey_add(k, name, span_of(hex));
@@ -288,7 +326,7 @@ static void take_query(struct words *w, struct span item)
 
 	if (pin == QL_LOCAL && w->rc == 0)
 		w->rc = add_named(w->c, w->k,
-		    span_starts(item, "+") ? span_trim(span_sub(item, 1, item.n)) : item, w->err);
+		    span_starts(item, "+") ? span_trim(span_sub(item, 1, item.n)) : item, true, w->err);
 	else if (pin == QL_UNPINNED)
 		configkey_unpinned(w->k, "the queries %.*s have no commit", (int)item.n, item.p);
 }
@@ -298,7 +336,7 @@ static void take_pack(struct words *w, struct span item)
 	enum qlconfig_pin pin = qlconfig_pack(item);
 
 	if (pin == QL_LOCAL && w->rc == 0)
-		w->rc = add_named(w->c, w->k, item, w->err);
+		w->rc = add_named(w->c, w->k, item, false, w->err);
 	else if (pin == QL_UNPINNED)
 		configkey_unpinned(w->k, "the pack %.*s has no exact version", (int)item.n, item.p);
 }
@@ -364,7 +402,7 @@ static int add_words(const struct scancfg *c, struct configkey *k, struct err *e
 	if (w.rc == 0 && c->config_file != NULL && own)
 		return add_config_file(&w);
 	if (w.rc == 0 && c->config_file != NULL)
-		return add_named(c, k, span_of(c->config_file), err);
+		return add_named(c, k, span_of(c->config_file), false, err);
 	return w.rc;
 }
 
@@ -395,10 +433,11 @@ static bool reaches_build(const char *name)
 {
 	static const char *const names[] = { "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS",
 		"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "LD", "AR",
-		"MAKEFLAGS", "CCACHE_PATH", "CCACHE_COMPILER", "CMAKE_*", "PKG_CONFIG_*", "VCPKG_ROOT",
-		"GO*", "CGO_*", "MAVEN_*", "GRADLE_*", "JAVA_*", "_JAVA_OPTIONS", "JDK_*", "DOTNET_*",
-		"NUGET_*", "MSBUILD*", "ANDROID_*", "RUST*", "CARGO_*", "USE_BAZEL_VERSION", "NODE_OPTIONS",
-		"PYTHONPATH" };
+		"MAKE*", "GNUMAKEFLAGS", "LIBS", "LD_*", "CCACHE_PATH", "CCACHE_COMPILER", "CMAKE_*",
+		"PKG_CONFIG_*", "VCPKG_ROOT", "GO*", "CGO_*", "MAVEN_*", "GRADLE_*", "JAVA_*",
+		"_JAVA_OPTIONS", "JDK_*", "DOTNET_*", "NUGET_*", "MSBUILD*", "ANDROID_*", "RUST*", "CARGO_*",
+		"USE_BAZEL_VERSION", "NODE_OPTIONS", "PYTHONPATH", "ORG_GRADLE_PROJECT_*", "ANT_*", "SBT_*",
+		"M2_HOME", "Configuration", "Platform", "DefineConstants" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		size_t n = strlen(names[i]);
@@ -424,7 +463,11 @@ static void add_environment(const struct scancfg *c, struct configkey *k)
 
 static void on_tool(void *arg, const char *name, struct span value, bool known)
 {
-	configkey_add(arg, name, value);
+	/* what the user's own files hold may be guessed from a hash */
+	if (strchr("~$", name[5]) != NULL)
+		configkey_add_hidden(arg, name, value);
+	else
+		configkey_add(arg, name, value);
 	if (!known)
 		configkey_unpinned(arg, "%s (%.*s) stands for a program whose version is not known: put that "
 		    "program's folder first in PATH", name, (int)(value.n < 200 ? value.n : 200), value.p);
@@ -446,6 +489,9 @@ static void add_machine(const struct scancfg *c, struct configkey *k)
 	add_text(k, "image", env_of(c, "ImageOS"));
 	add_text(k, "image-version", env_of(c, "ImageVersion"));
 	toolchain_walk(&place, on_tool, k);
+	for (size_t i = 0; i < c->nenv; i++)
+		if (reaches_build(c->env[i].name))
+			toolchain_named(&place, c->env[i].name, on_tool, k);
 }
 
 static void add_list(struct configkey *k, const char *name, const char *const *items, size_t n)

@@ -50,8 +50,9 @@ bool scancfg_is_tool(const char *tool, const char *driver);
 struct span scancfg_language(struct span);
 /* A build runs, which may read anything: the mode is neither none nor not said for interpreted languages. */
 bool scancfg_builds(const struct scancfg *);
-/* Variables say which files an extractor takes (LGTM_INDEX_FILETYPES, CODEQL_EXTRACTOR_…). */
-bool scancfg_steers(const struct scancfg *);
+/* Does it read other files than CodeQL's extractors do of themselves? Another tool does, and variables
+ * (LGTM_INDEX_FILETYPES, CODEQL_EXTRACTOR_…) may say so. */
+bool scancfg_reads_more(const struct scancfg *);
 /* "go,python": sorted, each once, by their one names; false: too long. */
 bool scancfg_languages(const struct scancfg *, char *out, size_t size);
 /* The version in force: given, else the one in the tool cache if there is exactly one; "" not known. */

@@ -12,6 +12,8 @@ struct way {
 	size_t n;
 	char rest[PATH_MAX];	/* what is still to go, at its end so that it can grow in front */
 	size_t from;
+	treelink_stop *stop;
+	void *arg;
 };
 
 static bool put_in_front(struct way *w, const char *p, size_t n)
@@ -58,7 +60,7 @@ static int go(struct way *w, int top, struct span part, int *links)
 		step_back(w);
 		return 0;
 	}
-	if (span_eq(part, ".git") || !step_into(w, part))
+	if (span_eq(part, ".git") || !step_into(w, part) || w->stop(w->arg, span_make(w->at, w->n)))
 		return 1;
 	ssize_t n = readlinkat(top, w->at, to, sizeof(to));
 	if (n < 0)
@@ -71,9 +73,9 @@ static int go(struct way *w, int top, struct span part, int *links)
 	return !put_in_front(w, to, (size_t)n);
 }
 
-bool treelink_leaves(int top, struct span folder, struct span target)
+bool treelink_leaves(int top, struct span folder, struct span target, treelink_stop *stop, void *arg)
 {
-	struct way w = { .from = sizeof(w.rest) };
+	struct way w = { .from = sizeof(w.rest), .stop = stop, .arg = arg };
 	int links = 0, rc = 0;
 
 	if (folder.n > 0)

@@ -124,16 +124,51 @@ static int read_file(struct walk *w, struct level *l, struct subject *s)
 	return walk_refuse(w, FP_CHANGING, "it changes while it is read");
 }
 
+struct linking {
+	const struct walk *w;
+	const struct part *part;
+};
+
+static bool in_part(const struct linking *l, struct span path)
+{
+	size_t at = l->part->at, n = path.n - at;
+
+	if (l->part->index == NULL || path.n <= at || memcmp(path.p, l->w->path, at) != 0)
+		return false;
+	for (size_t i = 0; i < l->part->index->n; i++) {
+		const struct gitindex_entry *e = &l->part->index->list[i];
+
+		if (e->len >= n && memcmp(e->path, path.p + at, n) == 0 &&
+		    (e->len == n || e->path[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* What --ignore-untracked leaves out, or would if it were there, no link may name. */
+static bool is_left_out(void *arg, struct span path)
+{
+	const struct walk *w = ((struct linking *)arg)->w;
+
+	for (size_t i = 0; w->fp->indexed && i < w->opt->nignore; i++)
+		if (wild_match(&w->ignore[i], path) != WILD_NO)
+			return !in_part(arg, path);
+	return false;
+}
+
 static int read_link(struct walk *w, struct level *l, struct subject *s, size_t folder)
 {
+	struct linking here = { w, l->part };
 	char target[MANIFEST_PATH_MAX];
 	ssize_t n = readlinkat(l->fd, s->name, target, sizeof(target));
 
 	if (n < 0)
 		return errno == ENOENT ? 1 : walk_refuse(w, FP_CHANGING, "it changes while it is read");
 	if ((size_t)n == sizeof(target) ||
-	    treelink_leaves(w->top, span_make(w->path, folder), span_make(target, (size_t)n)))
-		return walk_refuse(w, FP_LINK_OUT, "the link leads out of the tree");
+	    treelink_leaves(w->top, span_make(w->path, folder), span_make(target, (size_t)n), is_left_out,
+		&here))
+		return walk_refuse(w, FP_LINK_OUT,
+		    "the link leads out of the tree, or to what may be left out");
 	objid_blob(s->id, w->hash.format, target, (size_t)n);
 	return 0;
 }

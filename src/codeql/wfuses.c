@@ -41,7 +41,7 @@ void wfuses_walk(struct span file, wfuses_fn *fn, void *arg)
 {
 	struct span line;
 
-	while (span_cut(&file, '\n', &line))
+	while (span_cut_line(&file, &line))
 		walk_line(line, fn, arg);
 }
 

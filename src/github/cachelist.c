@@ -87,8 +87,9 @@ static void on_done(void *arg, struct answer *a, const struct err *result)
 
 /* ---- requests ---- */
 
-static bool is_repository(struct span s)
+bool cachelist_names(const char *repository)
 {
+	struct span s = span_of(repository);
 	size_t slashes = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
@@ -99,7 +100,8 @@ static bool is_repository(struct span s)
 			ch == '-' || ch == '_' || ch == '.' || ch == '/'))
 			return false;
 	}
-	return slashes == 1 && s.n >= 3 && s.p[0] != '/' && s.p[s.n - 1] != '/';
+	return slashes == 1 && s.n >= 3 && s.p[0] != '/' && s.p[0] != '.' && !span_ends(s, "/") &&
+	    !span_ends(s, "/.") && !span_ends(s, "/..");
 }
 
 static int begin(const struct cachelist_params *p, const char *method, const struct buf *target,
@@ -133,7 +135,7 @@ static int begin(const struct cachelist_params *p, const char *method, const str
 static int front(const struct cachelist_params *p, struct buf *target, struct err *err)
 {
 	buf_init(target, URL_MAX);
-	if (!is_repository(span_of(p->repository)))
+	if (!cachelist_names(p->repository))
 		return err_set(err, ERR_USAGE, "'%.200s' is no repository like owner/name", p->repository);
 	buf_addf(target, "/repos/%s/actions/caches", p->repository);
 	return 0;

@@ -33,6 +33,8 @@ struct cachelist_params {
 typedef void cachelist_done(void *arg, const struct span *keys, const uint64_t *ids, size_t n,
     const struct err *);
 
+/* Is it owner/repo? */
+bool cachelist_names(const char *repository);
 /* The newest CACHELIST_MAX keys that begin with `front`. ERR_USAGE: no owner/repo. */
 int cachelist_list(const struct cachelist_params *, struct span front, cachelist_done *, void *arg,
     struct cachelist **, struct err *);

@@ -1,7 +1,10 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/b64.h"
 #include "base/buf.h"
@@ -116,6 +119,16 @@ static int write_new(const char *path, const char *place, struct ed25519_key *ke
 	}
 	buf_wipe(&b);
 	return rc;
+}
+
+bool keyfile_hold(const char *path, int *fd)
+{
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (*fd < 0 || flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return true;
+	close(*fd);
+	*fd = -1;
+	return false;
 }
 
 int keyfile_load(const char *path, bool bound, struct ed25519_key *key, struct err *err)

@@ -23,6 +23,8 @@ struct err;
  * a file (it stays); ERR_DENIED: others may read it; ERR_IO: not writable, *key is then a fresh one all the
  * same. */
 int keyfile_load(const char *path, bool bound, struct ed25519_key *key, struct err *);
+/* For the life of a daemon: false: another one has it. *fd, to close, is -1 where it cannot be told. */
+bool keyfile_hold(const char *path, int *fd);
 /* A key in memory alone. */
 int keyfile_fresh(struct ed25519_key *key, struct err *);
 

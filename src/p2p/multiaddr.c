@@ -362,9 +362,10 @@ static const char *refuse_ip4(const uint8_t ip[static 4], bool over_loopback)
 static const uint8_t *inner_ip4(const uint8_t ip[static 16])
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff },	/* RFC 4291 §2.5.5.2 */
-	    nat64[12] = { 0, 0x64, 0xff, 0x9b };			/* RFC 6052 §2.1 */
+	    nat64[12] = { 0, 0x64, 0xff, 0x9b },			/* RFC 6052 §2.1 */
+	    local64[6] = { 0, 0x64, 0xff, 0x9b, 0, 1 };		/* RFC 8215: any prefix of a site's within */
 
-	if (memcmp(ip, mapped, 12) == 0 || memcmp(ip, nat64, 12) == 0)
+	if (memcmp(ip, mapped, 12) == 0 || memcmp(ip, nat64, 12) == 0 || memcmp(ip, local64, 6) == 0)
 		return ip + 12;
 	if (ip[0] == 0x20 && ip[1] == 0x02)				/* RFC 3056: 6to4 */
 		return ip + 2;

@@ -23,6 +23,7 @@ struct registry {
 	enum doing doing;
 	bool join;			/* register after the listing, if doors are few */
 	bool stopping;
+	bool unlisted;			/* the last error is a listing's */
 	struct buf key, last;		/* being made, or that was; the last own entry, empty: none */
 	struct timer beat, relist, stop;
 	int64_t pause;			/* before the next listing: doubles */
@@ -48,16 +49,21 @@ static void on_stopped(struct registry *r)
 		stopped(r->stopped_arg);
 }
 
+static void note(struct registry *r, const struct err *err)
+{
+	r->stats.failed += err->cls != 0;
+	r->unlisted = false;
+	snprintf(r->stats.last_error, sizeof(r->stats.last_error), "%.150s", err->msg);
+}
+
 /* A command hears of the end of what it asked for, once. */
 static void settle(struct registry *r, const struct err *err)
 {
 	void (*done)(void *, const struct err *) = r->done;
 
 	r->doing = D_NOTHING;
-	if (err->cls != 0) {
-		r->stats.failed++;
-		snprintf(r->stats.last_error, sizeof(r->stats.last_error), "%.150s", err->msg);
-	}
+	if (err->cls != 0)
+		note(r, err);
 	r->done = NULL;
 	if (done != NULL)
 		done(r->done_arg, err);
@@ -104,8 +110,11 @@ static void on_list(void *arg, const struct span *keys, const uint64_t *ids, siz
 	(void)ids;
 	if (err->cls != 0) {
 		settle(r, err);
+		r->unlisted = true;
 		return;
 	}
+	if (r->unlisted)
+		note(r, err);
 	r->stats.listed++;
 	live = read_keys(r, keys, n);
 	r->doing = D_NOTHING;
@@ -118,17 +127,22 @@ static void on_list(void *arg, const struct span *keys, const uint64_t *ids, siz
 static int begin_list(struct registry *r, bool join)
 {
 	struct buf front;
+	struct err err;
 	int rc;
 
+	err_init(&err);
 	if (r->doing != D_NOTHING || r->stopping)
 		return ERR_LIMIT;
 	buf_init(&front, REGISTRY_KEY_MAX);
 	registry_front(&r->p.scope, &front);
 	r->join = join;
 	r->doing = D_LISTING;
-	rc = r->p.io.list(r->p.io.arg, buf_span(&front), on_list, r);
-	if (rc != 0)
+	rc = r->p.io.list(r->p.io.arg, buf_span(&front), on_list, r, &err);
+	if (rc != 0) {
 		r->doing = D_NOTHING;
+		note(r, &err);
+		r->unlisted = true;
+	}
 	buf_free(&front);
 	return rc;
 }
@@ -157,6 +171,7 @@ static void on_create(void *arg, const struct err *err)
 		return;
 	}
 	r->stats.registered++;
+	note(r, err);
 	if (buf_len(&r->last) > 0) {
 		begin_remove(r);
 		return;
@@ -180,9 +195,7 @@ static void begin_create(struct registry *r)
 		    n, &r->key, &err);
 	if (rc == 0) {
 		r->doing = D_CREATING;
-		rc = r->p.io.create(r->p.io.arg, buf_span(&r->key), on_create, r);
-		if (rc != 0)
-			err_set(&err, rc, "the cache service could not be asked");
+		rc = r->p.io.create(r->p.io.arg, buf_span(&r->key), on_create, r, &err);
 	}
 	if (rc != 0) {
 		set_beat(r);

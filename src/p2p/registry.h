@@ -74,8 +74,9 @@ struct registry_io {
 	 * later. */
 	int (*list)(void *arg, struct span front,
 	    void (*done)(void *p, const struct span *keys, const uint64_t *ids, size_t n, const struct err *),
-	    void *p);
-	int (*create)(void *arg, struct span key, void (*done)(void *p, const struct err *), void *p);
+	    void *p, struct err *);
+	int (*create)(void *arg, struct span key, void (*done)(void *p, const struct err *), void *p,
+	    struct err *);
 	int (*remove)(void *arg, uint64_t id, struct span key, void (*done)(void *p, const struct err *),
 	    void *p);
 	void (*cancel)(void *arg);
@@ -99,7 +100,7 @@ struct registry_params {
 struct registry_stats {
 	uint64_t listed, registered, removed, failed, records,
 	    foreign; /* foreign: did not open, or too old */
-	char last_error[160];
+	char last_error[160];		/* "": what failed went well since */
 };
 
 int registry_new(const struct registry_params *, struct registry **, struct err *);
@@ -111,7 +112,7 @@ void registry_nudge(struct registry *);
 void registry_stop(struct registry *, void (*done)(void *arg), void *arg);
 void registry_free(struct registry *);
 const struct registry_stats *registry_stats(const struct registry *);
-/* For commands: list, or register, once and now. */
+/* For commands: list, or register, once and now. Not 0: last_error says why, and `done` is not called. */
 int registry_discover_now(struct registry *, void (*done)(void *arg, const struct err *), void *arg);
 int registry_register_now(struct registry *, void (*done)(void *arg, const struct err *), void *arg);
 

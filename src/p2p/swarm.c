@@ -2,6 +2,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,15 +51,23 @@ static void tell_done(struct peer *p, struct peer *who, const struct err *err)
 	p->done(p->arg, who, err);
 }
 
+static void note_failure(const struct peer *p, const char *why)
+{
+	char text[MULTIADDR_TEXT_MAX];
+
+	if (p->target.host == MULTIADDR_NONE)
+		return;
+	multiaddr_text(&p->target, text);
+	snprintf(p->sw->stats.failure, sizeof(p->sw->stats.failure), "%.120s: %.130s", text, why);
+	log_debug("no connection to %s: %s", text, why);
+}
+
 void flock_failed(struct peer *p, const struct err *err)
 {
 	struct swarm *sw = p->sw;
-	char text[MULTIADDR_TEXT_MAX] = "";
 	struct err why = *err;
 
-	if (p->target.host != MULTIADDR_NONE)
-		multiaddr_text(&p->target, text);
-	log_debug("no connection to %s: %s", text, err->msg);
+	note_failure(p, err->msg);
 	if (!sw->stopping && flock_try_next(p, &why))
 		return;
 	sw->stats.failed++;
@@ -206,6 +215,8 @@ static void on_down(void *arg, struct session *s, const struct err *err)
 	}
 	peerid_text(&p->id, text);
 	log_info("peer %s is gone%s%s", text, err->cls != 0 ? ": " : "", err->msg);
+	if (p->kind == PEER_NEW && stayed < SWARM_STAYED_MS)
+		note_failure(p, "it closed the connection before it was a member; is its secret another?");
 	if (p->entry != NULL)
 		book_done(p->entry, stayed >= SWARM_STAYED_MS, loop_now(sw->loop));
 	basic_free(p->basic);

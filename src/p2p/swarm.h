@@ -91,6 +91,7 @@ struct swarm_stats {
 	uint64_t accepted, dialled, failed;	/* connections; failed ones of either kind */
 	uint64_t refused_full, refused_address, refused_id, refused_handshakes;
 	uint64_t duplicates, shunned;
+	char failure[256];			/* of a dial, the last one: where and why; "": none */
 };
 
 /* Everything in the params is copied but `loop`, `serves` and what ops need. */
@@ -116,8 +117,7 @@ struct session_budget *swarm_budget(struct swarm *);
 /* An address was heard of. Ignored: our own id, refused ones, shunned peers, those known. `over_loopback`: it
  * came by a loopback connection, or from this machine. */
 void swarm_learn(struct swarm *, const struct multiaddr *, enum swarm_via, bool over_loopback);
-/* Dial this one now, whatever the limits, and tell: `peer` NULL: why not. For commands. Not before the
- * return. */
+/* Dial this one now, whatever the limits, and tell, not before the return: `peer` NULL: why not. */
 int swarm_dial(struct swarm *, const struct multiaddr *,
     void (*done)(void *arg, struct peer *, const struct err *), void *arg, struct err *);
 

@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct manifest *again = manifest_read(buf_span(&out), NULL);
 		assert(again && manifest_count(again) == manifest_count(m));
 		assert(manifest_diff(m, again, false, NULL, NULL) == 0);
-		assert(manifest_tracked_diff(m, again, NULL, NULL) == 0);
+		assert(manifest_since(m, again, NULL, NULL) == 0);
 		for (size_t i = 0; i < manifest_count(m); i++) {
 			struct manifest_rec a = manifest_at(m, i), b;
 

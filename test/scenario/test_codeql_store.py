@@ -192,6 +192,22 @@ def test_what_the_build_leaves_beside_the_sources_does_not_matter(job):
     assert job.check(rc=0)["skip"]
 
 
+@pytest.mark.parametrize("change", ["other bytes", "gone", "as it was"])
+def test_an_untracked_file_that_check_saw_is_as_it_was(job, change):
+    """Its bytes are in the key, so a scan of others is no evidence for it."""
+    made = job.tree / "made.py"
+    made.write_text("a = 1\n")
+    job.check(rc=1)
+    if change == "as it was":
+        job.store()
+        assert job.check(rc=0)["skip"]
+        return
+    made.unlink() if change == "gone" else made.write_text("eval(input())\n")
+    assert "dirty: made.py" in job.store(rc=1).one_line()
+    made.write_text("a = 1\n")
+    nothing_is_there(job)
+
+
 def test_a_tracked_file_that_changed_is_dirty(job):
     (job.tree / "lib" / "util.py").write_text("changed = 1\n")
     run = job.store(sarif([result()]), rc=1)

@@ -86,6 +86,57 @@ def test_id(member):
     assert one.lines[0] == peer
 
 
+def test_id_without_a_daemon(member):
+    one = member("one")
+    peer, cid, _ = one.lines
+    one.daemon.stop()
+    assert "no daemon" in one("id", rc=0).one_line()
+    said = one("id", "--json", rc=0).json
+    assert (said["id"], said["cid"], said["state"]) == (peer, cid, "off") and len(said["addrs"]) == 1
+    with socket.socket() as taken:  # it is another program's
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", one.port))
+        taken.listen()
+        assert one.lines == [peer, cid] and str(one.port) in one("id", rc=0).one_line()
+    (one.ghoard.project / ".github" / "p2p-config.yml").unlink()
+    addrs = one.lines[2:]
+    assert addrs and not [a for a in addrs if "/0.0.0.0/" in a]
+    one.env["ENABLE_P2P_CACHE"] = "false"
+    assert one.lines == [peer, cid] and "p2p.enabled" in one("id", rc=0).one_line()
+    one.start()
+    assert one.lines == [peer, cid] and "p2p.enabled" in one("id", rc=0).one_line()
+
+
+def test_an_identity_of_one_daemon(member):
+    """In a workflow it is kept nowhere: only the daemon knows it."""
+    one = member("one", GITHUB_ACTIONS="true")
+    eventually(lambda: one.report()["state"] == "on")
+    doctor = ("doctor", "--offline", "--socket", one.daemon.socket)
+    said = one.ghoard(*doctor, env=one.env).out.decode()
+    assert f"this node is {one.lines[0]} among" in said
+    one.daemon.stop()
+    assert not ID.search(one.ghoard(*doctor, env=one.env).out.decode())
+    assert "no daemon runs" in one("id", rc=1).one_line()
+
+
+def test_two_daemons_of_one_folder(member):
+    """One has the folder's identity: with the same they would drive each other out everywhere."""
+    one = member("one")
+    peer = one.lines[0]
+    env = {**one.env, "P2P_LISTEN_PORT": free_port()}
+    two = Daemon(one.ghoard, env=env, path=one.ghoard.folder / "two.sock")
+    try:
+        said = one.ghoard("peers", "id", "--socket", two.socket, env=env, rc=0).out.decode()
+        assert ID.match(said) and peer not in said and "another daemon" in two.errors
+        assert one.lines[0] == peer
+        one.daemon.stop()
+        one.start()
+        assert one.lines[0] == peer and "another daemon" not in one.daemon.errors
+    finally:
+        two.stop()
+        two.end()
+
+
 def test_two_daemons_meet(member):
     one = member("one")
     two = member("two", CACHE_BOOTSTRAP_PEERS=one.lines[2])
@@ -118,6 +169,8 @@ def test_ping(member):
     one, two = member("one"), member("two")
     run = two("ping", one.lines[2], "--count", "5", rc=0)
     assert len(re.findall(rf"{one.lines[0]} answered in [\d.]+ ms", run.out.decode())) == 5
+    said = two("ping", one.lines[2], "--json", rc=0).json
+    assert said["id"] == one.lines[0] and len(said["ms"]) == 3 and all(0 < ms < 5000 for ms in said["ms"])
     wrong = two("ping", one.lines[2].replace(one.lines[0], two.lines[0]), rc=4)
     assert "answered" in wrong.err and one.lines[0] in wrong.err
     nobody = two("ping", f"/ip4/127.0.0.1/tcp/{free_port()}/p2p/{one.lines[0]}", rc=4)
@@ -134,19 +187,21 @@ def test_ping_of_what_is_no_peer(member, tmp_path):
     assert one("ping", http, rc=None).rc != 0
 
 
-@pytest.mark.parametrize(
-    "env, why",
-    [
-        ({"ENABLE_P2P_CACHE": "false"}, "p2p.enabled"),
-        ({"CACHE_P2P_SHARED_SECRET": "short"}, "32 characters"),
-        ({"CACHE_P2P_SHARED_SECRET": "ghs_" + "x" * 36}, "one job"),
-    ],
-)
+OFF = [
+    ({"ENABLE_P2P_CACHE": "false"}, "p2p.enabled"),
+    ({"CACHE_P2P_SHARED_SECRET": "short"}, "32 characters"),
+    ({"CACHE_P2P_SHARED_SECRET": "ghs_" + "x" * 36}, "one job"),
+]
+
+
+@pytest.mark.parametrize("env, why", OFF)
 def test_off(member, env, why):
     one = member("one", **env)
     report = one.report()
     assert report["state"] == "off" and why in report["why"]
     assert why in one("ls", rc=1).err
+    for args in ((), ("--json",)):
+        assert one("register", *args, rc=1).one_line().endswith(report["why"])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", one.port), timeout=5)
     assert one.daemon.get("/_ghoard/health", token=None).status == 200
@@ -168,6 +223,15 @@ def test_blocked(member):
     assert one.report()["peers"] == [] and two.report()["peers"] == []
 
 
+def doctor(one):
+    """Its lines by what they are about."""
+    said = {}
+    run = one.ghoard("doctor", "--offline", "--socket", one.daemon.socket, env=one.env)
+    for line in run.out.decode().splitlines():
+        said.setdefault(line.split(":")[0].split()[-1], []).append(line)
+    return said
+
+
 def test_doctor(member):
     one = member("one")
     assert one.report()["state"] == "on"
@@ -178,6 +242,33 @@ def test_doctor(member):
     (one.ghoard.cache / ".peer_key").write_text("nonsense\n")
     run = one.ghoard("doctor", "--offline", "--socket", one.daemon.socket, env=one.env)
     assert re.search(r"^fail +identity:.*does not hold", run.out.decode(), re.M)
+
+
+@pytest.mark.parametrize("at", ["/ip4/127.0.0.1/tcp/2", "/dns4/nowhere.invalid/tcp/9000", "junk"])
+def test_doctor_where_nobody_is_at_the_bootstrap_address(member, at):
+    one = member("one", CACHE_BOOTSTRAP_PEERS=at)
+    eventually(lambda: one.report()["state"] == "on" and (at == "junk" or one.report()["failure"]))
+    said = doctor(one)["p2p"]
+    assert said[0].startswith("warn") and "no peer of this group" in said[0]
+    assert ("see the log" if at == "junk" else f"names some: {at}: ") in said[0]
+
+
+def test_doctor_of_two_secrets(member):
+    one = member("one")
+    two = member("two", CACHE_BOOTSTRAP_PEERS=one.lines[2], CACHE_P2P_SHARED_SECRET="x" + SECRET)
+    eventually(lambda: two.report().get("failure"))
+    said = doctor(two)["p2p"]
+    assert said[0].startswith("warn") and "is its secret another?" in said[0]
+    assert any("1 messages were sealed with another secret" in line for line in doctor(one)["p2p"])
+
+
+@pytest.mark.parametrize("env, why", OFF)
+def test_doctor_where_there_are_no_peers(member, env, why):
+    one = member("one", **env)
+    said = doctor(one)
+    assert len(said["p2p"]) == 1 and why in said["p2p"][0] and "off: " in said["p2p"][0]
+    assert said["p2p"][0].startswith("ok" if "ENABLE_P2P_CACHE" in env else "warn")
+    assert not [line for line in said.get("CACHE_P2P_SHARED_SECRET", []) if "every body" in line]
 
 
 def test_a_taken_port(member):

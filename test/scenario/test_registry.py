@@ -213,6 +213,22 @@ def test_a_list_that_cannot_be_had_costs_nothing_else(node, fake, kind, more):
     assert a.stop() == 0
 
 
+@pytest.mark.parametrize("name", ["not a repo/../x", "octocat", "octocat/..", "a/b/c"])
+def test_a_repository_that_is_none(node, name):
+    a = node("a", "127.0.0.2", GITHUB_REPOSITORY=name)
+    assert "owner/name" in peers(a, "discover", rc=1).one_line()
+    assert "owner/name" in registry(a)["why"] and "owner/name" in a.errors
+
+
+def test_by_hand_an_error_is_one_line(node, fake):
+    a = node("a", "127.0.0.2")
+    registered(a)
+    fake.trouble("/repos/*/actions/caches*", "status", code=401, body=b'{"message":"Bad credentials"}')
+    assert "HTTP 401" in peers(a, "discover", rc=1).one_line()
+    fake.trouble("/twirp/*", "status", code=403, body=b'{"code":"permission_denied","msg":"read-only"}')
+    assert "read-only" in peers(a, "register", rc=1).one_line()
+
+
 def test_a_service_that_does_not_take_records(node, fake):
     fake.trouble("/twirp/*", "status", code=403, body=b'{"code":"permission_denied","msg":"read-only"}')
     a = node("a", "127.0.0.2")

@@ -82,7 +82,12 @@ static void test_cut_and_trim(void **state)
 	assert_true(span_cut(&rest, ',', &out) && out.n == 0);
 	assert_false(span_cut(&rest, ',', &out));
 	rest = span_of(NULL);
-	assert_false(span_cut(&rest, ',', &out));
+	assert_false(span_cut(&rest, ',', &out) || span_cut_line(&rest, &out));
+	rest = guarded("a\rb\r\nc");
+	assert_true(span_cut_line(&rest, &out) && span_eq(out, "a"));
+	assert_true(span_cut_line(&rest, &out) && span_eq(out, "b"));
+	assert_true(span_cut_line(&rest, &out) && span_eq(out, ""));
+	assert_true(span_cut_line(&rest, &out) && span_eq(out, "c") && !span_cut_line(&rest, &out));
 	assert_true(span_eq(span_trim(guarded(" \t a b\t ")), "a b"));
 	assert_true(span_eq(span_trim(guarded(" \t ")), ""));
 	assert_true(span_eq(span_trim(guarded("\na\n")), "\na\n"));

@@ -119,14 +119,14 @@ static bool note(void *ctx, enum manifest_change c, const struct manifest_rec *w
 static void expect_diff(const struct manifest *a, const struct manifest *b, int how, const char *want)
 {
 	struct seen s = { .stop = -1 };
-	size_t n = how == 2 ? manifest_tracked_diff(a, b, note, &s) : manifest_diff(a, b, how, note, &s),
+	size_t n = how == 2 ? manifest_since(a, b, note, &s) : manifest_diff(a, b, how, note, &s),
 	       spaces = 0;
 
 	for (const char *p = s.text; *p; p++)
 		spaces += *p == ' ';
 	assert_string_equal(s.text, want);
 	assert_int_equal(n, spaces);
-	assert_int_equal(how == 2 ? manifest_tracked_diff(a, b, NULL, NULL)
+	assert_int_equal(how == 2 ? manifest_since(a, b, NULL, NULL)
 				  : manifest_diff(a, b, how, NULL, NULL),
 	    n);
 }
@@ -143,7 +143,7 @@ static void test_diff(void **state)
 	expect_diff(b, a, 0, "+a +a.c +a/b +a/c +untracked\n\xff ");
 	/* to others that are denied, or not tracked */
 	expect_diff(a, b, 1, "-a -a.c -a/c -untracked\n\xff ");
-	expect_diff(a, b, 2, "-a -a.c -a/b -a/c ");
+	expect_diff(a, b, 2, "-a -a.c -a/b -a/c -untracked\n\xff ");
 	assert_int_equal(manifest_diff(a, b, false, note, &s), 2);
 	assert_string_equal(s.text, "-a -a.c ");
 	add(b, "a", MANIFEST_EXEC, MANIFEST_TRACKED, 0);
@@ -155,8 +155,8 @@ static void test_diff(void **state)
 	add(b, "untracked\n\xff", MANIFEST_FILE, MANIFEST_GONE, 1);
 	expect_diff(a, b, 0, "~a ~a/b ~a/c +gone +new -untracked\n\xff ");
 	expect_diff(a, b, 1, "~a ~a/c +gone +new -untracked\n\xff ");
-	/* a build's new file is no matter, one that was tracked and is no more is */
-	expect_diff(a, b, 2, "~a ~a/b ~a/c +gone ");
+	/* a build's new file is no matter; what was there, or was tracked and is no more, is */
+	expect_diff(a, b, 2, "~a ~a/b ~a/c +gone -untracked\n\xff ");
 	/* without an index all that was there is source */
 	add(c, "a", MANIFEST_FILE, 0, 0);
 	add(c, "b", MANIFEST_FILE, 0, 0);

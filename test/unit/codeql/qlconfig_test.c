@@ -57,6 +57,9 @@ static void test_files(void **state)
 {
 	(void)state;
 	expect("", "");
+	/* a carriage return alone ends a line, too */
+	expect("name: x # y\rpacks:\r  - o/p\rqueries:\r\n  - uses: a\r  - uses: b\r",
+	    "block name; block packs; pack o/p; block queries; uses a; uses b; ");
 	expect("# only a comment\n---\n", "");
 	expect("name: x\nqueries:\n  - uses: ./a.ql # why\n  - name: n\n    uses: 'security-extended'\n",
 	    "block name; block queries; uses ./a.ql; uses security-extended; ");

@@ -139,11 +139,30 @@ static void test_no_folder(void **state)
 	assert_int_equal(keyfile_load("/nowhere/at/all/" KEYFILE_NAME, true, &key, &err), ERR_IO);
 }
 
+static void test_held_by_one(void **state)
+{
+	struct place *p = *state;
+	struct ed25519_key key;
+	int a, b;
+
+	assert_true(keyfile_hold(p->path, &a));		/* there is none to hold */
+	assert_int_equal(a, -1);
+	assert_int_equal(keyfile_load(p->path, true, &key, NULL), 0);
+	assert_true(keyfile_hold(p->path, &a));
+	assert_true(a >= 0);
+	assert_false(keyfile_hold(p->path, &b));
+	assert_int_equal(b, -1);
+	close(a);
+	assert_true(keyfile_hold(p->path, &b));
+	close(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 		T(stays_the_same), T(a_copy_is_another), T(form), T(others_may_read), T(no_folder),
+		T(held_by_one),
 	};
 
 	return cmocka_run_group_tests_name("p2p/keyfile", tests, NULL, NULL);

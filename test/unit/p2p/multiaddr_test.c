@@ -169,6 +169,8 @@ static const struct {
 	{ "/ip6/ff02::1/tcp/9000/p2p/" ID, false, false },
 	{ "/ip6/::ffff:169.254.169.254/tcp/9000/p2p/" ID, false, false },
 	{ "/ip6/64:ff9b::169.254.169.254/tcp/9000/p2p/" ID, false, false },
+	{ "/ip6/64:ff9b:1::169.254.169.254/tcp/9000/p2p/" ID, false, false },
+	{ "/ip6/64:ff9b:1:7::192.0.2.1/tcp/9000/p2p/" ID, true, true },
 	{ "/ip6/2002:a9fe:a9fe::1/tcp/9000/p2p/" ID, false, false },
 	{ "/ip6/::169.254.169.254/tcp/9000/p2p/" ID, false, false }
 };

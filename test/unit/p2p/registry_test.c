@@ -40,9 +40,13 @@ static void on_job(struct job *j)
 {
 	struct span keys[16];
 	uint64_t ids[16] = { 0 };
-	struct err err = { .cls = service.fails };
+	struct err err;
 
 	(void)j;
+	err_init(&err);
+	if (service.fails != 0)
+		err_set(&err, service.fails, "no answer");
+
 	for (size_t i = 0; i < service.n; i++)
 		keys[i] = buf_span(&service.keys[i]);
 	if (service.doing == LIST)
@@ -53,9 +57,10 @@ static void on_job(struct job *j)
 
 static int list(void *arg, struct span front,
     void (*done)(void *p, const struct span *keys, const uint64_t *ids, size_t n, const struct err *),
-    void *p)
+    void *p, struct err *err)
 {
 	(void)arg;
+	(void)err;
 	assert_true(span_starts(front, REGISTRY_PREFIX "-"));
 	service.lists++;
 	service.doing = LIST;
@@ -72,9 +77,11 @@ static void answer(void)
 		job_queue(loop, &service.job);
 }
 
-static int create(void *arg, struct span k, void (*done)(void *p, const struct err *), void *p)
+static int create(void *arg, struct span k, void (*done)(void *p, const struct err *), void *p,
+    struct err *err)
 {
 	(void)arg;
+	(void)err;
 	service.creates++;
 	buf_init(&service.keys[service.n], 1024);
 	buf_addspan(&service.keys[service.n++], k);
@@ -308,6 +315,34 @@ static void test_stopped_within_a_renewal(void **state)
 	reg = NULL;
 }
 
+/* What went wrong is told until the same goes well. */
+static void test_the_last_error(void **state)
+{
+	const char *said;
+
+	(void)state;
+	reg = make(200, true, 100000);
+	said = registry_stats(reg)->last_error;
+	service.fails = ERR_UNAVAIL;
+	assert_int_equal(registry_discover_now(reg, on_told, NULL), 0);
+	run(20);
+	assert_string_equal(said, "no answer");
+	service.fails = 0;
+	assert_int_equal(registry_discover_now(reg, on_told, NULL), 0);
+	run(20);
+	assert_string_equal(said, "");
+	service.fails = ERR_DENIED;
+	assert_int_equal(registry_register_now(reg, on_told, NULL), 0);
+	run(20);
+	service.fails = 0;
+	assert_int_equal(registry_discover_now(reg, on_told, NULL), 0);
+	run(20);
+	assert_string_equal(said, "no answer");	/* it is not registered yet */
+	assert_int_equal(registry_register_now(reg, on_told, NULL), 0);
+	run(20);
+	assert_string_equal(said, "");
+}
+
 /* One that failed may stand there all the same; who may not make any has none to take back. */
 static void test_a_failed_one_is_taken_back(void **state)
 {
@@ -338,6 +373,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_may_not_write, begin, finish),
 		cmocka_unit_test_setup_teardown(test_commands_and_failures, begin, finish),
 		cmocka_unit_test_setup_teardown(test_stopped_within_a_renewal, begin, finish),
+		cmocka_unit_test_setup_teardown(test_the_last_error, begin, finish),
 		cmocka_unit_test_setup_teardown(test_a_failed_one_is_taken_back, begin, finish),
 	};
 
