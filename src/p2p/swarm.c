@@ -68,6 +68,8 @@ void flock_failed(struct peer *p, const struct err *err)
 	struct err why = *err;
 
 	note_failure(p, err->msg);
+	if (p->target.host == MULTIADDR_NONE)
+		log_debug("a caller was not let in: %s", err->msg);
 	if (!sw->stopping && flock_try_next(p, &why))
 		return;
 	sw->stats.failed++;
