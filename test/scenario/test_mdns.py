@@ -39,14 +39,10 @@ def test_two_find_each_other_and_share(lan, fake):
     assert {m["state"] for m in said} == {"on"} and sum(m["found"] for m in said) > 0
     first = one.daemon.get(REPO, token=TOKEN)
     assert first.cache["fwd"] == "uri-miss"
+    eventually(lambda: two.report()["sharing"]["heard"])
     fake.forget()
-
-    def shared():
-        answer = two.daemon.get(REPO, token=TOKEN)
-        assert answer.body == first.body
-        return answer
-
-    assert shared().cache["detail"] == "p2p" and fake.count() == 0
+    answer = two.daemon.get(REPO, token=TOKEN)
+    assert answer.body == first.body and answer.cache["detail"] == "p2p" and fake.count() == 0
 
 
 def test_another_group_is_not_found(lan):
