@@ -30,13 +30,16 @@ static bool has(const char *flag)
 	return strstr(flags, word) != NULL;
 }
 
-/* What the kernel says of it, which has asked by itself. */
+/* What the kernel says of it, which has asked by itself. Below an emulator it speaks of the machine that runs
+ * the emulator: elsewhere than on x86-64 there are none of the three, whatever it says. */
 static void test_as_the_kernel_says(void **state)
 {
 	(void)state;
 #ifdef __x86_64__
 	if (flags[0] == '\0')
 		skip();
+#else
+	flags[0] = '\0';
 #endif
 	for (int again = 0; again < 2; again++) {
 		assert_int_equal(cpu_has_aes(), has("aes") && has("pclmulqdq"));
