@@ -41,6 +41,7 @@ static bool take_word(const struct gitattr_file *f, struct line *l, struct span 
 
 	if (span_eq(word, "binary")) {
 		l->state[GITATTR_TEXT] = GITATTR_UNSET;
+		l->value_n[GITATTR_TEXT] = 0;
 		return true;
 	}
 	if (word.p[0] == '-' || word.p[0] == '!') {

@@ -49,6 +49,7 @@ static void expect_as_git(const char *source, const char *const *paths, size_t n
 
 			assert_true(span_cut(&rest, '\0', &path) && span_cut(&rest, '\0', &name) &&
 			    span_cut(&rest, '\0', &value));
+			assert_true(a.state[k] == GITATTR_VALUE || a.value[k].n == 0);
 			print_state(&a, k, ours, sizeof(ours));
 			if (!a.unsure && !span_eq(value, ours))
 				fail_msg("%.*s: %s: git says %.*s, we %s, of %s", (int)path.n, path.p,
@@ -84,6 +85,7 @@ static void test_against_git(void **state)
 		"*.[ch] text\n[^a]* ident\n[a-\n[z text\na[\\]x] eol=lf\n[\\a]* filter=esc\n",
 		"foo/bar/ text\nfoo text\n/foo/bar ident\n./a text\n//a ident\n",
 		"\357\273\277* text\n",
+		"* text=auto binary\n*.c binary text=auto\nabc text=auto -text\nfoo text=auto text\n",
 	};
 	static const char *const inner[] = { "a.c -text\n* ident\n", "/a.c eol=lf\ne/* filter=inner\n",
 		"e/** !ident\n", "*.c !text !eol\n" };
