@@ -224,6 +224,7 @@ static void wind_up(struct daemon *d)
 	d->stopping = loop_now(d->app.loop) + GRACE_MS;
 	server_stop(d->server);
 	peering_stop(&d->peering, GOODBYE_MS);
+	timer_set(d->app.loop, &d->tick, loop_now(d->app.loop));
 }
 
 static void stop(void *arg)
@@ -324,7 +325,7 @@ static void idle(struct daemon *d)
 	}
 }
 
-/* Once a second: is it over, is nobody there? */
+/* Once a second, and when it is to stop: is it over, is nobody there? */
 static void on_tick(struct timer *t)
 {
 	struct daemon *d = (struct daemon *)(void *)((char *)t - offsetof(struct daemon, tick));
