@@ -21,6 +21,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "scenario"))
 
+from ports import free_port  # noqa: E402
 from rig import Ghoard  # noqa: E402
 from standin import TOKENS, StandIn  # noqa: E402
 
@@ -35,12 +36,6 @@ class Failed(Exception):
 def bold(text):
     plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
     return text if plain else f"\033[1m{text}\033[0m"
-
-
-def free_port():
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return door.getsockname()[1]
 
 
 def sentence(run):

@@ -5,12 +5,12 @@ import functools
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import time
 
 import rig
 from daemon import Daemon
+from ports import free_port
 
 SECRET = "a shared secret that is long enough to be one"
 NETWORK = "interop"
@@ -53,12 +53,6 @@ def no_echo():
     if not ECHO_BINARY.exists():
         return f"no build of the binary with the test's echo protocol at {ECHO_BINARY}"
     return no_peers(ECHO_BINARY)
-
-
-def free_port(address):
-    with socket.socket() as sock:
-        sock.bind((address, 0))
-        return sock.getsockname()[1]
 
 
 def eventually(check, seconds=PATIENCE, every=0.05):

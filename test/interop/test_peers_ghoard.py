@@ -10,6 +10,7 @@ import exercise
 import fleet
 import nodes
 import pytest
+from ports import free_port
 
 PING_SECONDS = 60
 CACHE = "/github-cache/1.0.0"
@@ -136,7 +137,7 @@ def test_peers_ping(member, node, kind):
     ghoard = member()
     listener = node(kind)
     assert listener.peer in ghoard.run("peers", "ping", listener.addr, rc=0).out.decode()
-    gone = f"/ip4/127.0.0.1/tcp/{fleet.free_port('127.0.0.1')}/p2p/{listener.peer}"
+    gone = f"/ip4/127.0.0.1/tcp/{free_port()}/p2p/{listener.peer}"
     run = ghoard.run("peers", "ping", gone)
     assert run.rc != 0 and run.one_line()
 
@@ -157,7 +158,7 @@ def test_an_impostor_is_refused(member, node, kind):
 @pytest.mark.parametrize("kind", nodes.KINDS)
 def test_a_bootstrap_peer_that_returns(member, node, kind):
     """It ends and comes back at its address: ghoard dials it again, within its back-off."""
-    seed, listen = "5a" * 32, f"/ip4/127.0.0.1/tcp/{fleet.free_port('127.0.0.1')}"
+    seed, listen = "5a" * 32, f"/ip4/127.0.0.1/tcp/{free_port()}"
     first = node(kind, seed=seed, listen=listen)
     ghoard = member(bootstrap=[first.addr])
     fleet.eventually(lambda: ghoard.peer in connected(first))

@@ -9,9 +9,10 @@ import time
 import pytest
 from bare import Bare, forget_launcher, launcher, needs_bare, unknown
 from daemon import look
+from ports import free_port
 from rig import BINARY, ISSUES
 from scanning import Job
-from test_peers import eventually, free_port
+from test_peers import eventually
 
 pytestmark = needs_bare
 

@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 import rig
-from test_peers import Member, eventually, free_port
+from ports import free_port
+from test_peers import Member, eventually
 
 NAME = "peers.test"
 

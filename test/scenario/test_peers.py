@@ -9,15 +9,10 @@ import time
 import pytest
 import rig
 from daemon import Daemon
+from ports import free_port
 
 SECRET = "a shared secret that is long enough to be one"
 ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def eventually(check, seconds=10):

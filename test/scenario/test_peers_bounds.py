@@ -16,9 +16,10 @@ import time
 import pytest
 import rig
 from daemon import look
+from ports import free_port
 from rig import ISSUES, REPO
 from test_peer_names import Placed, connected, place  # noqa: F401
-from test_peers import eventually, free_port
+from test_peers import eventually
 
 TOKEN = "alice-token"
 QUICK = "  connections:\n    timeout: 1\n    keepalive_interval: 1\n"
