@@ -29,7 +29,8 @@ const node = await createLibp2p({
 	// all of a test's peers have one address
 	connectionManager: { inboundConnectionThreshold: 1000, maxIncomingPendingConnections: 100 },
 	nodeInfo: { name: 'js-libp2p', version: 'interop', userAgent: 'js-libp2p/interop' },
-	services: { identify: identify(), ping: ping() }
+	// a ping is over for its caller before its stream has ended on both sides
+	services: { identify: identify(), ping: ping({ maxOutboundStreams: 32 }) }
 })
 
 // What identify told of a peer, and who waits for it.
