@@ -229,7 +229,7 @@ def machine():
     )
 
 
-def report(line, rows):
+def report(line, rows, title="Measured by `make bench`", how=HOW):
     widths = [max(len(r[n]) for r in [*rows, ("claim", "measured", "target", "met")]) for n in range(4)]
 
     def table(*cells):
@@ -237,11 +237,11 @@ def report(line, rows):
 
     return "\n".join(
         [
-            "# Measured by `make bench`",
+            f"# {title}",
             "",
             line,
             "",
-            HOW,
+            how,
             "",
             table("claim", "measured", "target", "met"),
             table(*("-" * w for w in widths)),
