@@ -25,10 +25,10 @@ SOPS = "github.com/getsops/sops/v3/cmd/sops@v3.9.4"
 HOW = """\
 On tmpfs. The commands of a group take turns, so that ratios are of one run.
 
-The two ratios hang on the machine: a 20th of sops and a 50th of the script are less than `/bin/true`, which is linked
-dynamically, takes on a quiet one. Of `inject`, `ghoard version` is 0.4 ms; the rest is some 140 system calls, page
-faults, SHA-256 and AES. Where other work makes all of them wait, the ratios are larger: at loads of 7 to 16 they were
-23 to 33 and 42 to 68 when `inject` still took twice as long."""
+The two ratios hang on the machine: a 20th of sops and a 50th of the script are less than `/bin/true`, which
+is linked dynamically, takes on a quiet one. Of `inject`, `ghoard version` is 0.2 ms; the rest is some 140
+system calls, page faults, SHA-256 and AES. Where other work makes all of them wait, the ratios are larger: at
+loads of 7 to 16 they were 23 to 33 and 42 to 68 when `inject` still took twice as long."""
 COUNT = 20
 NAMES = [f"SECRET_{i}" for i in range(COUNT)]
 
