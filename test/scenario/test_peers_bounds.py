@@ -206,7 +206,7 @@ def test_pings_during_large_bodies(place, fake):  # noqa: F811
 
 
 def test_more_streams_than_a_peer_may_have(place, fake):  # noqa: F811
-    """No 17th stream is opened: who waits too long for one asks GitHub. All answers are there, and right."""
+    """Who waits too long for one of 16 streams asks GitHub; all answers are right. share_test counts them."""
     one = place("one", GH_TOKEN=TOKEN)
     two = place("two", GH_TOKEN=TOKEN, CACHE_BOOTSTRAP_PEERS=one.lines[2])
     eventually(lambda: connected(one, two))
