@@ -62,7 +62,7 @@ class Bench:
         self.store = folder / "store"
 
     def row(self, claim, measured, target="", met=None):
-        self.rows.append((claim, measured, target, "" if met is None else "PASS" if met else "SHORT"))
+        self.rows.append((claim, measured, target, "" if met is None else "yes" if met else "NO"))
         print(
             f"  {claim}: {measured}" + (f"  (target {target}: {self.rows[-1][3]})" if target else ""),
             flush=True,
@@ -272,7 +272,7 @@ def main():
         shutil.rmtree(folder)
     if options.write:
         pathlib.Path(options.write).write_text(report(line, bench.rows))
-    missed = [r[0] for r in bench.rows if r[3] == "SHORT"]
+    missed = [r[0] for r in bench.rows if r[3] == "NO"]
     skipped = [r[0] for r in bench.rows if r[1].startswith("not measured")]
     for what, which in (("missed", missed), ("not measured", skipped)):
         if which:
